@@ -1,0 +1,37 @@
+"""Serve a trained scikit-learn classifier with Flask: a page and a JSON API over one model."""
+
+from collections.abc import Mapping
+
+from flask import Flask
+from flask_bootstrap import Bootstrap5
+from werkzeug.middleware.proxy_fix import ProxyFix
+
+from iris_app import api, configuration, errors, headers, model_service, ui
+from iris_app.body import Request
+
+
+def create_app(overrides: Mapping[str, object] | None = None) -> Flask:
+    """Make the application.
+
+    Parameters
+    ----------
+    overrides : mapping, optional
+        Settings that stand in place of ``instance/config.py`` and of the environment, as tests need them.
+
+    Raises
+    ------
+    ConfigurationError
+        Where a setting is missing, unknown or of the wrong type.
+    """
+    app = Flask(__name__, instance_relative_config=True, static_folder=None, static_url_path="/static")
+    app.request_class = Request
+    configuration.configure(app, overrides)
+    model_service.init_app(app)
+    Bootstrap5(app)
+    app.register_blueprint(ui.bp)
+    app.register_blueprint(api.bp)
+    errors.init_app(app)
+    headers.init_app(app)
+    if proxies := app.config["PROXY_COUNT"]:
+        app.wsgi_app = ProxyFix(app.wsgi_app, x_for=proxies, x_proto=proxies, x_host=proxies)  # type: ignore[method-assign]
+    return app

@@ -1,0 +1,229 @@
+"""The model on disk: a joblib file and, beside it, a manifest in JSON that says what the file must be.
+
+Nothing is unpickled before its sha256 is the manifest's, and nothing is returned that does not do what the manifest
+says it does. This module imports scikit-learn; whoever must start fast imports it late.
+"""
+
+import hashlib
+import io
+import os
+import platform
+import tempfile
+import warnings
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Annotated, Any
+
+import joblib
+import msgspec
+import numpy as np
+import sklearn
+from msgspec import Meta
+from sklearn.base import BaseEstimator, is_classifier
+from sklearn.exceptions import InconsistentVersionWarning
+
+from iris_app.exceptions import ModelUnavailable
+from iris_app.iris import FEATURES, SPECIES
+
+# Probabilities computed elsewhere may differ in their last digits, by the order in which a processor adds.
+TOLERANCE = 1e-9
+
+Values = Annotated[list[float], Meta(min_length=len(FEATURES), max_length=len(FEATURES))]
+Whitening = Annotated[list[Values], Meta(min_length=len(FEATURES), max_length=len(FEATURES))]
+Odds = Annotated[list[float], Meta(min_length=len(SPECIES), max_length=len(SPECIES))]
+
+
+class FeatureSummary(msgspec.Struct, frozen=True):
+    """What training saw of one feature, in ``unit``."""
+
+    name: str
+    unit: str
+    minimum: float
+    maximum: float
+    mean: float
+    standard_deviation: float
+
+
+class SpeciesSummary(msgspec.Struct, frozen=True):
+    """What training saw of one species: how many flowers, their mean, and how they scatter.
+
+    ``whitening @ (flower - mean)`` has the length of the flower's Mahalanobis distance from the species.
+    """
+
+    name: str
+    flowers: int
+    mean: Values
+    whitening: Whitening
+
+
+class SpeciesScore(msgspec.Struct, frozen=True):
+    """How well one species was told from the others on the held-out flowers."""
+
+    name: str
+    precision: float
+    recall: float
+
+
+class Scores(msgspec.Struct, frozen=True):
+    """How good the model is: on flowers that it never saw, and in cross-validation over all of them."""
+
+    held_out_accuracy: float
+    held_out_flowers: int
+    species: list[SpeciesScore]
+    confusion_matrix: list[list[int]]
+    cross_validation: list[float]
+
+
+class GoldenRow(msgspec.Struct, frozen=True):
+    """A flower, and the probabilities that the model gave it when it was trained."""
+
+    measurement: Values
+    probabilities: Odds
+
+
+class Training(msgspec.Struct, frozen=True, kw_only=True):
+    """What a training tells of itself: all of the manifest that does not depend on the file."""
+
+    features: list[FeatureSummary]
+    species: list[SpeciesSummary]
+    farthest_distance: float
+    scores: Scores
+    golden_rows: Annotated[list[GoldenRow], Meta(min_length=1)]
+
+
+class Manifest(Training, frozen=True, kw_only=True):
+    """What the artifact beside it must be: its digest, what made it and when, and its training."""
+
+    sha256: str
+    created: datetime
+    versions: dict[str, str]
+
+    @property
+    def version(self) -> str:
+        """Name the artifact shortly: the first 12 hexadecimal digits of its sha256."""
+        return self.sha256[:12]
+
+
+def manifest_path(path: Path) -> Path:
+    """Say where the manifest of the artifact at ``path`` lies."""
+    return path.with_suffix(".json")
+
+
+def save(path: Path, classifier: Any, training: Training) -> Manifest:
+    """Write the artifact, then its manifest, each whole or not at all.
+
+    Whoever reads between the two finds digests that differ and refuses the pair.
+    """
+    buffer = io.BytesIO()
+    joblib.dump(classifier, buffer)
+    artifact = buffer.getvalue()
+    manifest = Manifest(
+        sha256=hashlib.sha256(artifact).hexdigest(),
+        created=datetime.now(UTC).replace(microsecond=0),
+        versions={
+            "python": platform.python_version(),
+            "numpy": np.__version__,
+            "scikit-learn": sklearn.__version__,
+            "joblib": joblib.__version__,
+        },
+        **msgspec.structs.asdict(training),
+    )
+    path.parent.mkdir(parents=True, exist_ok=True)
+    _write(path, artifact)
+    _write(manifest_path(path), msgspec.json.format(msgspec.json.encode(manifest)))
+    return manifest
+
+
+def load(path: Path) -> tuple[Any, Manifest]:
+    """Read, verify and unpickle the artifact at ``path``, and return the classifier with its manifest.
+
+    Raises
+    ------
+    ModelUnavailable
+        Where either file is missing, damaged, made for something else or by another scikit-learn, or where the
+        classifier does not answer its golden rows as it did in training. The message says which, and what to do.
+    """
+    manifest = _read_manifest(manifest_path(path))
+    artifact = _read(path)
+    digest = hashlib.sha256(artifact).hexdigest()
+    if digest != manifest.sha256:
+        raise ModelUnavailable(
+            f"{path} is not the artifact that its manifest describes: its sha256 is {digest}, "
+            f"the manifest's {manifest.sha256}. Put the right pair in place, or train again."
+        )
+    return _unpickle(path, artifact, manifest), manifest
+
+
+def _write(path: Path, content: bytes) -> None:
+    """Write a file whole or not at all: beside its place first, synced, then renamed into it."""
+    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    temporary = Path(name)
+    try:
+        with os.fdopen(handle, "wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        temporary.chmod(0o644)
+        temporary.replace(path)
+    except BaseException:
+        temporary.unlink(missing_ok=True)
+        raise
+    directory = os.open(path.parent, os.O_RDONLY)
+    try:
+        os.fsync(directory)
+    finally:
+        os.close(directory)
+
+
+def _read(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise ModelUnavailable(
+            f"{path} cannot be read: {error.strerror}. Train a model with scripts/train_model.py."
+        ) from error
+
+
+def _read_manifest(path: Path) -> Manifest:
+    try:
+        return msgspec.json.decode(_read(path), type=Manifest)
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise ModelUnavailable(f"{path} is not the manifest of a model for this application: {error}") from error
+
+
+def _unpickle(path: Path, artifact: bytes, manifest: Manifest) -> Any:
+    """Unpickle and check a classifier; both run code that is not ours, so anything can come of them."""
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("error", InconsistentVersionWarning)
+            classifier = joblib.load(io.BytesIO(artifact))
+        _check(classifier, manifest)
+    except InconsistentVersionWarning as warning:
+        raise ModelUnavailable(
+            f"{path} was saved with scikit-learn {warning.original_sklearn_version}, and this is "
+            f"{warning.current_sklearn_version}. Train again with the version that serves."
+        ) from warning
+    except Exception as error:
+        raise ModelUnavailable(
+            f"{path} cannot be used: {error!r}. It was saved with scikit-learn "
+            f"{manifest.versions.get('scikit-learn', 'of an unknown version')}, and this is {sklearn.__version__}."
+        ) from error
+    return classifier
+
+
+def _check(classifier: Any, manifest: Manifest) -> None:
+    """Hold a classifier against the tables of the domain and against its own golden rows."""
+    if [(summary.name, summary.unit) for summary in manifest.features] != [(one.name, one.unit) for one in FEATURES]:
+        raise ValueError("trained on other features, or in another order")
+    if [summary.name for summary in manifest.species] != [one.name for one in SPECIES]:
+        raise ValueError("trained to tell other species apart, or in another order")
+    if not (
+        isinstance(classifier, BaseEstimator) and is_classifier(classifier) and hasattr(classifier, "predict_proba")
+    ):
+        raise TypeError(f"a {type(classifier).__name__} is no classifier with probabilities")
+    if classifier.n_features_in_ != len(FEATURES) or list(classifier.classes_) != list(range(len(SPECIES))):
+        raise ValueError(f"must take {len(FEATURES)} features and predict the classes 0 to {len(SPECIES) - 1}")
+    expected = [row.probabilities for row in manifest.golden_rows]
+    answered = classifier.predict_proba(np.array([row.measurement for row in manifest.golden_rows]))
+    if not np.allclose(answered, expected, rtol=0, atol=TOLERANCE):
+        raise ValueError("does not answer its golden rows as it did in training")

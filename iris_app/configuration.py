@@ -1,0 +1,64 @@
+"""Layer the settings: ``config.py``, then ``instance/config.py``, then ``IRIS_*`` from the environment."""
+
+import os
+from collections.abc import Callable, Mapping
+from typing import Any, get_type_hints
+
+import msgspec
+from flask import Config, Flask
+
+import config
+from iris_app.exceptions import ConfigurationError
+
+PREFIX = "IRIS_"
+
+
+def configure(app: Flask, overrides: Mapping[str, object] | None) -> None:
+    """Fill the app's configuration and check each setting against its name and type in ``config.py``.
+
+    ``overrides``, when given, stand in place of the instance folder and the environment.
+
+    Raises
+    ------
+    ConfigurationError
+        Where a setting is unknown or of another type, or where there is no secret key.
+    """
+    app.config.from_object(config)
+    if overrides is None:
+        _apply(app, "instance/config.py", _instance_settings(app), msgspec.convert)
+        _apply(app, "the environment", _environment_settings(), _parse)
+    else:
+        _apply(app, "the overrides", overrides, msgspec.convert)
+    if not app.config["SECRET_KEY"]:
+        raise ConfigurationError(
+            "SECRET_KEY is not set. Run scripts/setup, which writes one to instance/config.py, or set IRIS_SECRET_KEY."
+        )
+
+
+def _apply(app: Flask, source: str, settings: Mapping[str, Any], convert: Callable[[Any, Any], object]) -> None:
+    types = get_type_hints(config)
+    for name, value in settings.items():
+        if name not in types:
+            raise ConfigurationError(f"{name} in {source} is not a setting of iris_app; config.py lists all of them.")
+        try:
+            app.config[name] = convert(value, types[name])
+        except msgspec.DecodeError as error:
+            raise ConfigurationError(f"{name} in {source} has the wrong type: {error}.") from error
+
+
+def _instance_settings(app: Flask) -> Mapping[str, Any]:
+    settings = Config(app.instance_path)
+    settings.from_pyfile("config.py", silent=True)
+    return settings
+
+
+def _environment_settings() -> Mapping[str, str]:
+    return {name.removeprefix(PREFIX): text for name, text in os.environ.items() if name.startswith(PREFIX)}
+
+
+def _parse(text: str, kind: Any) -> object:
+    """Take a variable of the environment as it stands where its setting is text, and as JSON elsewhere."""
+    try:
+        return msgspec.convert(text, kind)
+    except msgspec.ValidationError:
+        return msgspec.json.decode(text, type=kind)

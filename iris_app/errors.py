@@ -1,0 +1,69 @@
+"""Every error, translated to HTTP in one place and told by the door that the request came to."""
+
+import re
+import uuid
+from http import HTTPStatus
+from typing import Any
+
+from flask import Flask, Response, current_app, request
+from werkzeug.exceptions import HTTPException
+
+from iris_app import api, ui
+from iris_app.exceptions import InputError, InvalidMeasurements, MalformedDocument, ModelUnavailable, TooManyRows
+from iris_app.problem import Problem
+
+STATUSES: dict[type[InputError], HTTPStatus] = {
+    MalformedDocument: HTTPStatus.BAD_REQUEST,
+    TooManyRows: HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
+    InvalidMeasurements: HTTPStatus.UNPROCESSABLE_ENTITY,
+}
+
+WELL_FORMED_ID = re.compile(r"[\w.-]{1,64}", re.ASCII)
+
+
+def init_app(app: Flask) -> None:
+    """Answer every error of the app here."""
+    app.register_error_handler(Exception, _answer)
+
+
+def _answer(error: Exception) -> Response:
+    problem = _describe(error)
+    tell = api.tell if request.path.startswith(f"{api.bp.url_prefix}/") else ui.tell
+    response = tell(problem)
+    response.status_code = problem.status
+    if isinstance(error, HTTPException):
+        response.headers.extend((name, value) for name, value in error.get_headers() if name != "Content-Type")
+    if isinstance(error, ModelUnavailable):
+        response.headers["Retry-After"] = str(current_app.config["RETRY_AFTER_SECONDS"])
+    return response
+
+
+def _describe(error: Exception) -> Problem:
+    """Say what went wrong; where the fault is ours, say it to the log in full and to the client without the cause."""
+    match error:
+        case InvalidMeasurements():
+            return _problem(STATUSES[type(error)], str(error), errors=tuple(error.errors), errors_omitted=error.omitted)
+        case InputError():
+            return _problem(STATUSES[type(error)], str(error))
+        case HTTPException(code=HTTPStatus.REQUEST_ENTITY_TOO_LARGE as status):
+            return _problem(status, f"The body is larger than {request.max_content_length:,} bytes.")
+        case HTTPException():
+            return _problem(error.code or 500, error.description)
+        case ModelUnavailable():
+            request_id = _request_id()
+            current_app.logger.error("Request %s found no model: %s", request_id, error)
+            detail = "There is no model to answer with at the moment. Please try again soon."
+            return _problem(HTTPStatus.SERVICE_UNAVAILABLE, detail, request_id=request_id)
+    request_id = _request_id()
+    current_app.logger.error("Request %s failed: %s %s", request_id, request.method, request.path, exc_info=error)
+    return _problem(HTTPStatus.INTERNAL_SERVER_ERROR, "This is a fault of ours; it was logged.", request_id=request_id)
+
+
+def _problem(status: int, detail: str | None, **more: Any) -> Problem:
+    return Problem(type="about:blank", title=HTTPStatus(status).phrase, status=status, detail=detail or "", **more)
+
+
+def _request_id() -> str:
+    """Return the id that the client gave its request, where it is well-formed, or a new one."""
+    given = request.headers.get("X-Request-ID", "")
+    return given if WELL_FORMED_ID.fullmatch(given) else uuid.uuid4().hex

@@ -1,0 +1,161 @@
+"""The domain: what is measured of an iris, and which species there are.
+
+The two tables here are the only place where a feature or a species is spelt. Forms, JSON types, the model's manifest,
+labels and error texts are made from them, so to serve another classifier is to write these tables and a training.
+"""
+
+import sys
+from dataclasses import dataclass
+from typing import Annotated, Any
+
+import msgspec
+
+LARGEST = sys.float_info.max
+
+
+@dataclass(frozen=True, slots=True)
+class Feature:
+    """A length that is measured, in ``unit``, and accepted when greater than ``above`` and at most ``at_most``.
+
+    ``name`` is its name for programs, ``form_name`` in the form, ``label`` for people; ``how`` says how to measure it.
+    """
+
+    name: str
+    form_name: str
+    label: str
+    how: str
+    example: float
+    unit: str = "cm"
+    above: float = 0.0
+    at_most: float = 30.0
+
+    @property
+    def title(self) -> str:
+        """Name the feature with its unit, as over a column."""
+        return f"{self.label} ({self.unit})"
+
+    @property
+    def bounds(self) -> str:
+        """Say what is accepted."""
+        return f"greater than {number(self.above)} and at most {number(self.at_most)} {self.unit}"
+
+    @property
+    def missing(self) -> str:
+        """Say that there is no value."""
+        return f"{self.label} is missing."
+
+    def complaint(self, value: object) -> str | None:
+        """Say what is wrong with a value, or None where nothing is.
+
+        An ``int`` or ``float`` within the bounds is right; a ``bool`` is no number.
+        """
+        if isinstance(value, bool) or not isinstance(value, int | float):
+            return f"{self.label} must be a number in {self.unit}, not {_kind(value)}."
+        if not self.above < value <= self.at_most:
+            return f"{self.label} must be {self.bounds}, not {number(value)}."
+        return None
+
+
+@dataclass(frozen=True, slots=True)
+class Species:
+    """A class that is predicted, with a typical flower of it: one value a feature, in the features' units."""
+
+    name: str
+    typical: tuple[float, ...]
+
+    @property
+    def label(self) -> str:
+        """Name the species as a person reads it."""
+        return self.name.capitalize()
+
+
+FEATURES = (
+    Feature(
+        "sepal_length",
+        "slen",
+        "Sepal length",
+        "Take one of the three sepals, the leaves of the flower that hang down. From its base to its tip.",
+        example=5.1,
+    ),
+    Feature("sepal_width", "swid", "Sepal width", "The same sepal, across where it is widest.", example=3.5),
+    Feature(
+        "petal_length",
+        "plen",
+        "Petal length",
+        "Take one of the three petals, the leaves that stand upright. From its base to its tip.",
+        example=1.4,
+    ),
+    Feature("petal_width", "pwid", "Petal width", "The same petal, across where it is widest.", example=0.2),
+)
+
+SPECIES = (
+    Species("setosa", (5.0, 3.4, 1.5, 0.2)),
+    Species("versicolor", (5.9, 2.8, 4.3, 1.3)),
+    Species("virginica", (6.5, 3.0, 5.6, 2.0)),
+)
+
+FEATURES_BY_NAME = {feature.name: feature for feature in FEATURES}
+
+
+def number(value: float) -> str:
+    """Write a number as a person would: as short as it can be without becoming another one."""
+    if not -LARGEST <= value <= LARGEST:
+        return "a number beyond all bounds"
+    return repr(value).removesuffix(".0")
+
+
+def _kind(value: object) -> str:
+    match value:
+        case None:
+            return "null"
+        case bool():
+            return "true or false"
+        case str():
+            return "text"
+        case dict():
+            return "an object"
+    return "a list"
+
+
+def _measurement_type() -> Any:
+    """Make the type of one measurement: a field a feature, bounds and unit included."""
+    fields = [
+        (
+            feature.name,
+            Annotated[
+                float,
+                msgspec.Meta(
+                    gt=feature.above,
+                    le=feature.at_most,
+                    title=feature.title,
+                    description=feature.how,
+                    examples=[feature.example],
+                    extra_json_schema={"x-unit": feature.unit},
+                ),
+            ],
+        )
+        for feature in FEATURES
+    ]
+    return msgspec.defstruct("Measurement", fields, module=__name__, forbid_unknown_fields=True, frozen=True, gc=False)
+
+
+Measurement = _measurement_type()
+Probabilities: Any = msgspec.defstruct(
+    "Probabilities", [(species.name, float) for species in SPECIES], module=__name__, frozen=True, gc=False
+)
+
+
+class Caution(msgspec.Struct, frozen=True, omit_defaults=True):
+    """A reason to doubt a prediction: a code for programs, a sentence for people, the field where one is meant."""
+
+    code: str
+    detail: str
+    field: str | None = None
+
+
+class Prediction(msgspec.Struct, frozen=True, gc=False):
+    """The answer for one flower: its species, the probability of each (they add up to 1), and reasons for doubt."""
+
+    species: str
+    probabilities: Any
+    warnings: tuple[Caution, ...]

@@ -1,0 +1,177 @@
+"""A model that was loaded and verified, and how it answers.
+
+This module imports scikit-learn; ``iris_app.model_service`` imports it when a model is first asked for.
+"""
+
+import logging
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, cast
+
+import numpy as np
+from numpy.typing import NDArray
+from sklearn.linear_model import LogisticRegression
+from sklearn.pipeline import Pipeline
+from sklearn.preprocessing import StandardScaler
+
+from iris_app import artifact
+from iris_app.artifact import Manifest
+from iris_app.iris import FEATURES, SPECIES, Caution, Prediction, Probabilities, number
+
+logger = logging.getLogger(__name__)
+
+Floats = NDArray[np.float64]
+Affine = tuple[Floats, Floats]
+
+# The folded map and the pipeline round differently; this is far above what that can make, far below what matters.
+TOLERANCE = 1e-12
+
+UNLIKE_TRAINING = Caution(
+    "unlike_training",
+    "Each value is within what the model was trained on, but no flower there combined them like this.",
+)
+
+
+class Model:
+    """A classifier, ready to answer.
+
+    Parameters
+    ----------
+    classifier : scikit-learn classifier
+        Takes ``FEATURES`` and predicts indices into ``SPECIES``.
+    manifest : Manifest
+        What the classifier is, and what it was trained on.
+    """
+
+    def __init__(self, classifier: Any, manifest: Manifest) -> None:
+        self.manifest = manifest
+        self.version = manifest.version
+        self._classifier = classifier
+        self._folded = _verified(fold(classifier), classifier, manifest)
+        self._minimum = np.array([[summary.minimum] for summary in manifest.features])
+        self._maximum = np.array([[summary.maximum] for summary in manifest.features])
+        whitening = np.array([summary.whitening for summary in manifest.species])
+        centres = np.array([summary.mean for summary in manifest.species])
+        self._whitening: Affine = (
+            whitening.reshape(-1, len(FEATURES)),
+            -np.einsum("sij,sj->si", whitening, centres).ravel(),
+        )
+        self._farthest_square = manifest.farthest_distance**2
+
+    def classify(self, measurements: Floats) -> list[Prediction]:
+        """Classify flowers, each by itself: a flower gets the same bits alone and among others.
+
+        Parameters
+        ----------
+        measurements : ndarray of shape (n, 4), float64
+            A row a flower: ``FEATURES`` in their order and units.
+
+        Returns
+        -------
+        list of Prediction, of length n
+            The species, the probability of each species, and what makes the flower unlike those of the training.
+        """
+        if not len(measurements):  # scikit-learn's own classifiers refuse an empty array
+            return []
+        columns = np.ascontiguousarray(measurements.T)
+        probabilities = self._probabilities(measurements, columns)
+        species = map(_SPECIES_NAMES.__getitem__, probabilities.argmax(axis=0).tolist())
+        warnings: list[tuple[Caution, ...]] = [()] * len(measurements)
+        for row, cautions in self._doubts(columns):
+            warnings[row] = cautions
+        return list(map(Prediction, species, map(Probabilities, *probabilities.tolist()), warnings))
+
+    def _probabilities(self, measurements: Floats, columns: Floats) -> Floats:
+        """Return the probabilities, of shape (species, n)."""
+        if self._folded is None:
+            return cast("Floats", self._classifier.predict_proba(measurements).T)
+        return _softmax(_affine(self._folded, columns))
+
+    def _doubts(self, columns: Floats) -> Iterator[tuple[int, tuple[Caution, ...]]]:
+        """Yield the number of each row that is unlike the training, and why it is.
+
+        A flower is unlike when a value lies outside the training's range or else when it is farther, by Mahalanobis
+        distance, from every species than any flower of the training was.
+        """
+        outside = (columns < self._minimum) | (columns > self._maximum)
+        whitened = _affine(self._whitening, columns)
+        squares = _sum((whitened * whitened).reshape(len(SPECIES), len(FEATURES), -1).swapaxes(0, 1))
+        far = squares.min(axis=0) > self._farthest_square
+        for row in np.flatnonzero(far | outside.any(axis=0)).tolist():
+            beyond = np.flatnonzero(outside[:, row]).tolist()
+            yield (
+                row,
+                tuple(self._out_of_range(index, float(columns[index, row])) for index in beyond) or (UNLIKE_TRAINING,),
+            )
+
+    def _out_of_range(self, index: int, value: float) -> Caution:
+        feature, seen = FEATURES[index], self.manifest.features[index]
+        return Caution(
+            "out_of_range",
+            f"{feature.label} {number(value)} {feature.unit} is outside what the model was trained on: "
+            f"{number(seen.minimum)} to {number(seen.maximum)} {feature.unit}.",
+            feature.name,
+        )
+
+
+def load(path: Path) -> Model:
+    """Load the model whose artifact lies at ``path``, or raise ``ModelUnavailable``."""
+    return Model(*artifact.load(path))
+
+
+def fold(classifier: Any) -> Affine | None:
+    """Read a ``StandardScaler`` and a multinomial ``LogisticRegression`` as the one affine map that they are together.
+
+    Returns
+    -------
+    weights : ndarray of shape (classes, features)
+        What a unit of each feature adds to each class's log-odds.
+    intercepts : ndarray of shape (classes,)
+        In log-odds. The softmax of ``weights @ x + intercepts`` is the classifier's ``predict_proba``.
+
+    None in place of both where the classifier is anything else: a subclass may compute as it likes.
+    """
+    steps = [step for _, step in classifier.steps] if type(classifier) is Pipeline else []
+    if [type(step) for step in steps] != [StandardScaler, LogisticRegression]:
+        return None
+    scaler, regression = steps
+    scale = scaler.scale_ if scaler.with_std else 1.0
+    mean = scaler.mean_ if scaler.with_mean else 0.0
+    weights = regression.coef_ / scale
+    return weights, regression.intercept_ - (weights * mean).sum(axis=1)
+
+
+def _verified(folded: Affine | None, classifier: Any, manifest: Manifest) -> Affine | None:
+    """Keep the folded map only where it answers as the classifier does, over all that a door lets through."""
+    if folded is None:
+        return None
+    bounds = [(feature.above, feature.at_most) for feature in FEATURES]
+    corners = np.array(np.meshgrid(*bounds)).reshape(len(FEATURES), -1).T
+    rows = np.vstack([corners, [row.measurement for row in manifest.golden_rows]])
+    if np.allclose(_softmax(_affine(folded, rows.T)).T, classifier.predict_proba(rows), rtol=0, atol=TOLERANCE):
+        return folded
+    logger.warning("Model %s does not fold; it answers by its own predict_proba, slower.", manifest.version)
+    return None
+
+
+_SPECIES_NAMES = [species.name for species in SPECIES]
+
+
+def _affine(folded: Affine, columns: Floats) -> Floats:
+    """Apply an affine map to columns of shape (features, n).
+
+    Sums in one fixed order, where a matrix product would choose one by the number of rows and change the last bits.
+    """
+    weights, intercepts = folded
+    return _sum(weights.T[:, :, None] * columns[:, None, :]) + intercepts[:, None]
+
+
+def _softmax(scores: Floats) -> Floats:
+    """Turn log-odds of shape (species, n) into probabilities."""
+    odds = np.exp(scores - scores.max(axis=0))
+    return cast("Floats", odds / _sum(odds))
+
+
+def _sum(terms: Floats) -> Floats:
+    """Add along the first axis in its order, whatever the shape."""
+    return cast("Floats", sum(terms[1:], start=terms[0]))

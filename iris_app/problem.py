@@ -1,0 +1,21 @@
+"""What went wrong with a request, as every door can tell it."""
+
+import msgspec
+
+from iris_app.exceptions import InvalidValue
+
+
+class Problem(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
+    """A problem document (RFC 9457).
+
+    ``errors`` names the wrong values that were found first and ``errors_omitted`` counts the others; ``request_id``
+    stands where the fault is ours and finds the line in the log.
+    """
+
+    type: str
+    title: str
+    status: int
+    detail: str
+    errors: tuple[InvalidValue, ...] = ()
+    errors_omitted: int = 0
+    request_id: str | None = None

@@ -1,0 +1,39 @@
+"""What went wrong, told to a person."""
+
+from http import HTTPStatus
+
+from flask import Response, make_response, render_template, request
+
+from iris_app.iris import FEATURES
+from iris_app.problem import Problem
+
+WORDS = {
+    400: (
+        "That request could not be read",
+        "The browser sent something that we did not understand. Please start again from the form.",
+    ),
+    404: ("There is no such page", "The address may be mistyped, or the page may have moved."),
+    405: ("This page cannot be used like that", "It answers the form; please start from there."),
+    413: ("That was too much at once", "More was sent than the form can take. Please start again from the form."),
+    500: (
+        "Something went wrong on our side",
+        "Your flower is not to blame, and the fault was noted. Please try again later.",
+    ),
+    503: (
+        "No model to ask at the moment",
+        "Your measurements are fine, but nothing can classify them just now. Please try again in a few seconds.",
+    ),
+}
+
+
+def tell(problem: Problem) -> Response:
+    """Tell a person what went wrong."""
+    heading, advice = WORDS.get(problem.status, (problem.title, problem.detail))
+    typed = _typed() if problem.status >= HTTPStatus.INTERNAL_SERVER_ERROR else {}
+    return make_response(render_template("ui/error.html", heading=heading, advice=advice, problem=problem, typed=typed))
+
+
+def _typed() -> dict[str, str]:
+    """Return what was typed into the form that could not be answered, so that it is not lost."""
+    names = [feature.form_name for feature in FEATURES]
+    return {name: request.values[name] for name in names if name in request.values}

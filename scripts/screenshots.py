@@ -1,0 +1,68 @@
+#!/usr/bin/env -S sh -c 'exec "$(dirname "$0")/../.venv/bin/python" "$0" "$@"'
+"""Take the README's screenshot from the running app, or with --all every page, narrow and wide, light and dark."""
+
+import argparse
+import os
+import shutil
+from pathlib import Path
+from urllib.parse import urlencode
+
+from playwright.sync_api import Browser, sync_playwright
+
+from iris_app.iris import FEATURES
+
+FLOWER = urlencode({feature.form_name: feature.example for feature in FEATURES})
+UNUSUAL = urlencode({feature.form_name: feature.at_most for feature in FEATURES})
+WRONG = urlencode({feature.form_name: text for feature, text in zip(FEATURES, ["", "31", "wide", "0.2"], strict=True)})
+
+PAGES = {
+    "form": "/home",
+    "filled": f"/home?{FLOWER}",
+    "result": f"/classify?{FLOWER}",
+    "unusual": f"/classify?{UNUSUAL}",
+    "errors": f"/classify?{WRONG}",
+    "missing": "/missing",
+}
+WIDTHS = {"narrow": 360, "wide": 1280}
+SCHEMES = ("light", "dark")
+README = Path(__file__).parent.parent / "docs" / "result.png"
+
+
+def main() -> None:
+    """Run the command."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--url", default="http://127.0.0.1:8000", help="where the app runs (%(default)s)")
+    parser.add_argument("--all", type=Path, metavar="DIR", help="every page, into this folder")
+    arguments = parser.parse_args()
+    with sync_playwright() as playwright:
+        root = hasattr(os, "geteuid") and os.geteuid() == 0
+        browser = playwright.chromium.launch(
+            executable_path=shutil.which(os.environ.get("CHROMIUM", "chromium")), chromium_sandbox=not root
+        )
+        if arguments.all:
+            for page, address in PAGES.items():
+                for name, width in WIDTHS.items():
+                    for scheme in SCHEMES:
+                        picture = arguments.all / f"{page}-{name}-{scheme}.png"
+                        shoot(browser, arguments.url + address, width, scheme, picture)
+        else:
+            shoot(browser, arguments.url + PAGES["result"], 900, "light", README)
+        browser.close()
+
+
+def shoot(browser: Browser, address: str, width: int, scheme: str, picture: Path) -> None:
+    """Save a picture of a whole page."""
+    context = browser.new_context(
+        viewport={"width": width, "height": 400},
+        color_scheme=scheme,  # type: ignore[arg-type] # one of SCHEMES
+        device_scale_factor=2 if width < 600 else 1,
+    )
+    page = context.new_page()
+    page.goto(address)
+    page.screenshot(path=picture, full_page=True)
+    context.close()
+    print(picture)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,42 @@
+#!/usr/bin/env -S sh -c 'exec "$(dirname "$0")/../.venv/bin/python" "$0" "$@"'
+"""Train the model, save it with its manifest, and say how good it is."""
+
+import argparse
+from pathlib import Path
+
+from iris_app import create_app
+from iris_app.artifact import Manifest, manifest_path, save
+from iris_app.model_service import model_path
+from iris_app.training import train
+
+
+def main() -> None:
+    """Run the command."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument(
+        "--output", type=Path, metavar="PATH", help="where to save the model; else where the configuration says"
+    )
+    path = parser.parse_args().output or model_path(create_app())
+    manifest = save(path, *train())
+    report(manifest)
+    print(f"model     {path}")
+    print(f"manifest  {manifest_path(path)}")
+
+
+def report(manifest: Manifest) -> None:
+    """Print the scores as a person reads them."""
+    scores = manifest.scores
+    folds = ", ".join(f"{score:.3f}" for score in scores.cross_validation)
+    print(f"held-out accuracy  {scores.held_out_accuracy} on {scores.held_out_flowers} flowers")
+    print(f"cross-validation   {folds}")
+    print()
+    print(f"{'species':<12}{'precision':>10}{'recall':>8}   predicted as")
+    for species, counts in zip(scores.species, scores.confusion_matrix, strict=True):
+        row = "".join(f"{count:>4}" for count in counts)
+        print(f"{species.name:<12}{species.precision:>10.3f}{species.recall:>8.3f}   {row}")
+    print()
+    print(f"version   {manifest.version} (scikit-learn {manifest.versions['scikit-learn']})")
+
+
+if __name__ == "__main__":
+    main()

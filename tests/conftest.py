@@ -1,0 +1,96 @@
+"""What tests share: a model that is trained once a run, the app, a real gunicorn and a real Chromium."""
+
+import os
+import shutil
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from flask import Flask
+from flask.testing import FlaskClient
+from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
+
+from iris_app import create_app
+from iris_app.artifact import save
+from iris_app.training import train
+from tests.support import SECRET_KEY, Server, running
+
+
+@pytest.fixture(scope="session")
+def trained_path(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Where the artifact that this run trained lies; read it, and leave it as it is."""
+    path = tmp_path_factory.mktemp("trained") / "model.joblib"
+    save(path, *train())
+    return path
+
+
+@pytest.fixture
+def model_path(trained_path: Path, tmp_path: Path) -> Path:
+    """A copy of the artifact and its manifest, to be broken."""
+    for file in trained_path.parent.iterdir():
+        shutil.copy(file, tmp_path)
+    return tmp_path / trained_path.name
+
+
+@pytest.fixture(scope="session")
+def make_app(trained_path: Path) -> Callable[..., Flask]:
+    def make(**overrides: object) -> Flask:
+        settings = {"SECRET_KEY": SECRET_KEY, "MODEL_PATH": str(trained_path), "TESTING": True}
+        return create_app(settings | overrides)
+
+    return make
+
+
+@pytest.fixture
+def app(make_app: Callable[..., Flask]) -> Flask:
+    return make_app()
+
+
+@pytest.fixture(scope="session")
+def steady_app(make_app: Callable[..., Flask]) -> Flask:
+    """An app for property tests, which leave it as it is."""
+    return make_app()
+
+
+@pytest.fixture
+def client(app: Flask) -> FlaskClient:
+    return app.test_client()
+
+
+@pytest.fixture(scope="session")
+def server(trained_path: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """The real server, for tests that leave it as it is."""
+    with running(tmp_path_factory.mktemp("server") / "log", IRIS_MODEL_PATH=str(trained_path)) as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Browser]:
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(
+            executable_path=os.environ.get("CHROMIUM") or shutil.which("chromium"), chromium_sandbox=os.geteuid() != 0
+        )
+        yield browser
+        browser.close()
+
+
+@pytest.fixture
+def open_page(browser: Browser, server: Server) -> Iterator[Callable[..., Page]]:
+    """Open pages of the real server in tabs that must stay silent: no console message, no error, nothing blocked."""
+    contexts: list[BrowserContext] = []
+    said: list[str] = []
+
+    def open_page(path: str = "/home", **settings: object) -> Page:
+        context = browser.new_context(base_url=server.url, **settings)  # type: ignore[arg-type]
+        contexts.append(context)
+        page = context.new_page()
+        page.on("console", lambda message: said.append(message.text))
+        page.on("pageerror", lambda error: said.append(str(error)))
+        page.goto(path)
+        return page
+
+    yield open_page
+    for context in contexts:
+        context.close()
+    # Chromium itself reports the status of a page that is meant to be an error.
+    assert [text for text in said if "the server responded with a status of 4" not in text] == []

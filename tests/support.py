@@ -1,0 +1,81 @@
+"""What tests use to run the real server."""
+
+import contextlib
+import os
+import re
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TypeVar
+
+from iris_app.iris import FEATURES
+
+CHECKOUT = Path(__file__).parent.parent
+FLOWER = {feature.name: feature.example for feature in FEATURES}
+FORM = {feature.form_name: str(feature.example) for feature in FEATURES}
+SECRET_KEY = "a secret of the tests"  # noqa: S105
+
+Found = TypeVar("Found")
+
+
+@dataclass
+class Server:
+    """A gunicorn that runs."""
+
+    process: subprocess.Popen[bytes]
+    port: int
+    log_path: Path
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.port}"
+
+    @property
+    def log(self) -> str:
+        return self.log_path.read_text()
+
+    def connect(self) -> socket.socket:
+        return socket.create_connection(("127.0.0.1", self.port), timeout=20)
+
+
+@contextlib.contextmanager
+def running(log_path: Path, *options: str, **settings: str) -> Iterator[Server]:
+    """Run gunicorn as production does, on a free port, and end it as an operator does."""
+    environment = {
+        name: text for name, text in os.environ.items() if not name.startswith(("IRIS_", "GUNICORN", "WEB_"))
+    }
+    environment |= {"IRIS_SECRET_KEY": SECRET_KEY} | settings
+    with log_path.open("wb") as log:
+        process = subprocess.Popen(
+            [Path(sys.executable).parent / "gunicorn", "wsgi:app", "--bind", "127.0.0.1:0", *options],
+            cwd=CHECKOUT,
+            env=environment,
+            stdout=log,
+            stderr=log,
+        )
+        try:
+            yield Server(process, _port(process, log_path), log_path)
+        finally:
+            if process.poll() is None:
+                process.send_signal(signal.SIGTERM)
+                process.wait(60)
+
+
+def _port(process: subprocess.Popen[bytes], log_path: Path) -> int:
+    """Wait until gunicorn says where it listens."""
+    return int(eventually(lambda: re.search(r"Listening at: http://127.0.0.1:(\d+)", log_path.read_text()), process)[1])
+
+
+def eventually(look: Callable[[], Found | None], process: subprocess.Popen[bytes] | None = None) -> Found:
+    """Look until there is something to be seen, for 30 seconds at most."""
+    deadline = time.monotonic() + 30
+    while not (found := look()):
+        assert time.monotonic() < deadline, "it did not come in time"
+        assert process is None or process.poll() is None, "the process ended early"
+        time.sleep(0.05)
+    return found

@@ -1,0 +1,223 @@
+import errno
+import io
+import json
+import os
+import pickle
+import re
+import sys
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from hashlib import sha256
+from pathlib import Path
+from typing import Any
+
+import joblib
+import numpy as np
+import pytest
+import sklearn
+from sklearn.dummy import DummyRegressor
+from sklearn.linear_model import LogisticRegression
+from sklearn.svm import LinearSVC
+
+from iris_app import artifact
+from iris_app.artifact import Manifest, load, manifest_path, save
+from iris_app.exceptions import ModelUnavailable
+from iris_app.training import load_data, train
+
+
+def pretend(path: Path, content: bytes) -> None:
+    """Put other content in the artifact's place, with a manifest that vouches for it."""
+    path.write_bytes(content)
+    edit_manifest(path, lambda manifest: manifest.update(sha256=sha256(content).hexdigest()))
+
+
+def pretend_pickle(path: Path, content: object) -> None:
+    buffer = io.BytesIO()
+    joblib.dump(content, buffer)
+    pretend(path, buffer.getvalue())
+
+
+def edit_manifest(path: Path, edit: Callable[[dict[str, Any]], object]) -> None:
+    manifest = json.loads(manifest_path(path).read_bytes())
+    edit(manifest)
+    manifest_path(path).write_text(json.dumps(manifest))
+
+
+def refusal(path: Path) -> str:
+    with pytest.raises(ModelUnavailable) as refused:
+        load(path)
+    return str(refused.value)
+
+
+def test_what_was_saved_loads_with_its_manifest(model_path: Path) -> None:
+    classifier, manifest = load(model_path)
+    assert type(classifier).__name__ == "Pipeline"
+    assert manifest.sha256 == sha256(model_path.read_bytes()).hexdigest()
+    assert manifest.version == manifest.sha256[:12]
+
+
+def test_the_manifest_says_when_and_with_what_the_model_was_made(model_path: Path) -> None:
+    manifest = load(model_path)[1]
+    assert timedelta(0) <= datetime.now(UTC) - manifest.created < timedelta(hours=1)
+    assert manifest.versions == {
+        "python": ".".join(map(str, sys.version_info[:3])),
+        "numpy": np.__version__,
+        "scikit-learn": sklearn.__version__,
+        "joblib": joblib.__version__,
+    }
+
+
+def test_saving_makes_the_folders_that_are_missing(tmp_path: Path) -> None:
+    path = tmp_path / "new" / "folder" / "model.joblib"
+    save(path, *train())
+    assert sorted(file.name for file in path.parent.iterdir()) == ["model.joblib", "model.json"]
+
+
+def test_a_disk_that_is_full_leaves_the_old_pair(model_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    before = {file: file.read_bytes() for file in model_path.parent.iterdir()}
+
+    def full(_descriptor: int) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(os, "fsync", full)
+    with pytest.raises(OSError, match="No space left"):
+        save(model_path, *train())
+    assert {file: file.read_bytes() for file in model_path.parent.iterdir()} == before
+
+
+def test_a_new_artifact_with_an_old_manifest_is_refused(model_path: Path) -> None:
+    old = manifest_path(model_path).read_bytes()
+    classifier, training = train()
+    save(model_path, classifier.set_params(classify__C=2).fit(*load_data()), training)
+    manifest_path(model_path).write_bytes(old)
+    assert "is not the artifact that its manifest describes" in refusal(model_path)
+
+
+@pytest.mark.parametrize("name", ["model.joblib", "model.json"])
+def test_a_missing_file_is_named_with_the_remedy(model_path: Path, name: str) -> None:
+    missing = model_path.with_name(name)
+    missing.unlink()
+    reason = f"{missing} cannot be read: No such file or directory. Train a model with scripts/train_model.py."
+    assert refusal(model_path) == reason
+
+
+def test_a_folder_in_the_place_of_the_artifact_is_refused(model_path: Path) -> None:
+    model_path.unlink()
+    model_path.mkdir()
+    assert "cannot be read: Is a directory" in refusal(model_path)
+
+
+def test_a_truncated_artifact_is_refused(model_path: Path) -> None:
+    model_path.write_bytes(model_path.read_bytes()[:-1])
+    assert "is not the artifact that its manifest describes" in refusal(model_path)
+
+
+def test_an_artifact_with_one_bit_flipped_is_refused(model_path: Path) -> None:
+    content = bytearray(model_path.read_bytes())
+    content[700] ^= 1
+    model_path.write_bytes(content)
+    assert "is not the artifact that its manifest describes" in refusal(model_path)
+
+
+class Intruder:
+    """What runs code when it is unpickled."""
+
+    def __init__(self, target: Path) -> None:
+        self.target = target
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return Path.touch, (self.target,)
+
+
+def test_a_pickle_with_another_digest_is_never_opened(model_path: Path) -> None:
+    intrusion = model_path.with_name("intrusion")
+    model_path.write_bytes(pickle.dumps(Intruder(intrusion)))
+    assert "is not the artifact" in refusal(model_path)
+    assert not intrusion.exists()
+
+
+@pytest.mark.parametrize("content", [b"", b"{", b"\xff\xfe", b"[]", b"{}", b'{"sha256": 5}', b'"\xff"'])
+def test_what_is_no_manifest_is_refused(model_path: Path, content: bytes) -> None:
+    manifest_path(model_path).write_bytes(content)
+    assert re.search(r"model.json is not the manifest of a model for this application: .", refusal(model_path))
+
+
+def test_a_manifest_with_a_mean_of_three_values_is_refused(model_path: Path) -> None:
+    edit_manifest(model_path, lambda manifest: manifest["species"][1]["mean"].pop())
+    assert "Expected `array` of length >= 4 - at `$.species[1].mean`" in refusal(model_path)
+
+
+def test_a_model_of_other_features_is_refused(model_path: Path) -> None:
+    edit_manifest(model_path, lambda manifest: manifest["features"].reverse())
+    assert "trained on other features, or in another order" in refusal(model_path)
+
+
+def test_a_model_in_other_units_is_refused(model_path: Path) -> None:
+    edit_manifest(model_path, lambda manifest: manifest["features"][0].update(unit="mm"))
+    assert "trained on other features, or in another order" in refusal(model_path)
+
+
+def test_a_model_of_other_species_is_refused(model_path: Path) -> None:
+    edit_manifest(model_path, lambda manifest: manifest["species"][0].update(name="pallida"))
+    assert "trained to tell other species apart, or in another order" in refusal(model_path)
+
+
+def test_a_file_that_is_no_pickle_is_refused(model_path: Path) -> None:
+    pretend(model_path, b"not a pickle")
+    assert re.search(
+        rf"cannot be used: .* saved with scikit-learn {sklearn.__version__}, and this is", refusal(model_path)
+    )
+
+
+@pytest.mark.parametrize(
+    "content", [{"a": "dictionary"}, DummyRegressor(), LinearSVC()], ids=lambda content: type(content).__name__
+)
+def test_what_is_no_classifier_with_probabilities_is_refused(model_path: Path, content: object) -> None:
+    pretend_pickle(model_path, content)
+    assert f"a {type(content).__name__} is no classifier with probabilities" in refusal(model_path)
+
+
+def test_a_classifier_that_was_never_fitted_is_refused(model_path: Path) -> None:
+    pretend_pickle(model_path, LogisticRegression())
+    assert "has no attribute 'n_features_in_'" in refusal(model_path)
+
+
+def test_a_classifier_of_other_classes_is_refused(model_path: Path) -> None:
+    measurements, species = load_data()
+    pretend_pickle(model_path, LogisticRegression(max_iter=1000).fit(measurements, species + 1))
+    assert "must take 4 features and predict the classes 0 to 2" in refusal(model_path)
+
+
+def test_a_classifier_that_answers_its_golden_rows_otherwise_is_refused(model_path: Path) -> None:
+    pretend_pickle(model_path, LogisticRegression(max_iter=1000).fit(*load_data()))
+    assert "does not answer its golden rows as it did in training" in refusal(model_path)
+
+
+def test_a_model_of_another_scikit_learn_is_refused_with_both_versions(
+    model_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("sklearn.base.__version__", "0.1.2")
+    pretend_pickle(model_path, train()[0])
+    monkeypatch.undo()
+    assert f"was saved with scikit-learn 0.1.2, and this is {sklearn.__version__}" in refusal(model_path)
+
+
+def test_the_manifest_is_json_that_a_person_can_read(model_path: Path) -> None:
+    text = manifest_path(model_path).read_text()
+    assert "\n" in text
+    assert json.loads(text)["scores"]["held_out_accuracy"] == 0.9736842105263158
+    assert set(json.loads(text)) == set(Manifest.__struct_fields__)
+
+
+def test_the_temporary_file_lies_beside_its_place(model_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    seen: list[Path] = []
+    replace = Path.replace
+
+    def watch(source: Path, target: Path) -> Path:
+        seen.append(source)
+        return replace(source, target)
+
+    monkeypatch.setattr(Path, "replace", watch)
+    save(model_path, *train())
+    assert [source.parent for source in seen] == [model_path.parent] * 2
+    assert artifact.load(model_path)

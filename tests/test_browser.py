@@ -1,0 +1,145 @@
+"""What a person sees and does, in a real Chromium with the real server."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+from playwright.sync_api import Browser, Locator, Page, expect
+
+from iris_app.iris import FEATURES, SPECIES
+from tests.support import FORM, running
+
+OpenPage = Callable[..., Page]
+
+FLOWER = "/classify?" + "&".join(f"{name}={value}" for name, value in FORM.items())
+WRONG = "/classify?slen=&swid=31&plen=wide&pwid=0.2"
+UNUSUAL = "/classify?slen=30&swid=30&plen=30&pwid=30"
+
+
+def field(page: Page, label: str) -> Locator:
+    return page.get_by_role("textbox", name=label)
+
+
+def fill(page: Page, values: dict[str, str]) -> None:
+    for feature in FEATURES:
+        field(page, feature.label).fill(values[feature.form_name])
+
+
+def typed(page: Page) -> dict[str, str]:
+    return {feature.form_name: field(page, feature.label).input_value() for feature in FEATURES}
+
+
+@pytest.mark.parametrize("javascript", [True, False])
+def test_a_flower_is_classified_and_tried_again(open_page: OpenPage, javascript: bool) -> None:
+    page = open_page(java_script_enabled=javascript)
+    fill(page, FORM)
+    page.get_by_role("button", name="Classify").click()
+    expect(page.get_by_role("heading", level=1)).to_have_text("Predicted class: Setosa")
+    expect(page.get_by_role("row", name="Setosa")).to_contain_text("98.1 %")
+    page.get_by_role("button", name="Retry").click()
+    expect(page.get_by_role("heading", level=1)).to_have_text("Which iris is it?")
+    assert typed(page) == FORM
+
+
+def test_the_keyboard_is_enough(open_page: OpenPage) -> None:
+    page = open_page()
+    field(page, FEATURES[0].label).focus()
+    for value in FORM.values():
+        page.keyboard.type(value)
+        page.keyboard.press("Tab")
+    expect(page.get_by_role("button", name="Classify")).to_be_focused()
+    page.keyboard.press("Enter")
+    expect(page.get_by_role("heading", level=1)).to_have_text("Predicted class: Setosa")
+
+
+def test_enter_in_a_field_sends_the_form(open_page: OpenPage) -> None:
+    page = open_page()
+    fill(page, FORM)
+    field(page, FEATURES[-1].label).press("Enter")
+    expect(page.get_by_role("heading", level=1)).to_have_text("Predicted class: Setosa")
+
+
+@pytest.mark.parametrize("javascript", [True, False])
+def test_an_error_is_met_and_mended(open_page: OpenPage, javascript: bool) -> None:
+    page = open_page(java_script_enabled=javascript)
+    wrong = FORM | {"swid": "", "plen": "1.4 mm"}
+    fill(page, wrong)
+    page.get_by_role("button", name="Classify").click()
+    expect(page.get_by_role("alert")).to_contain_text("2 measurements need another look:")
+    expect(field(page, "Sepal width")).to_be_focused()
+    expect(field(page, "Sepal width")).to_have_accessible_description(
+        "cm The same sepal, across where it is widest. Sepal width is missing. Measure it in cm."
+    )
+    assert typed(page) == wrong
+    fill(page, FORM)
+    page.get_by_role("button", name="Classify").click()
+    expect(page.get_by_role("heading", level=1)).to_have_text("Predicted class: Setosa")
+
+
+def test_an_error_s_link_leads_to_its_field(open_page: OpenPage) -> None:
+    page = open_page(WRONG)
+    page.get_by_role("link", name="Petal length must be a number").click()
+    expect(field(page, "Petal length")).to_be_focused()
+
+
+@pytest.mark.parametrize("species", SPECIES, ids=lambda species: species.name)
+def test_a_typical_flower_is_of_its_species(open_page: OpenPage, species: object) -> None:
+    name, label = species.name, species.label  # type: ignore[attr-defined]
+    page = open_page()
+    page.get_by_role("link", name=f"Typical {name}").click()
+    page.get_by_role("button", name="Classify").click()
+    expect(page.get_by_role("heading", level=1)).to_have_text(f"Predicted class: {label}")
+
+
+def test_a_result_is_shared_and_survives_a_reload(open_page: OpenPage) -> None:
+    page = open_page()
+    fill(page, FORM)
+    page.get_by_role("button", name="Classify").click()
+    page.get_by_role("link", name="Link to this result").click()
+    address = page.url
+    expect(page.get_by_role("heading", level=1)).to_have_text("Predicted class: Setosa")
+    page.reload()
+    expect(page.get_by_role("heading", level=1)).to_have_text("Predicted class: Setosa")
+    friend = open_page(address)
+    expect(friend.get_by_role("heading", level=1)).to_have_text("Predicted class: Setosa")
+
+
+def test_a_form_whose_cookie_is_gone_comes_back_and_can_be_sent(open_page: OpenPage) -> None:
+    page = open_page()
+    fill(page, FORM)
+    page.context.clear_cookies()
+    page.get_by_role("button", name="Classify").click()
+    expect(page.get_by_role("alert")).to_contain_text("please press Classify again")
+    assert typed(page) == FORM
+    page.get_by_role("button", name="Classify").click()
+    expect(page.get_by_role("heading", level=1)).to_have_text("Predicted class: Setosa")
+
+
+@pytest.mark.parametrize("width", [360, 1280])
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("path", ["/home", FLOWER, WRONG, UNUSUAL, "/missing"])
+def test_a_page_is_accessible_and_fits(open_page: OpenPage, path: str, scheme: str, width: int) -> None:
+    page = open_page(path, color_scheme=scheme, viewport={"width": width, "height": 800})
+    assert Axe().run(page).response["violations"] == []
+    assert page.evaluate("document.documentElement.scrollWidth") <= width
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_a_page_follows_the_system_s_colours(open_page: OpenPage, scheme: str) -> None:
+    page = open_page(color_scheme=scheme)
+    red = int(page.evaluate("getComputedStyle(document.body).backgroundColor").split("(")[1].split(",")[0])
+    assert (red > 200) == (scheme == "light")
+
+
+def test_no_model_is_a_page_that_keeps_what_was_typed(browser: Browser, tmp_path: Path) -> None:
+    with running(tmp_path / "log", IRIS_MODEL_PATH="missing.joblib") as server:
+        page = browser.new_page(base_url=server.url)
+        page.goto("/home")
+        fill(page, FORM)
+        page.get_by_role("button", name="Classify").click()
+        expect(page.get_by_role("heading", level=1)).to_have_text("No model to ask at the moment")
+        assert Axe().run(page).response["violations"] == []
+        page.get_by_role("link", name="Go to the form").click()
+        assert typed(page) == FORM
+        page.close()

@@ -1,0 +1,119 @@
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, get_type_hints
+
+import pytest
+from flask import Flask
+
+import config
+from iris_app.configuration import configure
+from iris_app.exceptions import ConfigurationError
+
+
+@pytest.fixture(autouse=True)
+def no_settings(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in get_type_hints(config):
+        monkeypatch.delenv(f"IRIS_{name}", raising=False)
+
+
+@pytest.fixture
+def configured(tmp_path: Path) -> Callable[..., Any]:
+    """Read the settings that an instance folder with this text, and these overrides, come to."""
+
+    def configured(text: str = "SECRET_KEY = 'instance'", overrides: dict[str, object] | None = None) -> Any:
+        (tmp_path / "config.py").write_text(text)
+        app = Flask("iris_app", instance_path=str(tmp_path))
+        configure(app, overrides)
+        return app.config
+
+    return configured
+
+
+def test_every_setting_has_a_type_and_a_comment_above_it() -> None:
+    lines = Path(config.__file__).read_text().splitlines()
+    types = get_type_hints(config)
+    assert {name for name in vars(config) if name.isupper()} == set(types)
+    for name in types:
+        (at,) = (number for number, line in enumerate(lines) if line.startswith(f"{name}: "))
+        group = lines[at - 1].startswith("#") or lines[at - 1].split(":")[0] in types
+        assert group, f"{name} stands without a word"
+
+
+def test_the_defaults_are_the_first_layer(configured: Callable[..., Any]) -> None:
+    assert configured()["MAX_BATCH_ROWS"] == config.MAX_BATCH_ROWS
+
+
+def test_the_instance_folder_changes_a_default(configured: Callable[..., Any]) -> None:
+    assert configured("SECRET_KEY = 'instance'\nMAX_BATCH_ROWS = 7")["MAX_BATCH_ROWS"] == 7
+
+
+def test_the_environment_changes_the_instance_folder(
+    configured: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("IRIS_MAX_BATCH_ROWS", "8")
+    assert configured("SECRET_KEY = 'instance'\nMAX_BATCH_ROWS = 7")["MAX_BATCH_ROWS"] == 8
+
+
+def test_overrides_stand_in_place_of_instance_folder_and_environment(
+    configured: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("IRIS_MAX_BATCH_ROWS", "8")
+    settings = configured("MAX_BATCH_ROWS = 7", {"SECRET_KEY": "override"})
+    assert (settings["SECRET_KEY"], settings["MAX_BATCH_ROWS"]) == ("override", config.MAX_BATCH_ROWS)
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "value"),
+    [
+        ("SECRET_KEY", "123", "123"),
+        ("SECRET_KEY", "true", "true"),
+        ("MODEL_PATH", "/a/b c.joblib", "/a/b c.joblib"),
+        ("MAX_BATCH_ROWS", "123", 123),
+        ("SESSION_COOKIE_SECURE", "true", True),
+        ("SESSION_COOKIE_SECURE", "false", False),
+        ("WTF_CSRF_TIME_LIMIT", "null", None),
+        ("WTF_CSRF_TIME_LIMIT", "60", 60),
+    ],
+)
+def test_the_environment_holds_text_as_it_stands_and_all_else_as_json(
+    configured: Callable[..., Any], monkeypatch: pytest.MonkeyPatch, name: str, text: str, value: object
+) -> None:
+    monkeypatch.setenv(f"IRIS_{name}", text)
+    assert configured()[name] == value
+    assert type(configured()[name]) is type(value)
+
+
+@pytest.mark.parametrize("text", ["many", "1.5", "true", "", "[1]"])
+def test_an_ill_typed_variable_is_named(
+    configured: Callable[..., Any], monkeypatch: pytest.MonkeyPatch, text: str
+) -> None:
+    monkeypatch.setenv("IRIS_MAX_BATCH_ROWS", text)
+    with pytest.raises(ConfigurationError, match=r"^MAX_BATCH_ROWS in the environment has the wrong type: "):
+        configured()
+
+
+def test_an_unknown_variable_is_named(configured: Callable[..., Any], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("IRIS_MAX_BATCH_ROW", "5")
+    with pytest.raises(ConfigurationError, match=r"^MAX_BATCH_ROW in the environment is not a setting"):
+        configured()
+
+
+def test_an_ill_typed_setting_of_the_instance_folder_is_named(configured: Callable[..., Any]) -> None:
+    with pytest.raises(ConfigurationError, match=r"^MAX_BATCH_ROWS in instance/config.py has the wrong type: .* `str`"):
+        configured("SECRET_KEY = 'instance'\nMAX_BATCH_ROWS = '7'")
+
+
+def test_an_unknown_setting_of_the_instance_folder_is_named(configured: Callable[..., Any]) -> None:
+    with pytest.raises(ConfigurationError, match=r"^SECRET in instance/config.py is not a setting"):
+        configured("SECRET = 'instance'")
+
+
+def test_an_unknown_override_is_named(configured: Callable[..., Any]) -> None:
+    with pytest.raises(ConfigurationError, match=r"^DEBUG_MODE in the overrides is not a setting"):
+        configured(overrides={"SECRET_KEY": "override", "DEBUG_MODE": True})
+
+
+@pytest.mark.parametrize("text", ["", "SECRET_KEY = None", "SECRET_KEY = ''"])
+def test_there_is_no_start_without_a_secret_key(configured: Callable[..., Any], text: str) -> None:
+    with pytest.raises(ConfigurationError, match=r"^SECRET_KEY is not set\. Run scripts/setup"):
+        configured(text)

@@ -1,0 +1,93 @@
+"""The rules of the house that a machine can hold."""
+
+import ast
+import re
+from pathlib import Path
+from typing import get_type_hints
+
+import pytest
+
+import config
+from iris_app.iris import FEATURES, SPECIES
+from tests.support import CHECKOUT
+
+PACKAGE = CHECKOUT / "iris_app"
+SOURCES = sorted(path for path in PACKAGE.rglob("*") if path.suffix in {".py", ".html", ".svg", ".css", ".js"})
+DOORS = {"iris_app.api", "iris_app.ui"}
+
+# Who may import whom: a module imports only from the storeys below its own.
+STOREYS = [
+    {"iris_app.exceptions"},
+    {"iris_app.iris", "iris_app.problem", "iris_app.body", "iris_app.configuration", "iris_app.headers"},
+    {"iris_app.artifact"},
+    {"iris_app.model", "iris_app.training"},
+    {"iris_app.model_service"},
+    DOORS,
+    {"iris_app.errors"},
+    {"iris_app"},
+]
+
+
+def relative(path: Path) -> str:
+    return str(path.relative_to(CHECKOUT))
+
+
+@pytest.mark.parametrize("path", [path for path in SOURCES if path.name != "iris.py"], ids=relative)
+def test_only_the_tables_spell_a_feature_or_a_species(path: Path) -> None:
+    features = [name for one in FEATURES for name in (one.name, one.form_name, one.label)]
+    words = "|".join(re.escape(word) for word in features + [species.name for species in SPECIES])
+    assert re.findall(rf"\b({words})\b", path.read_text(), re.IGNORECASE) == []
+
+
+def place(module: str) -> str:
+    """Name the door that a module belongs to, or the module itself."""
+    return next((door for door in DOORS if module.startswith(f"{door}.")), module)
+
+
+def storey(module: str) -> int:
+    (number,) = (number for number, modules in enumerate(STOREYS) if module in modules)
+    return number
+
+
+def imports(tree: ast.AST) -> set[str]:
+    """Name the modules of ours that a module imports when it is itself imported, and so not for its types alone."""
+    found: set[str] = set()
+    for node in ast.walk(tree):
+        if isinstance(node, ast.ImportFrom) and node.module == "iris_app":
+            found |= {f"iris_app.{alias.name}" for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and (node.module or "").startswith("iris_app."):
+            found.add(str(node.module))
+    return found
+
+
+@pytest.mark.parametrize("path", [path for path in SOURCES if path.suffix == ".py"], ids=relative)
+def test_imports_run_one_way(path: Path) -> None:
+    module = ".".join(path.relative_to(CHECKOUT).with_suffix("").parts).removesuffix(".__init__")
+    own = place(module)
+    above = {name for name in map(place, imports(ast.parse(path.read_text()))) if name != own} - {"iris_app.create_app"}
+    assert {name for name in above if storey(name) >= storey(own)} == set()
+
+
+def test_the_only_import_inside_a_function_keeps_scikit_learn_out_of_start_up() -> None:
+    inside = [
+        (relative(path), ast.unparse(node))
+        for path in SOURCES
+        if path.suffix == ".py"
+        for function in ast.walk(ast.parse(path.read_text()))
+        if isinstance(function, ast.FunctionDef)
+        for node in ast.walk(function)
+        if isinstance(node, ast.Import | ast.ImportFrom)
+    ]
+    assert inside == [("iris_app/model_service.py", "from iris_app.model import load")]
+
+
+@pytest.mark.parametrize("name", sorted(get_type_hints(config)))
+def test_the_readme_names_every_setting(name: str) -> None:
+    assert f"`{name}`" in (CHECKOUT / "README.md").read_text()
+
+
+def test_a_lock_names_hashes_and_no_addresses() -> None:
+    for lock in ("requirements.txt", "requirements-test.txt"):
+        text = (CHECKOUT / lock).read_text()
+        assert "://" not in text
+        assert text.count("==") <= text.count("--hash=sha256:")

@@ -1,0 +1,182 @@
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.extra.numpy import arrays
+from numpy.typing import NDArray
+from sklearn.ensemble import RandomForestClassifier
+from sklearn.linear_model import LogisticRegression
+from sklearn.neighbors import KNeighborsClassifier
+from sklearn.pipeline import Pipeline, make_pipeline
+from sklearn.preprocessing import StandardScaler
+
+from iris_app.artifact import load as load_artifact
+from iris_app.iris import FEATURES, SPECIES
+from iris_app.model import Model, fold, load
+from iris_app.training import load_data, train
+
+Floats = NDArray[np.float64]
+
+accepted_values = st.floats(min_value=0, max_value=30, exclude_min=True)
+flowers = st.integers(1, 40).flatmap(lambda rows: arrays(np.float64, (rows, len(FEATURES)), elements=accepted_values))
+
+
+@pytest.fixture(scope="module")
+def model(trained_path: Path) -> Model:
+    return load(trained_path)
+
+
+@pytest.fixture(scope="module")
+def pipeline(trained_path: Path) -> Pipeline:
+    return load_artifact(trained_path)[0]
+
+
+@pytest.fixture(scope="module")
+def model_of(trained_path: Path) -> Callable[[object], Model]:
+    manifest = load_artifact(trained_path)[1]
+    return lambda classifier: Model(classifier, manifest)
+
+
+def probabilities(model: Model, measurements: Floats) -> Floats:
+    return np.array(
+        [[row.probabilities.__getattribute__(one.name) for one in SPECIES] for row in model.classify(measurements)]
+    )
+
+
+def warnings_of(model: Model, *values: float) -> list[tuple[str, str | None]]:
+    return [(warning.code, warning.field) for warning in model.classify(np.array([values]))[0].warnings]
+
+
+def test_the_article_s_flower_is_setosa(model: Model) -> None:
+    (prediction,) = model.classify(np.array([[5.1, 3.5, 1.4, 0.2]]))
+    assert prediction.species == "setosa"
+    assert prediction.probabilities.setosa == pytest.approx(0.98, abs=0.005)
+    assert prediction.warnings == ()
+
+
+def test_every_typical_flower_is_of_its_species(model: Model) -> None:
+    predictions = model.classify(np.array([one.typical for one in SPECIES]))
+    assert [one.species for one in predictions] == [one.name for one in SPECIES]
+
+
+def test_the_species_is_the_one_that_scikit_learn_predicts(model: Model, pipeline: Pipeline) -> None:
+    measurements, _ = load_data()
+    names = [SPECIES[index].name for index in pipeline.predict(measurements)]
+    assert [one.species for one in model.classify(measurements)] == names
+
+
+@given(measurements=flowers)
+def test_the_folded_map_agrees_with_the_pipeline(model: Model, pipeline: Pipeline, measurements: Floats) -> None:
+    assert np.abs(probabilities(model, measurements) - pipeline.predict_proba(measurements)).max() < 1e-12
+
+
+@given(measurements=flowers)
+def test_a_flower_gets_the_same_answer_alone_and_among_others(model: Model, measurements: Floats) -> None:
+    alone = [model.classify(row[None])[0] for row in measurements]
+    assert model.classify(measurements) == alone
+
+
+def test_a_flower_gets_the_same_answer_among_many(model: Model) -> None:
+    measurements = np.random.default_rng(0).uniform(0.1, 10, (3000, len(FEATURES)))
+    assert model.classify(measurements) == [model.classify(row[None])[0] for row in measurements]
+
+
+def test_the_order_of_an_array_in_memory_changes_nothing(model: Model) -> None:
+    measurements, _ = load_data()
+    assert model.classify(np.asfortranarray(measurements)) == model.classify(measurements)
+
+
+@given(measurements=flowers)
+def test_probabilities_add_up_to_one(model: Model, measurements: Floats) -> None:
+    assert probabilities(model, measurements).sum(axis=1) == pytest.approx(1)
+
+
+def test_no_flowers_get_no_answers(model: Model) -> None:
+    assert model.classify(np.empty((0, 4))) == []
+
+
+@pytest.mark.parametrize("with_mean", [True, False])
+@pytest.mark.parametrize("with_std", [True, False])
+def test_a_scaler_folds_whatever_it_scales(with_mean: bool, with_std: bool) -> None:
+    measurements, species = load_data()
+    scaler = StandardScaler(with_mean=with_mean, with_std=with_std)
+    pipeline = make_pipeline(scaler, LogisticRegression(max_iter=1000)).fit(measurements, species)
+    folded = fold(pipeline)
+    assert folded is not None
+    weights, intercepts = folded
+    assert measurements @ weights.T + intercepts == pytest.approx(pipeline.decision_function(measurements), abs=1e-12)
+
+
+class OwnRegression(LogisticRegression):  # type: ignore[misc]
+    """A subclass may compute as it likes."""
+
+
+@pytest.mark.parametrize(
+    "classifier",
+    [
+        KNeighborsClassifier(),
+        RandomForestClassifier(n_estimators=5, random_state=0),
+        LogisticRegression(max_iter=1000),
+        make_pipeline(StandardScaler(), OwnRegression()),
+        make_pipeline(StandardScaler(), KNeighborsClassifier()),
+    ],
+    ids=["neighbours", "forest", "regression without a scaler", "own regression", "neighbours behind a scaler"],
+)
+def test_any_other_classifier_answers_by_its_own_probabilities(
+    model_of: Callable[[object], Model], classifier: Pipeline
+) -> None:
+    measurements, species = load_data()
+    classifier.fit(measurements, species)
+    assert fold(classifier) is None
+    assert np.array_equal(probabilities(model_of(classifier), measurements), classifier.predict_proba(measurements))
+    assert model_of(classifier).classify(np.empty((0, 4))) == []
+
+
+def test_a_regression_that_does_not_fold_answers_by_its_own_probabilities(
+    model_of: Callable[[object], Model], caplog: pytest.LogCaptureFixture
+) -> None:
+    classifier, _ = train()
+    regression = classifier[-1]
+    regression.decision_function = lambda rows: LogisticRegression.decision_function(regression, rows) / 2
+    measurements, _ = load_data()
+    model = model_of(classifier)
+    assert "does not fold" in caplog.text
+    assert np.array_equal(probabilities(model, measurements), classifier.predict_proba(measurements))
+
+
+def test_a_value_outside_the_training_is_named_with_its_range(model: Model) -> None:
+    (prediction,) = model.classify(np.array([[5.1, 3.5, 1.4, 2.6]]))
+    (warning,) = prediction.warnings
+    assert (warning.code, warning.field) == ("out_of_range", "petal_width")
+    assert warning.detail == "Petal width 2.6 cm is outside what the model was trained on: 0.1 to 2.5 cm."
+
+
+def test_every_value_outside_the_training_is_named(model: Model) -> None:
+    assert warnings_of(model, 30, 3.5, 0.5, 0.2) == [("out_of_range", "sepal_length"), ("out_of_range", "petal_length")]
+
+
+def test_the_ends_of_a_range_are_within_it(model: Model) -> None:
+    for index, summary in enumerate(model.manifest.features):
+        for value in (summary.minimum, summary.maximum):
+            row = [5.8, 3.0, 4.0, 1.2]
+            row[index] = value
+            assert ("out_of_range", summary.name) not in warnings_of(model, *row)
+
+
+def test_a_combination_unlike_any_flower_is_told(model: Model) -> None:
+    assert warnings_of(model, 5.8, 2.0, 6.9, 0.1) == [("unlike_training", None)]
+
+
+def test_no_flower_of_the_training_is_doubted(model: Model) -> None:
+    from sklearn.model_selection import train_test_split
+
+    seen, _ = train_test_split(load_data()[0], random_state=0)
+    assert [one.warnings for one in model.classify(seen)] == [()] * len(seen)
+
+
+def test_only_the_unusual_among_many_are_doubted(model: Model) -> None:
+    predictions = model.classify(np.array([[5.1, 3.5, 1.4, 0.2], [5.1, 3.5, 1.4, 9.0], [5.0, 3.4, 1.5, 0.2]]))
+    assert [len(one.warnings) for one in predictions] == [0, 1, 0]

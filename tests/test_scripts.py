@@ -1,0 +1,116 @@
+"""The commands that a person types, up to what a network is needed for."""
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.support import CHECKOUT, SECRET_KEY
+
+TOOLS = ["sh", "dirname", "basename", "cmp"]
+
+
+@pytest.fixture
+def bare(tmp_path: Path) -> Path:
+    """A checkout on a machine that has a shell and little else."""
+    (tmp_path / "scripts").mkdir()
+    (tmp_path / "bin").mkdir()
+    shutil.copy(CHECKOUT / "scripts" / "setup", tmp_path / "scripts")
+    for tool in TOOLS:
+        (tmp_path / "bin" / tool).symlink_to(str(shutil.which(tool)))
+    return tmp_path
+
+
+def set_up(checkout: Path) -> subprocess.CompletedProcess[str]:
+    environment = {"PATH": str(checkout / "bin")}
+    return subprocess.run(
+        [checkout / "scripts" / "setup"], env=environment, capture_output=True, text=True, check=False
+    )
+
+
+def put_python(checkout: Path, text: str) -> None:
+    python = checkout / "bin" / "python3"
+    python.write_text(f"#!/bin/sh\n{text}\n")
+    python.chmod(0o755)
+
+
+def test_without_python_one_line_says_what_to_install(bare: Path) -> None:
+    run = set_up(bare)
+    assert run.returncode == 1
+    assert run.stderr.startswith("setup: Python 3.11 or newer is needed: install it")
+    assert run.stderr.count("\n") == 1
+
+
+def test_with_an_old_python_one_line_says_what_to_install(bare: Path) -> None:
+    put_python(bare, "exit 1")
+    run = set_up(bare)
+    assert run.returncode == 1
+    assert run.stderr.startswith("setup: Python 3.11 or newer is needed: install it")
+    assert run.stderr.count("\n") == 1
+
+
+def test_without_venv_one_line_says_what_to_install(bare: Path) -> None:
+    put_python(bare, f'case "$*" in *ensurepip*) exit 1;; esac; exec {sys.executable} "$@"')
+    run = set_up(bare)
+    assert run.returncode == 1
+    assert run.stderr.startswith("setup: Python's venv module is needed: install it")
+    assert run.stderr.count("\n") == 1
+
+
+@pytest.fixture
+def ready(tmp_path: Path) -> Path:
+    """A checkout of this app in which everything is installed."""
+    for name in ("iris_app", "scripts"):
+        shutil.copytree(CHECKOUT / name, tmp_path / name)
+    for name in ("config.py", "wsgi.py", "requirements.txt"):
+        shutil.copy(CHECKOUT / name, tmp_path)
+    (tmp_path / ".venv" / "bin").mkdir(parents=True)
+    python = tmp_path / ".venv" / "bin" / "python"
+    python.write_text(f'#!/bin/sh\nPYTHONPATH="{tmp_path}" exec {sys.executable} "$@"\n')
+    python.chmod(0o755)
+    shutil.copy(CHECKOUT / "requirements.txt", tmp_path / ".venv")
+    return tmp_path
+
+
+def run_in(checkout: Path, command: str, *options: str) -> str:
+    environment = {name: text for name, text in os.environ.items() if not name.startswith("IRIS_")}
+    run = subprocess.run(
+        [checkout / "scripts" / command, *options], env=environment, capture_output=True, text=True, check=True
+    )
+    return run.stdout + run.stderr
+
+
+def test_set_up_makes_a_secret_that_only_its_owner_reads_and_a_model(ready: Path) -> None:
+    run_in(ready, "setup")
+    secret = ready / "instance" / "config.py"
+    assert secret.stat().st_mode & 0o777 == 0o600
+    assert len(secret.read_text()) > 64
+    assert (ready / "instance" / "model.joblib").exists()
+    assert (ready / "instance" / "model.json").exists()
+
+
+def test_a_second_set_up_does_nothing(ready: Path) -> None:
+    run_in(ready, "setup")
+    before = {path: path.stat().st_mtime_ns for path in (ready / "instance").iterdir()}
+    assert run_in(ready, "setup") == ""
+    assert {path: path.stat().st_mtime_ns for path in (ready / "instance").iterdir()} == before
+
+
+def test_training_reports_the_score_and_where_the_files_are(tmp_path: Path) -> None:
+    path = tmp_path / "other" / "flowers.joblib"
+    report = run_in(CHECKOUT, "train_model.py", "--output", str(path))
+    assert "held-out accuracy  0.9736842105263158 on 38 flowers" in report
+    assert str(path) in report
+    assert str(path.with_suffix(".json")) in report
+    assert path.exists()
+
+
+def test_training_saves_where_the_configuration_says(tmp_path: Path) -> None:
+    path = tmp_path / "configured.joblib"
+    settings = os.environ | {"IRIS_SECRET_KEY": SECRET_KEY, "IRIS_MODEL_PATH": str(path)}
+    command = CHECKOUT / "scripts" / "train_model.py"
+    subprocess.run([command], env=settings, check=True, capture_output=True)
+    assert path.exists()

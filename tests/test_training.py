@@ -1,0 +1,74 @@
+import msgspec
+import numpy as np
+import pytest
+from sklearn.datasets import load_iris
+from sklearn.linear_model import LogisticRegression
+from sklearn.pipeline import Pipeline
+from sklearn.preprocessing import StandardScaler
+
+from iris_app.artifact import Training
+from iris_app.iris import FEATURES, SPECIES
+from iris_app.training import load_data, train
+
+
+@pytest.fixture(scope="module")
+def trained() -> tuple[Pipeline, Training]:
+    return train()
+
+
+def test_the_held_out_score_is_the_article_s(trained: tuple[Pipeline, Training]) -> None:
+    assert trained[1].scores.held_out_accuracy == 0.9736842105263158
+
+
+def test_the_model_is_the_article_s_pipeline(trained: tuple[Pipeline, Training]) -> None:
+    assert [type(step) for _, step in trained[0].steps] == [StandardScaler, LogisticRegression]
+
+
+def test_the_data_are_fisher_s_in_the_order_of_the_tables() -> None:
+    measurements, species = load_data()
+    assert np.array_equal(measurements, load_iris().data)
+    assert np.array_equal(species, load_iris().target)
+
+
+def test_the_scores_agree_with_the_confusion_matrix(trained: tuple[Pipeline, Training]) -> None:
+    scores = trained[1].scores
+    confusion = np.array(scores.confusion_matrix)
+    assert confusion.sum() == scores.held_out_flowers == 38
+    assert np.trace(confusion) / 38 == scores.held_out_accuracy
+    assert [one.recall for one in scores.species] == list(np.diag(confusion) / confusion.sum(axis=1))
+    assert [one.precision for one in scores.species] == list(np.diag(confusion) / confusion.sum(axis=0))
+
+
+def test_there_are_five_folds_of_cross_validation(trained: tuple[Pipeline, Training]) -> None:
+    folds = trained[1].scores.cross_validation
+    assert len(folds) == 5
+    assert np.mean(folds) == pytest.approx(0.96, abs=0.01)
+
+
+def test_the_features_are_summarised_in_their_order(trained: tuple[Pipeline, Training]) -> None:
+    assert [(one.name, one.unit) for one in trained[1].features] == [(one.name, one.unit) for one in FEATURES]
+    sepal_length = trained[1].features[0]
+    assert (sepal_length.minimum, sepal_length.maximum) == (4.3, 7.9)
+    assert sepal_length.minimum < sepal_length.mean < sepal_length.maximum
+    assert 0.5 < sepal_length.standard_deviation < 1.5
+
+
+def test_the_whitened_flowers_of_a_species_scatter_alike_in_all_directions(trained: tuple[Pipeline, Training]) -> None:
+    measurements, species = load_data()
+    for index, summary in enumerate(trained[1].species):
+        assert summary.name == SPECIES[index].name
+        whitened = (measurements[species == index] - summary.mean) @ np.array(summary.whitening).T
+        assert np.cov(whitened, rowvar=False) == pytest.approx(np.eye(4), abs=0.6)
+
+
+def test_the_golden_rows_hold_what_the_model_answers(trained: tuple[Pipeline, Training]) -> None:
+    classifier, training = trained
+    for row in training.golden_rows:
+        assert classifier.predict_proba([row.measurement])[0].tolist() == pytest.approx(row.probabilities, abs=1e-15)
+
+
+def test_a_second_training_gives_the_same_to_the_bit(trained: tuple[Pipeline, Training]) -> None:
+    classifier, training = train()
+    measurements, _ = load_data()
+    assert msgspec.json.encode(training) == msgspec.json.encode(trained[1])
+    assert np.array_equal(classifier.predict_proba(measurements), trained[0].predict_proba(measurements))

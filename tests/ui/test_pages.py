@@ -1,0 +1,241 @@
+import re
+import time
+from html import unescape
+from urllib.parse import parse_qsl, urlsplit
+
+import pytest
+from flask import Flask
+from flask.testing import FlaskClient
+from hypothesis import given
+from hypothesis import strategies as st
+from itsdangerous import URLSafeTimedSerializer
+
+from iris_app.iris import FEATURES, SPECIES
+from tests.support import FORM
+
+SENT_AGAIN = "please press Classify again"
+
+
+def token(client: FlaskClient) -> dict[str, str]:
+    """Open the form, and return its token as it sends it."""
+    (value,) = re.findall(r'name="csrf_token" type="hidden" value="([^"]+)"', client.get("/home").text)
+    return {"csrf_token": value}
+
+
+def typed(text: str) -> dict[str, str]:
+    """Return what stands in the fields of a form."""
+    return {name: unescape(value) for name, value in re.findall(r'name="(\w+)"[^>]* value="([^"]*)"', text)}
+
+
+def test_the_root_leads_to_the_form(client: FlaskClient) -> None:
+    answer = client.get("/")
+    assert (answer.status_code, answer.location) == (302, "/home")
+
+
+def test_the_form_has_a_labelled_field_with_its_unit_for_each_feature(client: FlaskClient) -> None:
+    text = client.get("/home").text
+    for feature in FEATURES:
+        assert f'for="{feature.form_name}">{feature.label}</label>' in text
+        assert f'id="{feature.form_name}-unit">cm</span>' in text
+    assert text.count('inputmode="decimal"') == len(FEATURES)
+
+
+def test_the_form_is_empty_and_says_nothing_wrong(client: FlaskClient) -> None:
+    text = client.get("/home").text
+    assert {name: typed(text)[name] for name in FORM} == dict.fromkeys(FORM, "")
+    assert "is-invalid" not in text
+    assert 'role="alert"' not in text
+
+
+def test_the_form_is_filled_with_what_the_address_holds(client: FlaskClient) -> None:
+    text = client.get("/home", query_string=FORM | {"plen": "a <b>"}).text
+    assert {name: typed(text)[name] for name in FORM} == FORM | {"plen": "a <b>"}
+
+
+def test_the_examples_fill_the_form_with_typical_flowers(client: FlaskClient) -> None:
+    addresses = re.findall(r'href="(/home\?[^"]+)">Typical (\w+)', client.get("/home").text)
+    assert [name for _, name in addresses] == [species.name for species in SPECIES]
+    for (address, _), species in zip(addresses, SPECIES, strict=True):
+        filled = typed(client.get(unescape(address)).text)
+        assert tuple(float(filled[feature.form_name]) for feature in FEATURES) == species.typical
+
+
+def test_the_drawing_shows_each_feature(client: FlaskClient) -> None:
+    drawing = re.search(r"<svg.*?</svg>", client.get("/home").text, re.DOTALL)
+    assert drawing
+    for feature in FEATURES:
+        assert f">{feature.label}</text>" in drawing[0]
+    assert 'role="img" aria-label="How to measure: ' in drawing[0]
+
+
+def test_a_form_that_was_sent_is_answered(client: FlaskClient) -> None:
+    answer = client.post("/classify", data=FORM | token(client))
+    assert answer.status_code == 200
+    assert "<h1" in answer.text
+    assert "Predicted class: Setosa</h1>" in answer.text
+
+
+def test_the_answer_shows_every_probability_as_a_bar_and_a_number(client: FlaskClient) -> None:
+    text = client.get("/classify", query_string=FORM).text
+    rows = re.findall(r'<th scope="row">(\w+)</th>.*?width="([\d.e-]+)".*?nowrap">([^<]+)<', text, re.DOTALL)
+    assert [label for label, _, _ in rows] == [species.label for species in SPECIES]
+    assert sum(float(width) for _, width, _ in rows) == pytest.approx(100)
+    assert [unescape(number) for _, _, number in rows] == ["98.1 %", "1.9 %", "< 0.1 %"]
+
+
+def test_the_answer_shows_the_measurements(client: FlaskClient) -> None:
+    text = client.get("/classify", query_string=FORM).text
+    for feature in FEATURES:
+        assert f'<th scope="row">{feature.label}</th><td class="text-end text-nowrap">{feature.example} cm</td>' in text
+
+
+def test_the_answer_shows_its_warnings_in_plain_words(client: FlaskClient) -> None:
+    text = client.get("/classify", query_string=FORM | {"pwid": "2.6"}).text
+    assert "Take this answer with care." in text
+    assert "Petal width 2.6 cm is outside what the model was trained on: 0.1 to 2.5 cm." in text
+
+
+def test_a_usual_flower_is_answered_without_warnings(client: FlaskClient) -> None:
+    assert 'role="alert"' not in client.get("/classify", query_string=FORM).text
+
+
+def test_the_answer_links_to_itself(client: FlaskClient) -> None:
+    sent = client.post("/classify", data=FORM | token(client)).text
+    (link,) = re.findall(r'href="([^"]+)">Link to this result', sent)
+    assert dict(parse_qsl(urlsplit(unescape(link)).query)) == FORM
+    shared = client.get(unescape(link)).text
+    assert "Predicted class: Setosa" in shared
+
+
+def test_retry_brings_back_what_was_typed(client: FlaskClient) -> None:
+    typed_form = FORM | {"slen": " 5,1 cm"}
+    answer = client.post("/classify", data=typed_form | token(client)).text
+    assert '<form class="actions mt-4" action="/home" method="get">' in answer
+    assert typed(answer) == typed_form
+
+
+@pytest.mark.parametrize("text", ["5.1", "5,1", " 5.1 ", "5.1cm", "5.1 cm", "5,10", "+5.1", "51e-1"])
+def test_a_number_is_read_as_people_write_it(client: FlaskClient, text: str) -> None:
+    answer = client.get("/classify", query_string=FORM | {"slen": text})
+    assert answer.status_code == 200
+    assert "5.1 cm</td>" in answer.text
+
+
+@pytest.mark.parametrize(
+    ("text", "sentence"),
+    [
+        ("", "Sepal length is missing. Measure it in cm."),
+        ("wide", "Sepal length must be a number in cm, for example 5.1."),
+        ("nan", "Sepal length must be a number in cm, for example 5.1."),
+        ("5.1.2", "Sepal length must be a number in cm, for example 5.1."),
+        ("0", "Sepal length must be greater than 0 and at most 30 cm, not 0."),
+        ("-1", "Sepal length must be greater than 0 and at most 30 cm, not -1."),
+        ("51", "Sepal length must be greater than 0 and at most 30 cm, not 51."),
+        ("inf", "Sepal length must be greater than 0 and at most 30 cm, not a number beyond all bounds."),
+        ("1e400", "Sepal length must be greater than 0 and at most 30 cm, not a number beyond all bounds."),
+    ],
+)
+def test_a_wrong_value_is_told_beside_its_field_and_kept(client: FlaskClient, text: str, sentence: str) -> None:
+    answer = client.post("/classify", data=FORM | {"slen": text} | token(client))
+    assert answer.status_code == 422
+    assert f'id="slen-error">{sentence}</p>' in answer.text
+    field = re.search(r'<input[^>]*id="slen"[^>]*>', answer.text)
+    assert field
+    assert 'aria-describedby="slen-unit slen-how slen-error"' in field[0]
+    assert 'aria-invalid="true"' in field[0]
+    assert {name: typed(answer.text)[name] for name in FORM} == FORM | {"slen": text}
+
+
+def test_every_wrong_field_is_told_at_once(client: FlaskClient) -> None:
+    answer = client.post("/classify", data={"slen": "x", "swid": "31", "pwid": "0.2"} | token(client))
+    assert answer.status_code == 422
+    assert "3 measurements need another look:" in answer.text
+    assert re.findall(r'class="alert-link" href="#(\w+)"', answer.text) == ["slen", "swid", "plen"]
+
+
+def test_the_first_wrong_field_has_the_focus(client: FlaskClient) -> None:
+    text = client.get("/classify", query_string=FORM | {"swid": "x", "plen": "x"}).text
+    assert re.findall(r'<input [^>]*autofocus[^>]* id="(\w+)"', text) == ["swid"]
+
+
+def test_an_address_with_wrong_values_is_a_422(client: FlaskClient) -> None:
+    answer = client.get("/classify?slen=5.1")
+    assert answer.status_code == 422
+    assert SENT_AGAIN not in answer.text
+
+
+def test_the_address_of_the_answer_alone_leads_to_the_form(client: FlaskClient) -> None:
+    answer = client.get("/classify")
+    assert (answer.status_code, answer.location) == (302, "/home")
+
+
+def test_a_form_without_a_token_comes_back_with_what_was_typed_and_says_why(client: FlaskClient) -> None:
+    answer = client.post("/classify", data=FORM)
+    assert answer.status_code == 400
+    assert SENT_AGAIN in answer.text
+    assert {name: typed(answer.text)[name] for name in FORM} == FORM
+
+
+def test_a_form_that_came_back_can_be_sent(client: FlaskClient) -> None:
+    back = typed(client.post("/classify", data=FORM).text)
+    assert client.post("/classify", data=back).status_code == 200
+
+
+def test_an_expired_token_brings_the_form_back(client: FlaskClient, monkeypatch: pytest.MonkeyPatch) -> None:
+    expired = token(client)
+    now = time.time()
+    monkeypatch.setattr(time, "time", lambda: now + 5 * 60 * 60)
+    answer = client.post("/classify", data=FORM | expired)
+    assert answer.status_code == 400
+    assert SENT_AGAIN in answer.text
+    assert {name: typed(answer.text)[name] for name in FORM} == FORM
+
+
+def test_a_token_of_another_session_brings_the_form_back(app: Flask, client: FlaskClient) -> None:
+    foreign = token(app.test_client())
+    token(client)
+    assert client.post("/classify", data=FORM | foreign).status_code == 400
+
+
+def test_a_token_that_somebody_else_signed_brings_the_form_back(client: FlaskClient) -> None:
+    token(client)
+    forged = URLSafeTimedSerializer("another secret", salt="wtf-csrf-token").dumps("forged")
+    assert client.post("/classify", data=FORM | {"csrf_token": str(forged)}).status_code == 400
+
+
+def test_wrong_values_without_a_token_are_told_as_well(client: FlaskClient) -> None:
+    answer = client.post("/classify", data=FORM | {"slen": "x"})
+    assert answer.status_code == 400
+    assert SENT_AGAIN in answer.text
+    assert 'id="slen-error"' in answer.text
+
+
+def test_json_sent_to_the_form_is_no_form(client: FlaskClient) -> None:
+    assert client.post("/classify", json=[1, 2]).status_code == 400
+
+
+@pytest.mark.parametrize(
+    ("probability", "text"),
+    [
+        (0.0, "< 0.1 %"),
+        (0.0009, "< 0.1 %"),
+        (0.001, "0.1 %"),
+        (0.5, "50.0 %"),
+        (0.999, "99.9 %"),
+        (0.9999, "> 99.9 %"),
+        (1.0, "> 99.9 %"),
+    ],
+)
+def test_a_probability_is_never_rounded_to_a_certainty(app: Flask, probability: float, text: str) -> None:
+    assert app.jinja_env.filters["percent"](probability) == text
+
+
+@given(texts=st.dictionaries(st.sampled_from([*FORM, "other"]), st.text(max_size=20)))
+def test_no_address_is_a_fault_of_ours(steady_app: Flask, texts: dict[str, str]) -> None:
+    assert steady_app.test_client().get("/classify", query_string=texts).status_code in {200, 302, 422}
+
+
+@given(body=st.binary(), content_type=st.sampled_from(["application/x-www-form-urlencoded", "multipart/form-data"]))
+def test_no_form_is_a_fault_of_ours(steady_app: Flask, body: bytes, content_type: str) -> None:
+    content_type += "; boundary=x"
+    assert steady_app.test_client().post("/classify", data=body, content_type=content_type).status_code in {400, 413}
