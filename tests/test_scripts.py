@@ -10,7 +10,7 @@ import pytest
 
 from tests.support import CHECKOUT, SECRET_KEY
 
-TOOLS = ["sh", "dirname", "basename", "cmp"]
+TOOLS = ["sh", "dirname", "cat", "cmp", "mkdir", "rm", "sleep"]
 
 
 @pytest.fixture
@@ -72,13 +72,19 @@ def ready(tmp_path: Path) -> Path:
     python.write_text(f'#!/bin/sh\nPYTHONPATH="{tmp_path}" exec {sys.executable} "$@"\n')
     python.chmod(0o755)
     shutil.copy(CHECKOUT / "requirements.txt", tmp_path / ".venv")
+    (tmp_path / ".venv" / "checkout").write_text(f"{tmp_path}\n")
     return tmp_path
 
 
-def run_in(checkout: Path, command: str, *options: str) -> str:
+def run_in(checkout: Path, command: str, *options: str, timeout: float = 60) -> str:
     environment = {name: text for name, text in os.environ.items() if not name.startswith("IRIS_")}
     run = subprocess.run(
-        [checkout / "scripts" / command, *options], env=environment, capture_output=True, text=True, check=True
+        [checkout / "scripts" / command, *options],
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=True,
+        timeout=timeout,
     )
     return run.stdout + run.stderr
 
@@ -89,7 +95,7 @@ def test_set_up_makes_a_secret_that_only_its_owner_reads_and_a_model(ready: Path
     assert secret.stat().st_mode & 0o777 == 0o600
     assert len(secret.read_text()) > 64
     assert (ready / "instance" / "model.joblib").exists()
-    assert (ready / "instance" / "model.json").exists()
+    assert (ready / "instance" / "model.joblib.json").exists()
 
 
 def test_a_second_set_up_does_nothing(ready: Path) -> None:
@@ -99,12 +105,30 @@ def test_a_second_set_up_does_nothing(ready: Path) -> None:
     assert {path: path.stat().st_mtime_ns for path in (ready / "instance").iterdir()} == before
 
 
+def test_a_set_up_waits_for_another(ready: Path) -> None:
+    run_in(ready, "setup")
+    (ready / "instance" / "config.py").unlink()
+    with subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE) as other:
+        (ready / "instance" / ".setup").write_text(f"{other.pid}\n")
+        with pytest.raises(subprocess.TimeoutExpired):
+            run_in(ready, "setup", timeout=3)
+        assert not (ready / "instance" / "config.py").exists()
+    run_in(ready, "setup")
+    assert (ready / "instance" / "config.py").exists()
+    assert not (ready / "instance" / ".setup").exists()
+
+
+def test_a_set_up_that_failed_can_be_tried_again(bare: Path) -> None:
+    first, second = set_up(bare), set_up(bare)
+    assert first.stderr == second.stderr
+
+
 def test_training_reports_the_score_and_where_the_files_are(tmp_path: Path) -> None:
     path = tmp_path / "other" / "flowers.joblib"
     report = run_in(CHECKOUT, "train_model.py", "--output", str(path))
     assert "held-out accuracy  0.9736842105263158 on 38 flowers" in report
     assert str(path) in report
-    assert str(path.with_suffix(".json")) in report
+    assert f"{path}.json" in report
     assert path.exists()
 
 
