@@ -16,7 +16,8 @@ threads = 4
 # Longer than a proxy keeps its own connections (nginx: 60 s), so that it is never the one who is hung up on.
 keepalive = 75
 
-# A worker that does not stir for so long is replaced; one that is told to stop may finish what it has begun.
+# A worker that does not stir for so long is replaced, but a client that sends slowly holds a thread for as long as it
+# likes: let a proxy that reads requests whole stand in front. A worker told to stop may finish what it has begun.
 timeout = 30
 graceful_timeout = 30
 
@@ -50,6 +51,6 @@ def post_worker_init(worker: Any) -> None:
 
     try:
         with worker.wsgi.app_context():
-            get_model()
+            worker.log.info("Answering with model %s", get_model().version)
     except ModelUnavailable as error:
         worker.log.error("Answering without a model until there is one: %s", error)

@@ -4,9 +4,10 @@ from collections.abc import Mapping
 
 from flask import Flask
 from flask_bootstrap import Bootstrap5
+from flask_compress import Compress
 from werkzeug.middleware.proxy_fix import ProxyFix
 
-from iris_app import api, configuration, errors, headers, model_service, ui
+from iris_app import api, configuration, errors, headers, inference_protocol, invocations, model_service, ui
 from iris_app.body import Request
 
 
@@ -28,8 +29,11 @@ def create_app(overrides: Mapping[str, object] | None = None) -> Flask:
     configuration.configure(app, overrides)
     model_service.init_app(app)
     Bootstrap5(app)
+    Compress(app)
     app.register_blueprint(ui.bp)
     app.register_blueprint(api.bp)
+    app.register_blueprint(inference_protocol.bp)
+    invocations.init_app(app)
     errors.init_app(app)
     headers.init_app(app)
     if proxies := app.config["PROXY_COUNT"]:

@@ -12,101 +12,28 @@ import tempfile
 import warnings
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Any
 
 import joblib
 import msgspec
 import numpy as np
 import sklearn
-from msgspec import Meta
 from sklearn.base import BaseEstimator, is_classifier
 from sklearn.exceptions import InconsistentVersionWarning
 
 from iris_app.exceptions import ModelUnavailable
-from iris_app.iris import FEATURES, SPECIES
+from iris_app.iris import FEATURES, SPECIES_NAMES
+from iris_app.manifest import Manifest, Training
 
 # Probabilities computed elsewhere may differ in their last digits, by the order in which a processor adds.
 TOLERANCE = 1e-9
 
-Values = Annotated[list[float], Meta(min_length=len(FEATURES), max_length=len(FEATURES))]
-Whitening = Annotated[list[Values], Meta(min_length=len(FEATURES), max_length=len(FEATURES))]
-Odds = Annotated[list[float], Meta(min_length=len(SPECIES), max_length=len(SPECIES))]
-
-
-class FeatureSummary(msgspec.Struct, frozen=True):
-    """What training saw of one feature, in ``unit``."""
-
-    name: str
-    unit: str
-    minimum: float
-    maximum: float
-    mean: float
-    standard_deviation: float
-
-
-class SpeciesSummary(msgspec.Struct, frozen=True):
-    """What training saw of one species: how many flowers, their mean, and how they scatter.
-
-    ``whitening @ (flower - mean)`` has the length of the flower's Mahalanobis distance from the species.
-    """
-
-    name: str
-    flowers: int
-    mean: Values
-    whitening: Whitening
-
-
-class SpeciesScore(msgspec.Struct, frozen=True):
-    """How well one species was told from the others on the held-out flowers."""
-
-    name: str
-    precision: float
-    recall: float
-
-
-class Scores(msgspec.Struct, frozen=True):
-    """How good the model is: on flowers that it never saw, and in cross-validation over all of them."""
-
-    held_out_accuracy: float
-    held_out_flowers: int
-    species: list[SpeciesScore]
-    confusion_matrix: list[list[int]]
-    cross_validation: list[float]
-
-
-class GoldenRow(msgspec.Struct, frozen=True):
-    """A flower, and the probabilities that the model gave it when it was trained."""
-
-    measurement: Values
-    probabilities: Odds
-
-
-class Training(msgspec.Struct, frozen=True, kw_only=True):
-    """What a training tells of itself: all of the manifest that does not depend on the file."""
-
-    features: list[FeatureSummary]
-    species: list[SpeciesSummary]
-    farthest_distance: float
-    scores: Scores
-    golden_rows: Annotated[list[GoldenRow], Meta(min_length=1)]
-
-
-class Manifest(Training, frozen=True, kw_only=True):
-    """What the artifact beside it must be: its digest, what made it and when, and its training."""
-
-    sha256: str
-    created: datetime
-    versions: dict[str, str]
-
-    @property
-    def version(self) -> str:
-        """Name the artifact shortly: the first 12 hexadecimal digits of its sha256."""
-        return self.sha256[:12]
+REMEDY = "Train a model with scripts/train_model.py."
 
 
 def manifest_path(path: Path) -> Path:
     """Say where the manifest of the artifact at ``path`` lies."""
-    return path.with_suffix(".json")
+    return path.with_name(f"{path.name}.json")
 
 
 def save(path: Path, classifier: Any, training: Training) -> Manifest:
@@ -178,10 +105,9 @@ def _write(path: Path, content: bytes) -> None:
 def _read(path: Path) -> bytes:
     try:
         return path.read_bytes()
-    except OSError as error:
-        raise ModelUnavailable(
-            f"{path} cannot be read: {error.strerror}. Train a model with scripts/train_model.py."
-        ) from error
+    except (OSError, ValueError) as error:  # ValueError: no file can have such a path
+        reason = error.strerror if isinstance(error, OSError) else error
+        raise ModelUnavailable(f"{path} cannot be read: {reason}. {REMEDY}") from error
 
 
 def _read_manifest(path: Path) -> Manifest:
@@ -215,14 +141,14 @@ def _check(classifier: Any, manifest: Manifest) -> None:
     """Hold a classifier against the tables of the domain and against its own golden rows."""
     if [(summary.name, summary.unit) for summary in manifest.features] != [(one.name, one.unit) for one in FEATURES]:
         raise ValueError("trained on other features, or in another order")
-    if [summary.name for summary in manifest.species] != [one.name for one in SPECIES]:
+    if [summary.name for summary in manifest.species] != SPECIES_NAMES:
         raise ValueError("trained to tell other species apart, or in another order")
     if not (
         isinstance(classifier, BaseEstimator) and is_classifier(classifier) and hasattr(classifier, "predict_proba")
     ):
         raise TypeError(f"a {type(classifier).__name__} is no classifier with probabilities")
-    if classifier.n_features_in_ != len(FEATURES) or list(classifier.classes_) != list(range(len(SPECIES))):
-        raise ValueError(f"must take {len(FEATURES)} features and predict the classes 0 to {len(SPECIES) - 1}")
+    if classifier.n_features_in_ != len(FEATURES) or list(classifier.classes_) != list(range(len(SPECIES_NAMES))):
+        raise ValueError(f"must take {len(FEATURES)} features and predict the classes 0 to {len(SPECIES_NAMES) - 1}")
     expected = [row.probabilities for row in manifest.golden_rows]
     answered = classifier.predict_proba(np.array([row.measurement for row in manifest.golden_rows]))
     if not np.allclose(answered, expected, rtol=0, atol=TOLERANCE):

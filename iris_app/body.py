@@ -4,12 +4,15 @@ Werkzeug cuts a body that comes in chunks off at its limit without a word, takes
 what a server raises over broken chunks pass for a fault of ours. Here the first is a 413 and the others are a 400.
 """
 
-from typing import IO, cast
+import zlib
+from typing import IO, Any, cast
 
 import flask
-from werkzeug.exceptions import ClientDisconnected, HTTPException, RequestEntityTooLarge
+from werkzeug.exceptions import ClientDisconnected, HTTPException, RequestEntityTooLarge, UnsupportedMediaType
 from werkzeug.utils import cached_property
 from werkzeug.wsgi import LimitedStream
+
+from iris_app.exceptions import MalformedDocument
 
 
 class Request(flask.Request):
@@ -45,3 +48,52 @@ class _Chunks(LimitedStream):
         if self.is_exhausted:
             self.on_exhausted()
         return body
+
+
+class UnknownEncoding(UnsupportedMediaType):
+    """Refuse a body that is compressed in a way that we do not know, and name those that we do."""
+
+    def get_headers(self, *args: Any, **kwargs: Any) -> list[tuple[str, str]]:
+        """Add what RFC 9110 wants beside a 415 that is about the encoding."""
+        return [*super().get_headers(*args, **kwargs), ("Accept-Encoding", "gzip, deflate")]
+
+
+def read_body() -> bytes:
+    """Return the body of the current request, inflated where it came compressed, as long as the limit at most."""
+    body = flask.request.get_data(cache=False)
+    encodings = flask.request.headers.get("Content-Encoding")
+    if encodings is None:
+        return body
+    for encoding in reversed(encodings.lower().split(",")):
+        body = _decode(body, encoding.strip(), flask.current_app.config["MAX_CONTENT_LENGTH"])
+    return body
+
+
+def _decode(body: bytes, encoding: str, limit: int) -> bytes:
+    match encoding:
+        case "identity":
+            return body
+        case "gzip" | "x-gzip":
+            return _inflate(body, 16 + zlib.MAX_WBITS, limit)
+        case "deflate":  # some clients send the bare stream, without the wrapping that the standard means
+            wrapped = len(body) > 1 and body[0] & 15 == zlib.DEFLATED and int.from_bytes(body[:2], "big") % 31 == 0
+            return _inflate(body, zlib.MAX_WBITS if wrapped else -zlib.MAX_WBITS, limit)
+    raise UnknownEncoding(f"The body is encoded as {encoding}; send it as it is, or as gzip or deflate.")
+
+
+def _inflate(body: bytes, window: int, limit: int) -> bytes:
+    """Inflate one or more compressed streams that follow each other, and stop as soon as they exceed the limit."""
+    inflated = bytearray()
+    while True:
+        stream = zlib.decompressobj(window)
+        try:
+            inflated += stream.decompress(body, limit + 1 - len(inflated))
+        except zlib.error as error:
+            raise MalformedDocument(f"The body cannot be inflated: {error}.") from error
+        if len(inflated) > limit:
+            raise RequestEntityTooLarge
+        if not stream.eof:
+            raise MalformedDocument("The body cannot be inflated: it ends early.")
+        body = stream.unused_data
+        if not body:
+            return bytes(inflated)

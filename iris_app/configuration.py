@@ -1,16 +1,21 @@
 """Layer the settings: ``config.py``, then ``instance/config.py``, then ``IRIS_*`` from the environment."""
 
 import os
+import runpy
 from collections.abc import Callable, Mapping
+from pathlib import Path
 from typing import Any, get_type_hints
 
 import msgspec
-from flask import Config, Flask
+from flask import Flask
 
 import config
 from iris_app.exceptions import ConfigurationError
 
 PREFIX = "IRIS_"
+
+# Variables that platforms set under names of their own.
+SET_BY_PLATFORMS = {"AIP_PREDICT_ROUTE", "AIP_HEALTH_ROUTE"}
 
 
 def configure(app: Flask, overrides: Mapping[str, object] | None) -> None:
@@ -21,7 +26,7 @@ def configure(app: Flask, overrides: Mapping[str, object] | None) -> None:
     Raises
     ------
     ConfigurationError
-        Where a setting is unknown or of another type, or where there is no secret key.
+        Where a setting is unknown or has a value that it does not allow, or where there is no secret key.
     """
     app.config.from_object(config)
     if overrides is None:
@@ -36,24 +41,29 @@ def configure(app: Flask, overrides: Mapping[str, object] | None) -> None:
 
 
 def _apply(app: Flask, source: str, settings: Mapping[str, Any], convert: Callable[[Any, Any], object]) -> None:
-    types = get_type_hints(config)
+    types = get_type_hints(config, include_extras=True)
     for name, value in settings.items():
         if name not in types:
             raise ConfigurationError(f"{name} in {source} is not a setting of iris_app; config.py lists all of them.")
         try:
             app.config[name] = convert(value, types[name])
         except msgspec.DecodeError as error:
-            raise ConfigurationError(f"{name} in {source} has the wrong type: {error}.") from error
+            raise ConfigurationError(f"{name} in {source} cannot be {value!r}: {error}.") from error
 
 
 def _instance_settings(app: Flask) -> Mapping[str, Any]:
-    settings = Config(app.instance_path)
-    settings.from_pyfile("config.py", silent=True)
-    return settings
+    """Read what looks like a setting, in the wrong case too, for that would else be passed over."""
+    path = Path(app.instance_path, "config.py")
+    names = runpy.run_path(str(path)) if path.exists() else {}
+    return {name: value for name, value in names.items() if name.isupper() or name.upper() in vars(config)}
 
 
 def _environment_settings() -> Mapping[str, str]:
-    return {name.removeprefix(PREFIX): text for name, text in os.environ.items() if name.startswith(PREFIX)}
+    return {
+        name.removeprefix(PREFIX): text
+        for name, text in os.environ.items()
+        if name.startswith(PREFIX) or name in SET_BY_PLATFORMS
+    }
 
 
 def _parse(text: str, kind: Any) -> object:

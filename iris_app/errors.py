@@ -2,13 +2,14 @@
 
 import re
 import uuid
+from collections.abc import Callable
 from http import HTTPStatus
 from typing import Any
 
 from flask import Flask, Response, current_app, request
 from werkzeug.exceptions import HTTPException
 
-from iris_app import api, ui
+from iris_app import api, inference_protocol, invocations, ui
 from iris_app.exceptions import InputError, InvalidMeasurements, MalformedDocument, ModelUnavailable, TooManyRows
 from iris_app.problem import Problem
 
@@ -28,9 +29,7 @@ def init_app(app: Flask) -> None:
 
 def _answer(error: Exception) -> Response:
     problem = _describe(error)
-    tell = api.tell if request.path.startswith(f"{api.bp.url_prefix}/") else ui.tell
-    response = tell(problem)
-    response.status_code = problem.status
+    response = _door()(problem)
     if isinstance(error, HTTPException):
         response.headers.extend((name, value) for name, value in error.get_headers() if name != "Content-Type")
     if isinstance(error, ModelUnavailable):
@@ -38,11 +37,20 @@ def _answer(error: Exception) -> Response:
     return response
 
 
+def _door() -> Callable[[Problem], Response]:
+    """Return what tells a problem at the door that the request came to, if only by its address."""
+    doors = {"/api": api.tell, "/v2": inference_protocol.tell} | dict.fromkeys(
+        invocations.predict_routes(current_app) | invocations.health_routes(current_app), invocations.tell
+    )
+    path = f"{request.path}/"
+    return next((tell for prefix, tell in doors.items() if path.startswith(f"{prefix}/")), ui.tell)
+
+
 def _describe(error: Exception) -> Problem:
     """Say what went wrong; where the fault is ours, say it to the log in full and to the client without the cause."""
     match error:
         case InvalidMeasurements():
-            return _problem(STATUSES[type(error)], str(error), errors=tuple(error.errors), errors_omitted=error.omitted)
+            return _problem(STATUSES[type(error)], str(error), errors=error.errors, errors_omitted=error.omitted)
         case InputError():
             return _problem(STATUSES[type(error)], str(error))
         case HTTPException(code=HTTPStatus.REQUEST_ENTITY_TOO_LARGE as status):

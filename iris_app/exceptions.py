@@ -11,8 +11,13 @@
 Nothing here knows HTTP; ``iris_app.errors`` gives each its status.
 """
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable
+from itertools import islice
+
+import msgspec
+
+# How many wrong values an error names; the others are counted.
+ERRORS_NAMED = 100
 
 
 class IrisError(Exception):
@@ -39,19 +44,26 @@ class TooManyRows(InputError):
     """Refuse more rows than one request may hold."""
 
 
-@dataclass(frozen=True, slots=True)
-class InvalidValue:
-    """One thing wrong with a document: where, as a JSON pointer (RFC 6901), and a sentence that says what."""
+class InvalidValue(msgspec.Struct, frozen=True, omit_defaults=True):
+    """One thing wrong with a document: a sentence that says what, and where.
 
-    pointer: str
+    ``pointer`` is a JSON pointer (RFC 6901), within its line where there is one; ``line`` counts from 1, and ``column``
+    is the name of a column.
+    """
+
     detail: str
+    pointer: str | None = None
+    line: int | None = None
+    column: str | None = None
 
 
 class InvalidMeasurements(InputError):
     """Refuse measurements with wrong values: ``errors`` names the first of them, ``omitted`` counts the others."""
 
-    def __init__(self, errors: Sequence[InvalidValue], omitted: int = 0) -> None:
-        count = len(errors) + omitted
+    def __init__(self, wrong: Iterable[Callable[[], InvalidValue]]) -> None:
+        """Take what tells each wrong value; most may only be counted, so it is told late."""
+        tellers = iter(wrong)
+        self.errors = tuple(tell() for tell in islice(tellers, ERRORS_NAMED))
+        self.omitted = sum(1 for _ in tellers)
+        count = len(self.errors) + self.omitted
         super().__init__("One value cannot be used." if count == 1 else f"{count} values cannot be used.")
-        self.errors = errors
-        self.omitted = omitted

@@ -5,7 +5,9 @@ from flask import Flask, Response
 CONTENT_SECURITY_POLICY = "; ".join(
     [
         "default-src 'none'",
+        "script-src 'self'",
         "style-src 'self'",
+        "connect-src 'self'",
         "img-src 'self' data:",  # Bootstrap draws its small marks as data: pictures
         "form-action 'self'",
         "frame-ancestors 'none'",

@@ -4,11 +4,15 @@ The two tables here are the only place where a feature or a species is spelt. Fo
 labels and error texts are made from them, so to serve another classifier is to write these tables and a training.
 """
 
+import math
 import sys
+from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeAlias
 
 import msgspec
+import numpy as np
+from numpy.typing import NDArray
 
 LARGEST = sys.float_info.max
 
@@ -95,12 +99,44 @@ SPECIES = (
 )
 
 FEATURES_BY_NAME = {feature.name: feature for feature in FEATURES}
+SPECIES_NAMES = [species.name for species in SPECIES]
+
+
+def feature_spelt(spelling: str) -> Feature | None:
+    """Find the feature that a column's name means, however it is spelt: by its letters, less a unit at its end."""
+    letters = _letters(spelling)
+    return next((one for one in FEATURES if letters.removesuffix(one.unit) in _SPELLINGS[one.name]), None)
+
+
+def wrong_values(measurements: NDArray[np.float64]) -> list[tuple[int, int]]:
+    """Return row and column of each value that is not accepted, in an array of shape (n, 4) in the features' units."""
+    accepted = (measurements > _ABOVE) & (measurements <= _AT_MOST)
+    return [] if accepted.all() else [(row, column) for row, column in np.argwhere(~accepted).tolist()]
+
+
+_ABOVE = np.array([feature.above for feature in FEATURES])
+_AT_MOST = np.array([feature.at_most for feature in FEATURES])
+
+
+def _letters(spelling: str) -> str:
+    return "".join(character for character in spelling.casefold() if character.isalpha())
+
+
+_SPELLINGS = {feature.name: {_letters(feature.name), _letters(feature.form_name)} for feature in FEATURES}
+
+
+def read_number(text: str) -> float:
+    """Read a number in the usual ways of writing one; NaN where there is none."""
+    try:
+        return math.nan if "_" in text else float(text)  # Python would read 1_0 as 10
+    except ValueError:
+        return math.nan
 
 
 def number(value: float) -> str:
     """Write a number as a person would: as short as it can be without becoming another one."""
     if not -LARGEST <= value <= LARGEST:
-        return "a number beyond all bounds"
+        return "NaN" if value != value else "a number beyond all bounds"
     return repr(value).removesuffix(".0")
 
 
@@ -117,32 +153,39 @@ def _kind(value: object) -> str:
     return "a list"
 
 
-def _measurement_type() -> Any:
-    """Make the type of one measurement: a field a feature, bounds and unit included."""
-    fields = [
-        (
-            feature.name,
-            Annotated[
-                float,
-                msgspec.Meta(
-                    gt=feature.above,
-                    le=feature.at_most,
-                    title=feature.title,
-                    description=feature.how,
-                    examples=[feature.example],
-                    extra_json_schema={"x-unit": feature.unit},
-                ),
-            ],
-        )
-        for feature in FEATURES
-    ]
-    return msgspec.defstruct("Measurement", fields, module=__name__, forbid_unknown_fields=True, frozen=True, gc=False)
+def _field(feature: Feature) -> tuple[str, Any]:
+    """Make the field of a measurement's type that takes a feature, bounds and unit included."""
+    meta = msgspec.Meta(
+        gt=feature.above,
+        le=feature.at_most,
+        title=feature.title,
+        description=feature.how,
+        examples=[feature.example],
+        extra_json_schema={"x-unit": feature.unit},
+    )
+    return feature.name, Annotated[float, meta]
 
 
-Measurement = _measurement_type()
-Probabilities: Any = msgspec.defstruct(
-    "Probabilities", [(species.name, float) for species in SPECIES], module=__name__, frozen=True, gc=False
-)
+def _type(name: str, fields: Iterable[tuple[str, Any]], docstring: str) -> Any:
+    """Make a type for JSON whose fields the tables above determine."""
+    namespace = {"__doc__": docstring}
+    return msgspec.defstruct(
+        name, fields, namespace=namespace, module=__name__, forbid_unknown_fields=True, frozen=True, gc=False
+    )
+
+
+if TYPE_CHECKING:
+    Measurement: TypeAlias = Any
+    Probabilities: TypeAlias = Any
+    SpeciesName: TypeAlias = str
+else:
+    Measurement = _type("Measurement", map(_field, FEATURES), "One flower: the four lengths, in their units.")
+    Probabilities = _type(
+        "Probabilities",
+        [(name, Annotated[float, msgspec.Meta(ge=0, le=1)]) for name in SPECIES_NAMES],
+        "The probability of each species; they add up to 1.",
+    )
+    SpeciesName = Literal[tuple(SPECIES_NAMES)]
 
 
 class Caution(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -154,8 +197,8 @@ class Caution(msgspec.Struct, frozen=True, omit_defaults=True):
 
 
 class Prediction(msgspec.Struct, frozen=True, gc=False):
-    """The answer for one flower: its species, the probability of each (they add up to 1), and reasons for doubt."""
+    """The answer for one flower: its species, the probability of each species, and reasons for doubt."""
 
-    species: str
-    probabilities: Any
+    species: SpeciesName
+    probabilities: Probabilities
     warnings: tuple[Caution, ...]

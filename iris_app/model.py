@@ -6,7 +6,7 @@ This module imports scikit-learn; ``iris_app.model_service`` imports it when a m
 import logging
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,8 +15,8 @@ from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import StandardScaler
 
 from iris_app import artifact
-from iris_app.artifact import Manifest
-from iris_app.iris import FEATURES, SPECIES, Caution, Prediction, Probabilities, number
+from iris_app.iris import FEATURES, SPECIES, SPECIES_NAMES, Caution, Prediction, Probabilities, number
+from iris_app.manifest import Manifest
 
 logger = logging.getLogger(__name__)
 
@@ -56,10 +56,10 @@ class Model:
             whitening.reshape(-1, len(FEATURES)),
             -np.einsum("sij,sj->si", whitening, centres).ravel(),
         )
-        self._farthest_square = manifest.farthest_distance**2
+        self._farthest_square = (manifest.farthest_distance * (1 + TOLERANCE)) ** 2
 
     def classify(self, measurements: Floats) -> list[Prediction]:
-        """Classify flowers, each by itself: a flower gets the same bits alone and among others.
+        """Classify flowers, each by itself.
 
         Parameters
         ----------
@@ -71,21 +71,34 @@ class Model:
         list of Prediction, of length n
             The species, the probability of each species, and what makes the flower unlike those of the training.
         """
-        if not len(measurements):  # scikit-learn's own classifiers refuse an empty array
-            return []
-        columns = np.ascontiguousarray(measurements.T)
-        probabilities = self._probabilities(measurements, columns)
-        species = map(_SPECIES_NAMES.__getitem__, probabilities.argmax(axis=0).tolist())
+        probabilities = self.predict_proba(measurements).T
+        species = map(SPECIES_NAMES.__getitem__, probabilities.argmax(axis=0).tolist())
         warnings: list[tuple[Caution, ...]] = [()] * len(measurements)
-        for row, cautions in self._doubts(columns):
+        for row, cautions in self._doubts(np.ascontiguousarray(measurements.T)):
             warnings[row] = cautions
         return list(map(Prediction, species, map(Probabilities, *probabilities.tolist()), warnings))
 
-    def _probabilities(self, measurements: Floats, columns: Floats) -> Floats:
-        """Return the probabilities, of shape (species, n)."""
-        if self._folded is None:
-            return cast("Floats", self._classifier.predict_proba(measurements).T)
-        return _softmax(_affine(self._folded, columns))
+    def predict_proba(self, measurements: Floats) -> Floats:
+        """Return the probability of each species.
+
+        A flower gets the same bits alone and among others where the classifier folds; where it does not, its own
+        ``predict_proba`` decides, and many round differently with the number of rows.
+
+        Parameters
+        ----------
+        measurements : ndarray of shape (n, 4), float64
+            A row a flower: ``FEATURES`` in their order and units.
+
+        Returns
+        -------
+        ndarray of shape (n, species), float64
+        """
+        if self._folded is not None:
+            return _softmax(_affine(self._folded, np.ascontiguousarray(measurements.T))).T
+        if not len(measurements):  # scikit-learn's own classifiers refuse an empty array
+            return np.empty((0, len(SPECIES)))
+        probabilities: Floats = self._classifier.predict_proba(measurements)
+        return probabilities
 
     def _doubts(self, columns: Floats) -> Iterator[tuple[int, tuple[Caution, ...]]]:
         """Yield the number of each row that is unlike the training, and why it is.
@@ -142,19 +155,16 @@ def fold(classifier: Any) -> Affine | None:
 
 
 def _verified(folded: Affine | None, classifier: Any, manifest: Manifest) -> Affine | None:
-    """Keep the folded map only where it answers as the classifier does, over all that a door lets through."""
+    """Keep the folded map only where it answers as the classifier does, near the training and far from it."""
     if folded is None:
         return None
-    bounds = [(feature.above, feature.at_most) for feature in FEATURES]
-    corners = np.array(np.meshgrid(*bounds)).reshape(len(FEATURES), -1).T
-    rows = np.vstack([corners, [row.measurement for row in manifest.golden_rows]])
+    above, at_most = np.array([(feature.above, feature.at_most) for feature in FEATURES]).T
+    anywhere = np.random.default_rng(0).uniform(above, at_most, (100, len(FEATURES)))
+    rows = np.vstack([anywhere, [row.measurement for row in manifest.golden_rows]])
     if np.allclose(_softmax(_affine(folded, rows.T)).T, classifier.predict_proba(rows), rtol=0, atol=TOLERANCE):
         return folded
     logger.warning("Model %s does not fold; it answers by its own predict_proba, slower.", manifest.version)
     return None
-
-
-_SPECIES_NAMES = [species.name for species in SPECIES]
 
 
 def _affine(folded: Affine, columns: Floats) -> Floats:
@@ -169,9 +179,11 @@ def _affine(folded: Affine, columns: Floats) -> Floats:
 def _softmax(scores: Floats) -> Floats:
     """Turn log-odds of shape (species, n) into probabilities."""
     odds = np.exp(scores - scores.max(axis=0))
-    return cast("Floats", odds / _sum(odds))
+    probabilities: Floats = odds / _sum(odds)
+    return probabilities
 
 
 def _sum(terms: Floats) -> Floats:
     """Add along the first axis in its order, whatever the shape."""
-    return cast("Floats", sum(terms[1:], start=terms[0]))
+    total: Floats = sum(terms[1:], start=terms[0])
+    return total

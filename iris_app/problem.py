@@ -19,3 +19,8 @@ class Problem(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
     errors: tuple[InvalidValue, ...] = ()
     errors_omitted: int = 0
     request_id: str | None = None
+
+    @property
+    def summary(self) -> str:
+        """Say in one string what the document says, with the first ten of its errors."""
+        return " ".join([self.detail, *(error.detail for error in self.errors[:10])])

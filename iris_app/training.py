@@ -11,8 +11,8 @@ from sklearn.model_selection import cross_val_score, train_test_split
 from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import StandardScaler
 
-from iris_app.artifact import FeatureSummary, GoldenRow, Scores, SpeciesScore, SpeciesSummary, Training
-from iris_app.iris import FEATURES, SPECIES
+from iris_app.iris import FEATURES, SPECIES, SPECIES_NAMES
+from iris_app.manifest import FeatureSummary, GoldenRow, Scores, SpeciesScore, SpeciesSummary, Training
 
 FOLDS = 5
 
@@ -32,7 +32,7 @@ def load_data() -> tuple[Floats, Classes]:
     """
     data = load_iris()
     columns = [data.feature_names.index(feature.title.lower()) for feature in FEATURES]
-    species = np.array([[one.name for one in SPECIES].index(name) for name in data.target_names])
+    species = np.array([SPECIES_NAMES.index(name) for name in data.target_names])
     return data.data[:, columns], species[data.target]
 
 

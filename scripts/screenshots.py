@@ -22,6 +22,7 @@ PAGES = {
     "unusual": f"/classify?{UNUSUAL}",
     "errors": f"/classify?{WRONG}",
     "missing": "/missing",
+    "api": "/api/docs",
 }
 WIDTHS = {"narrow": 360, "wide": 1280}
 SCHEMES = ("light", "dark")
@@ -58,7 +59,7 @@ def shoot(browser: Browser, address: str, width: int, scheme: str, picture: Path
         device_scale_factor=2 if width < 600 else 1,
     )
     page = context.new_page()
-    page.goto(address)
+    page.goto(address, wait_until="networkidle")
     page.screenshot(path=picture, full_page=True)
     context.close()
     print(picture)

@@ -8,12 +8,17 @@ from pathlib import Path
 import pytest
 from flask import Flask
 from flask.testing import FlaskClient
+from hypothesis import settings
 from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
 
 from iris_app import create_app
 from iris_app.artifact import save
 from iris_app.training import train
 from tests.support import SECRET_KEY, Server, running
+
+# How long an example takes says how busy the machine is.
+settings.register_profile("iris_app", deadline=None)
+settings.load_profile("iris_app")
 
 
 @pytest.fixture(scope="session")

@@ -20,8 +20,9 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.svm import LinearSVC
 
 from iris_app import artifact
-from iris_app.artifact import Manifest, load, manifest_path, save
+from iris_app.artifact import load, manifest_path, save
 from iris_app.exceptions import ModelUnavailable
+from iris_app.manifest import Manifest
 from iris_app.training import load_data, train
 
 
@@ -70,7 +71,7 @@ def test_the_manifest_says_when_and_with_what_the_model_was_made(model_path: Pat
 def test_saving_makes_the_folders_that_are_missing(tmp_path: Path) -> None:
     path = tmp_path / "new" / "folder" / "model.joblib"
     save(path, *train())
-    assert sorted(file.name for file in path.parent.iterdir()) == ["model.joblib", "model.json"]
+    assert sorted(file.name for file in path.parent.iterdir()) == ["model.joblib", "model.joblib.json"]
 
 
 def test_a_disk_that_is_full_leaves_the_old_pair(model_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -93,7 +94,7 @@ def test_a_new_artifact_with_an_old_manifest_is_refused(model_path: Path) -> Non
     assert "is not the artifact that its manifest describes" in refusal(model_path)
 
 
-@pytest.mark.parametrize("name", ["model.joblib", "model.json"])
+@pytest.mark.parametrize("name", ["model.joblib", "model.joblib.json"])
 def test_a_missing_file_is_named_with_the_remedy(model_path: Path, name: str) -> None:
     missing = model_path.with_name(name)
     missing.unlink()
@@ -139,7 +140,7 @@ def test_a_pickle_with_another_digest_is_never_opened(model_path: Path) -> None:
 @pytest.mark.parametrize("content", [b"", b"{", b"\xff\xfe", b"[]", b"{}", b'{"sha256": 5}', b'"\xff"'])
 def test_what_is_no_manifest_is_refused(model_path: Path, content: bytes) -> None:
     manifest_path(model_path).write_bytes(content)
-    assert re.search(r"model.json is not the manifest of a model for this application: .", refusal(model_path))
+    assert re.search(r"model.joblib.json is not the manifest of a model for this application: .", refusal(model_path))
 
 
 def test_a_manifest_with_a_mean_of_three_values_is_refused(model_path: Path) -> None:

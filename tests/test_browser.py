@@ -143,3 +143,34 @@ def test_no_model_is_a_page_that_keeps_what_was_typed(browser: Browser, tmp_path
         page.get_by_role("link", name="Go to the form").click()
         assert typed(page) == FORM
         page.close()
+
+
+def open_documentation(open_page: OpenPage, **settings: object) -> Page:
+    page = open_page("/api/docs", **settings)
+    page.get_by_role("button", name="Classify one flower or many").click()
+    expect(page.get_by_role("button", name="Try it out")).to_be_visible()
+    return page
+
+
+def test_the_example_is_classified_in_the_documentation(open_page: OpenPage) -> None:
+    page = open_documentation(open_page)
+    classify = page.locator("#operations-Classification-classify")
+    classify.get_by_role("button", name="Try it out").click()
+    classify.get_by_role("button", name="Execute").click()
+    answer = classify.locator(".live-responses-table .response-col_description .highlight-code").first
+    expect(answer).to_contain_text('"species": "setosa"')
+    expect(classify.locator(".live-responses-table .response-col_status").last).to_contain_text("200")
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("width", [360, 1280])
+def test_the_documentation_fits_and_follows_the_system_s_colours(open_page: OpenPage, scheme: str, width: int) -> None:
+    page = open_documentation(open_page, color_scheme=scheme, viewport={"width": width, "height": 800})
+    assert page.evaluate("document.documentElement.scrollWidth") <= width
+    background = page.evaluate("getComputedStyle(document.querySelector('#swagger-ui .swagger-ui')).backgroundColor")
+    assert (background == "rgb(23, 20, 31)") == (scheme == "dark")
+
+
+def test_the_documentation_says_what_it_needs_without_javascript(open_page: OpenPage) -> None:
+    page = open_page("/api/docs", java_script_enabled=False)
+    expect(page.get_by_role("link", name="openapi.json")).to_be_visible()

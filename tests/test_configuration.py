@@ -88,7 +88,7 @@ def test_an_ill_typed_variable_is_named(
     configured: Callable[..., Any], monkeypatch: pytest.MonkeyPatch, text: str
 ) -> None:
     monkeypatch.setenv("IRIS_MAX_BATCH_ROWS", text)
-    with pytest.raises(ConfigurationError, match=r"^MAX_BATCH_ROWS in the environment has the wrong type: "):
+    with pytest.raises(ConfigurationError, match=r"^MAX_BATCH_ROWS in the environment cannot be "):
         configured()
 
 
@@ -99,13 +99,38 @@ def test_an_unknown_variable_is_named(configured: Callable[..., Any], monkeypatc
 
 
 def test_an_ill_typed_setting_of_the_instance_folder_is_named(configured: Callable[..., Any]) -> None:
-    with pytest.raises(ConfigurationError, match=r"^MAX_BATCH_ROWS in instance/config.py has the wrong type: .* `str`"):
+    with pytest.raises(ConfigurationError, match=r"^MAX_BATCH_ROWS in instance/config.py cannot be '7': .*`str`"):
         configured("SECRET_KEY = 'instance'\nMAX_BATCH_ROWS = '7'")
 
 
 def test_an_unknown_setting_of_the_instance_folder_is_named(configured: Callable[..., Any]) -> None:
     with pytest.raises(ConfigurationError, match=r"^SECRET in instance/config.py is not a setting"):
         configured("SECRET = 'instance'")
+
+
+def test_a_setting_in_the_wrong_case_is_named(configured: Callable[..., Any]) -> None:
+    with pytest.raises(ConfigurationError, match=r"^max_batch_rows in instance/config.py is not a setting"):
+        configured("SECRET_KEY = 'instance'\nmax_batch_rows = 7")
+
+
+def test_the_instance_folder_may_compute(configured: Callable[..., Any]) -> None:
+    assert (
+        configured("from math import prod\nsize = prod([2, 3])\nSECRET_KEY = 'x'\nMAX_BATCH_ROWS = size")[
+            "MAX_BATCH_ROWS"
+        ]
+        == 6
+    )
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [("PROXY_COUNT", -1), ("MAX_BATCH_ROWS", 0), ("SESSION_COOKIE_SAMESITE", "Bogus"), ("SESSION_COOKIE_NAME", "")],
+)
+def test_a_value_that_a_setting_does_not_allow_is_named(
+    configured: Callable[..., Any], name: str, value: object
+) -> None:
+    with pytest.raises(ConfigurationError, match=rf"^{name} in the overrides cannot be {value!r}: "):
+        configured(overrides={"SECRET_KEY": "override", name: value})
 
 
 def test_an_unknown_override_is_named(configured: Callable[..., Any]) -> None:

@@ -85,8 +85,9 @@ def test_the_wrong_method_on_a_page_is_a_405_with_the_right_ones(client: FlaskCl
     assert set(answer.headers["Allow"].split(", ")) == {"GET", "HEAD", "OPTIONS", "POST"}
 
 
-def test_an_unknown_path_under_the_api_is_a_problem_document(client: FlaskClient) -> None:
-    answer = client.get("/api/clasify")
+@pytest.mark.parametrize("path", ["/api/clasify", "/api/", "/api", "/api/classify/"])
+def test_an_unknown_path_under_the_api_is_a_problem_document(client: FlaskClient, path: str) -> None:
+    answer = client.get(path)
     assert (answer.status_code, answer.content_type) == (404, "application/problem+json")
 
 
@@ -99,6 +100,15 @@ def test_a_form_that_is_too_large_is_a_page_that_says_so(client: FlaskClient) ->
     answer = client.post("/classify", data={"slen": "1" * 1_000_000})
     assert answer.status_code == 413
     assert "That was too much at once" in answer.text
+
+
+def test_a_form_above_a_small_limit_for_all_bodies_is_refused(make_app: Callable[..., Flask]) -> None:
+    client = make_app(MAX_CONTENT_LENGTH=1000).test_client()
+    assert client.post("/classify", data={"slen": "1" * 2000}).status_code == 413
+
+
+def test_a_path_that_no_file_can_have_is_a_503(make_app: Callable[..., Flask]) -> None:
+    assert make_app(MODEL_PATH="a\0b").test_client().post("/api/classify", json=FLOWER).status_code == 503
 
 
 class TestWithoutAModel:
@@ -122,7 +132,7 @@ class TestWithoutAModel:
 
     def test_the_reason_is_told_to_the_log(self, client: FlaskClient, caplog: pytest.LogCaptureFixture) -> None:
         request_id = client.post("/api/classify", json=FLOWER).get_json(force=True)["request_id"]
-        reason = "/nowhere/model.json cannot be read: No such file or directory."
+        reason = "/nowhere/model.joblib.json cannot be read: No such file or directory."
         assert f"Request {request_id} found no model: {reason}" in caplog.text
 
     def test_what_was_typed_is_not_lost(self, client: FlaskClient) -> None:

@@ -6,8 +6,8 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import StandardScaler
 
-from iris_app.artifact import Training
 from iris_app.iris import FEATURES, SPECIES
+from iris_app.manifest import Training
 from iris_app.training import load_data, train
 
 

@@ -1,52 +1,74 @@
-"""``POST /api/classify``: one measurement or an array of them."""
+"""``/api``: classify flowers, and tell what by."""
 
-import msgspec
-from flask import Blueprint, Response, current_app, request
-from werkzeug.exceptions import UnsupportedMediaType
+from importlib.metadata import version
+from importlib.resources import files
 
-from iris_app.api import measurements
-from iris_app.iris import Prediction
+from flask import Blueprint, Response, current_app, render_template, request, send_from_directory
+from msgspec import Struct
+from werkzeug.exceptions import NotAcceptable, UnsupportedMediaType
+
+from iris_app.api import openapi
+from iris_app.api.formats import JSON, READERS, WRITERS, encoder
+from iris_app.body import read_body
+from iris_app.manifest import ModelDescription
 from iris_app.model_service import get_model
 from iris_app.problem import Problem
 
-bp = Blueprint("api", __name__, url_prefix="/api")
-
-JSON = "application/json"
-
-_encode = msgspec.json.Encoder().encode
-
-
-class Answer(Prediction, frozen=True, gc=False):
-    """The answer to one measurement: a prediction, and the version of the model that made it."""
-
-    model: str
-
-
-class Answers(msgspec.Struct, frozen=True):
-    """The answer to an array of measurements, in its order."""
-
-    model: str
-    predictions: list[Prediction]
+bp = Blueprint("api", __name__, url_prefix="/api", static_folder="static", template_folder="templates")
 
 
 @bp.post("/classify")
 def classify() -> Response:
     """Classify the measurements in the body."""
-    if request.mimetype != JSON:
-        raise UnsupportedMediaType(f"Send {JSON}, and say so in Content-Type.")
-    rows, one = measurements.read(request.get_data(cache=False), current_app.config["MAX_BATCH_ROWS"])
+    read = READERS.get(request.mimetype)
+    if read is None:
+        raise UnsupportedMediaType(f"Send {' or '.join(READERS)}, and say which in Content-Type.")
+    form = _form_of_answer()
+    batch = read(read_body(), current_app.config["MAX_BATCH_ROWS"])
     model = get_model()
-    predictions = model.classify(rows)
-    if not one:
-        return _json(Answers(model.version, predictions))
-    (prediction,) = predictions
-    return _json(Answer(prediction.species, prediction.probabilities, prediction.warnings, model.version))
+    answer = WRITERS[form](batch, model.classify(batch.measurements), model.version)
+    return Response(answer, mimetype=form, headers={"X-Model-Version": model.version})
+
+
+def _form_of_answer() -> str:
+    """Choose the form that the client likes best, and among equals the one that it sent."""
+    own = request.mimetype
+    if request.headers.get("Accept", "*/*") == "*/*":
+        return own
+    form = request.accept_mimetypes.best_match([own, *WRITERS])
+    if form is None:
+        raise NotAcceptable(f"The answer can be {' or '.join(WRITERS)}.")
+    return form
+
+
+@bp.get("/model")
+def model() -> Response:
+    """Describe the model that answers."""
+    return _json(ModelDescription.of(get_model().manifest))
+
+
+@bp.get("/openapi.json")
+def specification() -> Response:
+    """Say what the API takes and gives, in OpenAPI 3.1."""
+    return _json(openapi.document(version("iris_app"), current_app.config["MAX_BATCH_ROWS"]))
+
+
+@bp.get("/docs")
+def docs() -> str:
+    """Show the API's documentation, in which it can be tried."""
+    return render_template("api/docs.html")
+
+
+@bp.get("/docs/<path:filename>")
+def docs_file(filename: str) -> Response:
+    """Serve a file of Swagger UI."""
+    return send_from_directory(str(files("flask_swagger_ui") / "dist"), filename)
 
 
 def tell(problem: Problem) -> Response:
     """Tell a program what went wrong."""
-    return _json(problem, "application/problem+json")
+    return _json(problem, problem.status, "application/problem+json")
 
 
-def _json(document: msgspec.Struct, mimetype: str = JSON) -> Response:
-    return Response(_encode(document), mimetype=mimetype)
+def _json(document: Struct | dict[str, object], status: int = 200, mimetype: str = JSON) -> Response:
+    return Response(encoder.encode(document), status, mimetype=mimetype)

@@ -2,7 +2,7 @@
 
 from http import HTTPStatus
 
-from flask import Response, make_response, render_template, request
+from flask import Response, render_template, request
 
 from iris_app.iris import FEATURES
 from iris_app.problem import Problem
@@ -30,7 +30,8 @@ def tell(problem: Problem) -> Response:
     """Tell a person what went wrong."""
     heading, advice = WORDS.get(problem.status, (problem.title, problem.detail))
     typed = _typed() if problem.status >= HTTPStatus.INTERNAL_SERVER_ERROR else {}
-    return make_response(render_template("ui/error.html", heading=heading, advice=advice, problem=problem, typed=typed))
+    page = render_template("ui/error.html", heading=heading, advice=advice, problem=problem, typed=typed)
+    return Response(page, problem.status)
 
 
 def _typed() -> dict[str, str]:

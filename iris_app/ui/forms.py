@@ -10,7 +10,7 @@ from wtforms import FloatField, Form, ValidationError
 from wtforms.validators import InputRequired
 from wtforms.widgets import TextInput
 
-from iris_app.iris import FEATURES, Feature, number
+from iris_app.iris import FEATURES, Feature, number, read_number
 
 
 class MeasurementField(FloatField):
@@ -37,10 +37,7 @@ class MeasurementField(FloatField):
         if not valuelist:
             return
         text = valuelist[0].strip().removesuffix(self.feature.unit).strip()
-        try:
-            self.data = float(text.replace(",", "."))
-        except ValueError:
-            self.data = math.nan
+        self.data = read_number(text.replace(",", "."))
 
 
 def _accepted(_form: Form, field: MeasurementField) -> None:

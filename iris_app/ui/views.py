@@ -30,7 +30,8 @@ def home() -> Page:
 @bp.post("/classify")
 def classify() -> Page:
     """Answer the form that was sent."""
-    request.max_content_length = current_app.config["MAX_FORM_MEMORY_SIZE"]
+    settings = current_app.config
+    request.max_content_length = min(settings["MAX_CONTENT_LENGTH"], settings["MAX_FORM_MEMORY_SIZE"])
     form = MeasurementForm(request.form)
     form.validate()
     return _form_page(form, 400, expired=True) if form.csrf_token.errors else _answer(form)

@@ -1,9 +1,10 @@
 import json
 import math
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
-import numpy as np
+import joblib
 import pytest
 from flask import Flask
 from flask.testing import FlaskClient
@@ -94,13 +95,24 @@ def test_a_flower_gets_the_same_bits_through_page_object_and_array(steady_app: F
     assert widths == [100 * probability for probability in alone["probabilities"].values()]
 
 
-def test_fisher_s_flowers_get_the_species_that_scikit_learn_predicts(app: Flask) -> None:
-    rows = [dict(zip(NAMES, row, strict=True)) for row in load_iris().data.tolist()]
+def test_fisher_s_flowers_get_the_species_that_scikit_learn_predicts(app: Flask, trained_path: Path) -> None:
+    data = load_iris()
+    rows = [dict(zip(NAMES, row, strict=True)) for row in data.data.tolist()]
     predictions = app.test_client().post("/api/classify", json=rows).get_json()["predictions"]
-    agreement = np.mean(
-        [one["species"] == load_iris().target_names[load_iris().target[i]] for i, one in enumerate(predictions)]
-    )
-    assert agreement > 0.95
+    expected = data.target_names[joblib.load(trained_path).predict(data.data)]
+    assert [one["species"] for one in predictions] == expected.tolist()
+
+
+@pytest.mark.parametrize(
+    "flower",
+    [
+        '{"sepal_length": 99, "sepal_length": 5.1, "sepal_width": 3.5, "petal_length": 1.4, "petal_width": 0.2}',
+        '[{"sepal_length": "x", "sepal_length": 5.1, "sepal_width": 3.5, "petal_length": 1.4, "petal_width": 0.2}]',
+    ],
+)
+def test_a_field_that_is_given_twice_and_wrong_once_is_named(client: FlaskClient, flower: str) -> None:
+    (sentence,) = errors(post(client, flower)).values()
+    assert sentence == "sepal_length is given more than once."
 
 
 @pytest.mark.parametrize(
@@ -174,9 +186,9 @@ def test_half_a_surrogate_pair_in_a_name_is_an_unknown_field(client: FlaskClient
     assert errors(post(client, json.dumps(FLOWER)[:-1] + r', "\ud800": 1}')) == {"/?": 'There is no field "?".'}
 
 
-def test_a_long_name_is_shortened_in_the_sentence(client: FlaskClient) -> None:
-    (sentence,) = errors(client.post("/api/classify", json=FLOWER | {"x" * 1000: 1})).values()
-    assert sentence == f'There is no field "{"x" * 60}…".'
+def test_a_long_name_is_shortened_and_its_row_pointed_at(client: FlaskClient) -> None:
+    sentences = errors(client.post("/api/classify", json=[FLOWER | {"x" * 1000: 1}]))
+    assert sentences == {"/0": f'There is no field "{"x" * 60}…".'}
 
 
 @pytest.mark.parametrize("value", ['"5.1"', "true", "false", "null", "[5.1]", '{"cm": 5.1}', '""'])
@@ -272,7 +284,7 @@ json_documents = st.recursive(
 @given(body=st.binary())
 @example(body=b'{"sepal_length":\xed\xa0\x80}')
 def test_no_bytes_are_a_fault_of_ours(steady_app: Flask, body: bytes) -> None:
-    assert post(steady_app.test_client(), body).status_code in {400, 422}
+    assert post(steady_app.test_client(), body).status_code in {200, 400, 422}
 
 
 @given(document=json_documents)

@@ -127,6 +127,7 @@ def test_a_number_is_read_as_people_write_it(client: FlaskClient, text: str) -> 
         ("", "Sepal length is missing. Measure it in cm."),
         ("wide", "Sepal length must be a number in cm, for example 5.1."),
         ("nan", "Sepal length must be a number in cm, for example 5.1."),
+        ("1_0", "Sepal length must be a number in cm, for example 5.1."),
         ("5.1.2", "Sepal length must be a number in cm, for example 5.1."),
         ("0", "Sepal length must be greater than 0 and at most 30 cm, not 0."),
         ("-1", "Sepal length must be greater than 0 and at most 30 cm, not -1."),

@@ -1,0 +1,76 @@
+"""The forms in which measurements come and answers go, by their media types."""
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+import msgspec
+import numpy as np
+from numpy.typing import NDArray
+
+from iris_app import csv_rows, json_rows
+from iris_app.csv_rows import Table
+from iris_app.iris import Prediction
+
+JSON = "application/json"
+CSV = "text/csv"
+NDJSON = "application/x-ndjson"
+
+encoder = msgspec.json.Encoder()
+
+
+class Batch(NamedTuple):
+    """Measurements of shape (n, 4), whether they came as a single object, and the table that they came in."""
+
+    measurements: NDArray[np.float64]
+    one: bool = False
+    table: Table | None = None
+
+
+class Answer(Prediction, frozen=True, gc=False):
+    """The answer to one measurement: a prediction, and the version of the model that made it."""
+
+    model: str
+
+
+class Answers(msgspec.Struct, frozen=True):
+    """The answers to an array of measurements, in its order, and the version of the model that made them."""
+
+    model: str
+    predictions: list[Prediction]
+
+
+def _read_json(body: bytes, max_rows: int) -> Batch:
+    return Batch(*json_rows.read(body, max_rows))
+
+
+def _read_csv(body: bytes, max_rows: int) -> Batch:
+    table = csv_rows.read(body, max_rows)
+    return Batch(table.measurements, table=table)
+
+
+def _read_ndjson(body: bytes, max_rows: int) -> Batch:
+    return Batch(json_rows.read_lines(body, max_rows))
+
+
+def _write_json(batch: Batch, predictions: list[Prediction], model: str) -> bytes:
+    return encoder.encode(_answer(predictions[0], model) if batch.one else Answers(model, predictions))
+
+
+def _write_csv(batch: Batch, predictions: list[Prediction], _model: str) -> bytes:
+    return csv_rows.write(batch.table or csv_rows.table_of(batch.measurements), predictions).encode()
+
+
+def _write_ndjson(_batch: Batch, predictions: list[Prediction], model: str) -> bytes:
+    return encoder.encode_lines([_answer(prediction, model) for prediction in predictions])
+
+
+def _answer(prediction: Prediction, model: str) -> Answer:
+    return Answer(prediction.species, prediction.probabilities, prediction.warnings, model)
+
+
+READERS: dict[str, Callable[[bytes, int], Batch]] = {JSON: _read_json, CSV: _read_csv, NDJSON: _read_ndjson}
+WRITERS: dict[str, Callable[[Batch, list[Prediction], str], bytes]] = {
+    JSON: _write_json,
+    CSV: _write_csv,
+    NDJSON: _write_ndjson,
+}

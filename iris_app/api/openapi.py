@@ -1,0 +1,115 @@
+"""The OpenAPI document of ``/api``, made from the types that read and write it."""
+
+from typing import Any
+
+import msgspec
+
+from iris_app.api.formats import CSV, JSON, NDJSON, Answer, Answers
+from iris_app.iris import FEATURES, Measurement
+from iris_app.manifest import ModelDescription
+from iris_app.problem import Problem
+
+TYPES = (Measurement, Answer, Answers, ModelDescription, Problem)
+EXAMPLE = {feature.name: feature.example for feature in FEATURES}
+
+PROBLEMS = {
+    "400": "The body is not what its content type says, or ends early.",
+    "406": "None of the forms that `Accept` names can be made.",
+    "413": "There are more rows, or more bytes, than one request may hold.",
+    "415": "The content type or the content encoding is none that is read.",
+    "422": "Something is missing, unknown, no number or out of bounds: `errors` says what and where.",
+    "503": "There is no usable model at the moment; `Retry-After` says when to try again.",
+}
+FAULT = {"500": "This is a fault of ours; `request_id` finds it in the log."}
+
+DESCRIPTION = (
+    "Send one measurement or many, as JSON, CSV or a JSON object a line. The answer comes in the form that `Accept` "
+    "asks for, or else in the form of the body, which may be compressed with gzip or deflate."
+)
+CSV_DESCRIPTION = (
+    "A header row names the columns, in any order; others pass through. A feature's name counts "
+    "by its letters, less a unit at its end. Commas, tabs or semicolons (then with decimal commas or points) separate."
+)
+
+
+def document(version: str, max_rows: int) -> dict[str, Any]:
+    """Make the document for a version of the application and the rows that one request may hold."""
+    _, components = msgspec.json.schema_components(TYPES, ref_template="#/components/schemas/{name}")
+    return {
+        "openapi": "3.1.0",
+        "info": {
+            "title": "iris_app",
+            "version": version,
+            "description": "Classify irises by four lengths, and learn how sure the answer is.",
+            "license": {"name": "BSD-3-Clause", "identifier": "BSD-3-Clause"},
+        },
+        "paths": {
+            "/api/classify": {"post": _classify(components, max_rows)},
+            "/api/model": {"get": _model()},
+        },
+        "components": {"schemas": components},
+    }
+
+
+def _classify(components: dict[str, Any], max_rows: int) -> dict[str, Any]:
+    rows = {"type": "array", "items": _ref(Measurement), "maxItems": max_rows}
+    either = {"anyOf": [_ref(Answer), _ref(Answers)]}
+    return {
+        "operationId": "classify",
+        "tags": ["Classification"],
+        "summary": "Classify one flower or many",
+        "description": DESCRIPTION,
+        "requestBody": {
+            "required": True,
+            "content": {
+                JSON: {"schema": {"anyOf": [_ref(Measurement), rows]}, "example": EXAMPLE},
+                CSV: {
+                    "schema": rows | {"items": _row_among_others(components), "description": CSV_DESCRIPTION},
+                    "example": f"{','.join(EXAMPLE)}\n{','.join(map(str, EXAMPLE.values()))}\n",
+                },
+                NDJSON: {
+                    "schema": rows | {"description": "A measurement a line."},
+                    "example": f"{msgspec.json.encode(EXAMPLE).decode()}\n",
+                },
+            },
+        },
+        "responses": {
+            "200": {
+                "description": "Each flower's species, the probability of every species, and reasons for doubt.",
+                "headers": {"X-Model-Version": {"description": "What answered.", "schema": {"type": "string"}}},
+                "content": {
+                    JSON: {"schema": either},
+                    CSV: {"schema": {"type": "string", "description": "The columns that came, and then ours."}},
+                    NDJSON: {"schema": {"type": "string", "description": "The answer to a measurement a line."}},
+                },
+            },
+            **_problems(PROBLEMS | FAULT),
+        },
+    }
+
+
+def _model() -> dict[str, Any]:
+    return {
+        "operationId": "model",
+        "tags": ["Model"],
+        "summary": "Describe the model that answers",
+        "responses": {
+            "200": {"description": "The model.", "content": {JSON: {"schema": _ref(ModelDescription)}}},
+            **_problems({"503": PROBLEMS["503"]} | FAULT),
+        },
+    }
+
+
+def _row_among_others(components: dict[str, Any]) -> dict[str, Any]:
+    """Describe a measurement that may have other fields beside its own, named by anything that CSV can hold."""
+    measurement = {key: value for key, value in components["Measurement"].items() if key != "additionalProperties"}
+    return measurement | {"propertyNames": {"pattern": "^[^\\u0000]*$"}}
+
+
+def _ref(kind: type) -> dict[str, str]:
+    return {"$ref": f"#/components/schemas/{kind.__name__}"}
+
+
+def _problems(descriptions: dict[str, str]) -> dict[str, Any]:
+    content = {"application/problem+json": {"schema": _ref(Problem)}}
+    return {status: {"description": text, "content": content} for status, text in descriptions.items()}

@@ -1,0 +1,195 @@
+"""Read measurements from CSV as it circulates, and write it back with the answers beside."""
+
+import csv
+import io
+import math
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from functools import partial
+from itertools import chain
+from operator import itemgetter
+
+import msgspec
+import numpy as np
+from numpy.typing import NDArray
+
+from iris_app.exceptions import InvalidMeasurements, InvalidValue, MalformedDocument, TooManyRows
+from iris_app.iris import FEATURES, SPECIES_NAMES, Feature, Prediction, feature_spelt, number, read_number, wrong_values
+
+Floats = NDArray[np.float64]
+
+DELIMITERS = ",;\t"
+
+# More columns than any table of flowers has, and few enough to repeat for every row.
+MAX_COLUMNS = 1000
+
+# How many characters of a cell an error repeats.
+LONGEST_CELL = 40
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """A table as it came: its cells, how it was written, and the measurements in it, of shape (n, 4)."""
+
+    header: list[str]
+    rows: list[list[str]]
+    measurements: Floats
+    delimiter: str = ","
+    newline: str = "\n"
+    decimal_comma: bool = False
+
+
+def read(body: bytes, max_rows: int, header: list[str] | None = None) -> Table:
+    """Read a table whose first row names its columns: the features', in any order and usual spelling, among any others.
+
+    Separators may be commas, semicolons (with decimal commas, then, or points) or tabs. Where a ``header`` is given, it
+    stands in place of a first row that holds nothing but numbers.
+
+    Raises
+    ------
+    MalformedDocument
+        Where the body is not CSV in UTF-8.
+    TooManyRows
+        Where there are more rows than ``max_rows``.
+    InvalidMeasurements
+        Where a feature has no column or two, or where a cell of one is missing, no number or out of bounds.
+    """
+    text = _decode(body)
+    delimiter = max(DELIMITERS, key=partial(_features_found, text))
+    numbered = list(_numbered_rows(text, delimiter))
+    if not numbered:
+        raise MalformedDocument("The body is empty; a table begins with the names of its columns.")
+    if header and not any(math.isnan(_number(text, delimiter)) for text in numbered[0][1]):
+        numbered.insert(0, (0, header))
+    (header_line, header), *numbered = numbered
+    places = find_features(header, header_line)
+    if len(numbered) > max_rows:
+        raise TooManyRows(f"{len(numbered):,} rows are more than the {max_rows:,} that one request may hold.")
+    rows = [row for _, row in numbered]
+    texts = list(chain.from_iterable(map(itemgetter(*places), rows))) if set(map(len, rows)) <= {len(header)} else None
+    measurements = _measurements(texts, delimiter)
+    if measurements is None:
+        raise InvalidMeasurements(_wrong_in_rows(numbered, header, places, delimiter))
+    newline = "\r\n" if "\r\n" in text else "\n"
+    return Table(header, rows, measurements, delimiter, newline, delimiter == ";" and "," in "".join(texts or ()))
+
+
+def table_of(measurements: Floats) -> Table:
+    """Make a table of measurements that did not come as one."""
+    rows = [list(map(number, row)) for row in measurements.tolist()]
+    return Table([feature.name for feature in FEATURES], rows, measurements)
+
+
+def write(table: Table, predictions: Sequence[Prediction]) -> str:
+    """Write a table as it came, and beside each row its species, the probability of each species, and warnings."""
+    written = io.StringIO()
+    writer = csv.writer(written, delimiter=table.delimiter, lineterminator=table.newline)
+    names = ["species", *(f"probability_{name}" for name in SPECIES_NAMES), "warnings"]
+    writer.writerow(table.header + [_untaken(name, table.header) for name in names])
+    answers = map(partial(_answer, decimal_comma=table.decimal_comma), predictions)
+    writer.writerows(row + answer for row, answer in zip(table.rows, answers, strict=True))
+    return written.getvalue()
+
+
+def _answer(prediction: Prediction, *, decimal_comma: bool) -> list[object]:
+    probabilities: Sequence[object] = msgspec.structs.astuple(prediction.probabilities)
+    if decimal_comma:
+        probabilities = [str(probability).replace(".", ",") for probability in probabilities]
+    warnings = (one.code if one.field is None else f"{one.code}:{one.field}" for one in prediction.warnings)
+    return [prediction.species, *probabilities, " ".join(warnings)]
+
+
+def _untaken(name: str, taken: Sequence[str]) -> str:
+    """Name a column of ours otherwise where a column that came has its name."""
+    return name if name not in taken else _untaken(f"predicted_{name}", taken)
+
+
+def _decode(body: bytes) -> str:
+    try:
+        text = body.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise MalformedDocument(f"The body is not UTF-8: byte {error.start} cannot be read.") from error
+    if "\0" in text:
+        raise MalformedDocument("The body holds a NUL character, which no table does.")
+    return text
+
+
+def _features_found(text: str, delimiter: str) -> int:
+    """Count the columns that name a feature where this is the delimiter."""
+    _, header = next(_numbered_rows(text, delimiter), (1, []))
+    return sum(feature_spelt(name) is not None for name in header)
+
+
+def _numbered_rows(text: str, delimiter: str) -> Iterator[tuple[int, list[str]]]:
+    """Yield each row that is not blank with the number of the line where it begins."""
+    reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True)
+    line = 1
+    try:
+        for row in reader:
+            if any(row):
+                yield line, row
+            line = reader.line_num + 1
+    except csv.Error as error:
+        raise MalformedDocument(f"Line {line} is not CSV: {error}.") from error
+
+
+def find_features(header: list[str], line: int | None = None) -> list[int]:
+    """Return the place of each feature's column, or raise what is wrong with the header.
+
+    Raises
+    ------
+    MalformedDocument
+        Where there are more columns than a table may have.
+    InvalidMeasurements
+        Where a feature has no column, or more than one.
+    """
+    if len(header) > MAX_COLUMNS:
+        raise MalformedDocument(f"{len(header):,} columns are more than the {MAX_COLUMNS:,} that a table may have.")
+    spelt = [feature_spelt(name) for name in header]
+    if wrong := [partial(_wrong_column, one, header, spelt, line) for one in FEATURES if spelt.count(one) != 1]:
+        raise InvalidMeasurements(wrong)
+    return [spelt.index(feature) for feature in FEATURES]
+
+
+def _wrong_column(feature: Feature, header: list[str], spelt: list[Feature | None], line: int | None) -> InvalidValue:
+    names = [name for name, one in zip(header, spelt, strict=True) if one is feature]
+    twice = f"The columns {' and '.join(names)} are both {feature.label.lower()}; there must be one."
+    return InvalidValue(twice if names else f"There is no column {feature.name}.", line=line, column=feature.name)
+
+
+def _measurements(texts: list[str] | None, delimiter: str) -> Floats | None:
+    """Return the numbers in the cells, of shape (n, 4), or None where one of them is wrong."""
+    if texts is None:
+        return None
+    values = np.array([_number(text, delimiter) for text in texts]).reshape(-1, len(FEATURES))
+    return None if wrong_values(values) else values
+
+
+def _number(text: str, delimiter: str) -> float:
+    return read_number(text.replace(",", ".") if delimiter == ";" else text)
+
+
+def _wrong_in_rows(
+    numbered: list[tuple[int, list[str]]], header: list[str], places: list[int], delimiter: str
+) -> Iterator[Callable[[], InvalidValue]]:
+    """Yield what tells each wrong cell."""
+    for line, row in numbered:
+        if len(row) != len(header):
+            detail = f"Line {line} has {len(row)} cells where the header has {len(header)}."
+            yield partial(InvalidValue, detail, line=line)
+            continue
+        for feature, place in zip(FEATURES, places, strict=True):
+            if complaint := _complaint(feature, row[place], delimiter):
+                detail = f"Line {line}, column {header[place]}: {complaint}"
+                yield partial(InvalidValue, detail, line=line, column=header[place])
+
+
+def _complaint(feature: Feature, text: str, delimiter: str) -> str | None:
+    """Say what is wrong with a cell, or None where nothing is."""
+    if not text.strip():
+        return feature.missing
+    value = _number(text, delimiter)
+    if not math.isnan(value):
+        return feature.complaint(value)
+    shown = text if len(text) <= LONGEST_CELL else f"{text[:LONGEST_CELL]}…"
+    return f'{feature.label} must be a number in {feature.unit}, not "{shown}".'

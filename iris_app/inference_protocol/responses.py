@@ -1,0 +1,90 @@
+"""Write the tensors of an answer, as JSON or as bytes."""
+
+import struct
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import msgspec
+import numpy as np
+from numpy.typing import NDArray
+
+from iris_app.exceptions import MalformedDocument
+from iris_app.inference_protocol.requests import InferenceRequest, RequestedOutput
+from iris_app.iris import SPECIES_NAMES
+
+Floats = NDArray[np.float64]
+
+
+class Output(NamedTuple):
+    """A tensor that can go: what it is, and how it is made from probabilities of shape (n, species)."""
+
+    datatype: str
+    width: int
+    values: Callable[[Floats], list[Any]]
+    content: Callable[[Floats], bytes]
+
+
+def _classes(probabilities: Floats) -> NDArray[np.int64]:
+    classes: NDArray[np.int64] = probabilities.argmax(axis=1).astype("<i8")
+    return classes
+
+
+def _names(probabilities: Floats) -> list[str]:
+    return list(map(SPECIES_NAMES.__getitem__, _classes(probabilities).tolist()))
+
+
+_BYTES = {name: struct.pack("<I", len(name)) + name.encode() for name in SPECIES_NAMES}
+
+OUTPUTS = {
+    "predict": Output("INT64", 1, lambda rows: _classes(rows).tolist(), lambda rows: _classes(rows).tobytes()),
+    "predict_proba": Output(
+        "FP64", len(SPECIES_NAMES), lambda rows: rows.ravel().tolist(), lambda rows: rows.astype("<f8").tobytes()
+    ),
+    "label": Output("BYTES", 1, _names, lambda rows: b"".join(map(_BYTES.__getitem__, _names(rows)))),
+}
+
+
+def requested(request: InferenceRequest) -> list[RequestedOutput]:
+    """Return the outputs that are asked for, the class alone where none is, or raise ``MalformedDocument``."""
+    outputs = request.outputs or [RequestedOutput("predict")]
+    if unknown := [output.name for output in outputs if output.name not in OUTPUTS]:
+        raise MalformedDocument(f"There is no output {', '.join(unknown)}; there are {', '.join(OUTPUTS)}.")
+    return outputs
+
+
+def write(
+    request: InferenceRequest, outputs: list[RequestedOutput], head: dict[str, Any], probabilities: Floats
+) -> tuple[bytes, int | None]:
+    """Write an answer.
+
+    Parameters
+    ----------
+    request : InferenceRequest
+        Says how the outputs go that do not say it for themselves.
+    outputs : list of RequestedOutput
+        What goes, in this order.
+    head : dict
+        The members of the answer before its outputs.
+    probabilities : ndarray of shape (n, species), float64
+
+    Returns
+    -------
+    body : bytes
+    header_length : int or None
+        The length of the JSON where bytes follow.
+    """
+    binary_by_default = request.parameters is not None and request.parameters.binary_data_output
+    tensors: list[dict[str, Any]] = []
+    contents: list[bytes] = []
+    for output in outputs:
+        kind = OUTPUTS[output.name]
+        tensor = {"name": output.name, "shape": [len(probabilities), kind.width], "datatype": kind.datatype}
+        said = output.parameters.binary_data if output.parameters else None
+        if binary_by_default if said is None else said:
+            content = kind.content(probabilities)
+            tensors.append(tensor | {"parameters": {"binary_data_size": len(content)}})
+            contents.append(content)
+        else:
+            tensors.append(tensor | {"data": kind.values(probabilities)})
+    document = msgspec.json.encode(head | {"outputs": tensors})
+    return b"".join([document, *contents]), len(document) if contents else None

@@ -1,0 +1,111 @@
+"""``/v2``: the protocol's calls."""
+
+import uuid
+from importlib.metadata import version as version_of
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+from flask import Blueprint, Response, current_app, request
+from werkzeug.exceptions import NotFound
+
+from iris_app.body import read_body
+from iris_app.exceptions import MalformedDocument
+from iris_app.inference_protocol import requests, responses
+from iris_app.iris import FEATURES
+from iris_app.model_service import get_model
+from iris_app.problem import Problem
+
+if TYPE_CHECKING:
+    from iris_app.model import Model
+
+bp = Blueprint("inference_protocol", __name__, url_prefix="/v2")
+
+HEADER_LENGTH = "Inference-Header-Content-Length"
+
+
+@bp.get("")
+@bp.get("/")
+def server() -> Response:
+    """Describe the server."""
+    return _json({"name": "iris_app", "version": version_of("iris_app"), "extensions": ["binary_tensor_data"]})
+
+
+@bp.get("/health/live")
+def server_live() -> Response:
+    """Say that the server runs."""
+    return _json({"live": True})
+
+
+@bp.get("/health/ready")
+def server_ready() -> Response:
+    """Say that the server has its model, or raise ``ModelUnavailable``."""
+    get_model()
+    return _json({"live": True, "ready": True})
+
+
+@bp.get("/models/<name>")
+@bp.get("/models/<name>/versions/<version>")
+def model(name: str, version: str | None = None) -> Response:
+    """Describe the model: the tensors that it takes and gives."""
+    return _json(
+        {
+            "name": name,
+            "versions": [_model(name, version).version],
+            "platform": "scikit-learn",
+            "inputs": [{"name": "measurements", "datatype": "FP64", "shape": [-1, len(FEATURES)]}],
+            "outputs": [
+                {"name": output, "datatype": kind.datatype, "shape": [-1, kind.width]}
+                for output, kind in responses.OUTPUTS.items()
+            ],
+        }
+    )
+
+
+@bp.get("/models/<name>/ready")
+@bp.get("/models/<name>/versions/<version>/ready")
+def model_ready(name: str, version: str | None = None) -> Response:
+    """Say that the model is there."""
+    _model(name, version)
+    return _json({"name": name, "ready": True})
+
+
+@bp.post("/models/<name>/infer")
+@bp.post("/models/<name>/versions/<version>/infer")
+def infer(name: str, version: str | None = None) -> Response:
+    """Classify the flowers in the tensors."""
+    model = _model(name, version)
+    asked, measurements = requests.read(read_body(), _header_length(), current_app.config["MAX_BATCH_ROWS"])
+    outputs = responses.requested(asked)
+    head = {"model_name": name, "model_version": model.version, "id": asked.id or uuid.uuid4().hex}
+    body, header_length = responses.write(asked, outputs, head, model.predict_proba(measurements))
+    if header_length is None:
+        return Response(body, mimetype="application/json")
+    return Response(body, mimetype="application/octet-stream", headers={HEADER_LENGTH: str(header_length)})
+
+
+def _model(name: str, version: str | None) -> "Model":
+    """Return the model of a name and a version, or raise ``NotFound``."""
+    if name != current_app.config["MODEL_NAME"]:
+        raise NotFound(f"There is no model {name}; there is {current_app.config['MODEL_NAME']}.")
+    model = get_model()
+    if version not in {None, model.version}:
+        raise NotFound(f"Model {name} has no version {version}; it has {model.version}.")
+    return model
+
+
+def _header_length() -> int | None:
+    text = request.headers.get(HEADER_LENGTH)
+    if text is None:
+        return None
+    if not (text.isascii() and text.isdigit() and len(text) < 19):
+        raise MalformedDocument(f"{HEADER_LENGTH} must be a number of bytes, not {text}.")
+    return int(text)
+
+
+def tell(problem: Problem) -> Response:
+    """Tell a platform what went wrong, by the statuses that the protocol knows."""
+    return _json({"error": problem.summary}, 400 if problem.status in {406, 415, 422} else problem.status)
+
+
+def _json(document: dict[str, Any], status: int = 200) -> Response:
+    return Response(msgspec.json.encode(document), status, mimetype="application/json")

@@ -1,0 +1,121 @@
+"""``/invocations`` and ``/ping``, and the same at the addresses that Vertex AI names."""
+
+import re
+from http import HTTPStatus
+from typing import Any, TypeVar
+
+import msgspec
+import numpy as np
+from flask import Flask, Response, current_app, request
+from msgspec import UNSET, Raw, UnsetType
+from numpy.typing import NDArray
+from werkzeug.exceptions import UnsupportedMediaType
+
+from iris_app import csv_rows, json_rows
+from iris_app.body import read_body
+from iris_app.exceptions import MalformedDocument
+from iris_app.iris import FEATURES_BY_NAME
+from iris_app.model_service import get_model
+from iris_app.problem import Problem
+
+Floats = NDArray[np.float64]
+Decoded = TypeVar("Decoded")
+
+# Columns by their names, in place of rows.
+COLUMNS = re.compile(rb"\s*\{")
+
+
+class Split(msgspec.Struct, frozen=True):
+    """A data frame as pandas writes it with ``orient="split"``."""
+
+    columns: list[str]
+    data: list[list[Any]]
+
+
+class Invocation(msgspec.Struct, frozen=True):
+    """Rows, in exactly one of the four ways; other members, such as ``params``, are passed over."""
+
+    dataframe_split: Split | UnsetType = UNSET
+    dataframe_records: Raw | UnsetType = UNSET
+    instances: Raw | UnsetType = UNSET
+    inputs: Raw | UnsetType = UNSET
+
+
+def predict_routes(app: Flask) -> set[str]:
+    """Return the addresses that answer rows with predictions."""
+    return {"/invocations", app.config["AIP_PREDICT_ROUTE"] or "/invocations"}
+
+
+def health_routes(app: Flask) -> set[str]:
+    """Return the addresses that say whether there is a model."""
+    return {"/ping", app.config["AIP_HEALTH_ROUTE"] or "/ping"}
+
+
+def init_app(app: Flask) -> None:
+    """Open the door at its own addresses and at those of the configuration."""
+    for route in predict_routes(app):
+        app.add_url_rule(route, f"invocations:{route}", predict, methods=["POST"])
+    for route in health_routes(app):
+        app.add_url_rule(route, f"invocations:{route}", ping)
+
+
+def predict() -> Response:
+    """Classify the rows in the body, and answer with a species for each."""
+    measurements = _read(read_body(), current_app.config["MAX_BATCH_ROWS"])
+    return _json({"predictions": [prediction.species for prediction in get_model().classify(measurements)]})
+
+
+def ping() -> Response:
+    """Say that there is a model to answer, or raise ``ModelUnavailable``."""
+    return _json({"status": "ready", "model": get_model().version})
+
+
+def _read(body: bytes, max_rows: int) -> Floats:
+    match request.mimetype:
+        case "application/json":
+            return _read_json(body, max_rows)
+        case "text/csv":
+            return csv_rows.read(body, max_rows, header=list(FEATURES_BY_NAME)).measurements
+    raise UnsupportedMediaType("Send application/json or text/csv, and say which in Content-Type.")
+
+
+def _read_json(body: bytes, max_rows: int) -> Floats:
+    ways = {name: rows for name, rows in msgspec.structs.asdict(_decode(body, Invocation)).items() if rows is not UNSET}
+    if len(ways) != 1:
+        raise MalformedDocument(f"Send exactly one of {', '.join(Invocation.__struct_fields__)}, not {len(ways)}.")
+    ((way, rows),) = ways.items()
+    if way == "dataframe_split":
+        return _read_columns(rows.columns, rows.data, max_rows)
+    if way == "inputs" and COLUMNS.match(rows):
+        columns = _decode(rows, dict[str, list[Any]])
+        if len(set(map(len, columns.values()))) > 1:
+            raise MalformedDocument("The columns of inputs are not of one length.")
+        return _read_columns(list(columns), list(map(list, zip(*columns.values(), strict=True))), max_rows)
+    return json_rows.read_rows(bytes(rows), max_rows)
+
+
+def _read_columns(columns: list[str], data: list[list[Any]], max_rows: int) -> Floats:
+    """Read the features' columns from among others."""
+    places = csv_rows.find_features(columns)
+    if any(len(row) != len(columns) for row in data):
+        raise MalformedDocument(f"Each row of data must have {len(columns)} values, as there are columns.")
+    return json_rows.check_rows([[row[place] for place in places] for row in data], max_rows)
+
+
+def _decode(body: bytes, kind: type[Decoded]) -> Decoded:
+    try:
+        return msgspec.json.decode(body, type=kind)
+    except RecursionError as error:
+        raise MalformedDocument("The body is nested too deeply to be read.") from error
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise MalformedDocument(f"This is no invocation: {error}.") from error
+
+
+def tell(problem: Problem) -> Response:
+    """Tell a hosting service what went wrong, as MLflow does."""
+    status = HTTPStatus.BAD_REQUEST if problem.errors else HTTPStatus(problem.status)
+    return _json({"error_code": status.name, "message": problem.summary}, status)
+
+
+def _json(document: dict[str, Any], status: int = 200) -> Response:
+    return Response(msgspec.json.encode(document), status, mimetype="application/json")

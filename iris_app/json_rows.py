@@ -1,0 +1,216 @@
+"""Read measurements from JSON.
+
+What is right is read in one pass, by msgspec. What it refuses is read again without types, to name all that is wrong.
+"""
+
+import difflib
+import json
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from functools import partial
+from itertools import chain
+from types import GenericAlias
+from typing import Any, NoReturn
+
+import msgspec
+import numpy as np
+from numpy.typing import NDArray
+
+from iris_app.exceptions import InvalidMeasurements, InvalidValue, MalformedDocument, TooManyRows
+from iris_app.iris import FEATURES, FEATURES_BY_NAME, Measurement, feature_spelt
+
+Floats = NDArray[np.float64]
+Tellers = Iterator[Callable[[], InvalidValue]]
+
+# How long an unknown field's name may be to be repeated whole, and pointed at.
+LONGEST_NAME = 60
+
+_values = tuple(Measurement.__annotations__[name] for name in FEATURES_BY_NAME)
+
+_one = msgspec.json.Decoder(Measurement)
+_many = msgspec.json.Decoder(GenericAlias(list, (Measurement,)))
+_one_or_many = msgspec.json.Decoder(Measurement | GenericAlias(list, (Measurement,)))
+_lists_type: Any = GenericAlias(list, (GenericAlias(tuple, _values),))
+_lists = msgspec.json.Decoder(_lists_type)
+
+
+def read(body: bytes, max_rows: int) -> tuple[Floats, bool]:
+    """Read one measurement or an array of them.
+
+    Parameters
+    ----------
+    body : bytes
+        A JSON object with the features' names, or an array of such objects.
+    max_rows : int
+        How many objects the array may hold.
+
+    Returns
+    -------
+    measurements : ndarray of shape (n, 4), float64
+        ``FEATURES`` in their order and units; n is 1 for an object.
+    one : bool
+        Whether it was an object.
+
+    Raises
+    ------
+    MalformedDocument
+        Where the body is not JSON in UTF-8.
+    TooManyRows
+        Where the array is longer than ``max_rows``.
+    InvalidMeasurements
+        Where it is JSON but something in it is missing, unknown, no number or out of bounds.
+    """
+    try:
+        document = _one_or_many.decode(body)
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        _explain(body, max_rows, _wrong_in_object)
+    one = not isinstance(document, list)
+    rows = [document] if one else document
+    _limit(rows, max_rows)
+    return _array(map(msgspec.structs.astuple, rows), len(rows)), one
+
+
+def read_lines(body: bytes, max_rows: int) -> Floats:
+    """Read measurements from a body that holds an object a line; see ``read``."""
+    try:
+        rows = _one.decode_lines(body)
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        _explain_lines(body, max_rows)
+    _limit(rows, max_rows)
+    return _array(map(msgspec.structs.astuple, rows), len(rows))
+
+
+def read_rows(body: bytes, max_rows: int) -> Floats:
+    """Read measurements from an array of lists, each in the order of ``FEATURES``, or of objects; see ``read``."""
+    try:
+        rows = _lists.decode(body)
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        rows = _read_objects(body, max_rows)
+    _limit(rows, max_rows)
+    return _array(rows, len(rows))
+
+
+def _read_objects(body: bytes, max_rows: int) -> list[tuple[float, ...]]:
+    try:
+        return list(map(msgspec.structs.astuple, _many.decode(body)))
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        _explain(body, max_rows, _wrong_in_list_or_object)
+
+
+def check_rows(rows: list[list[object]], max_rows: int) -> Floats:
+    """Read measurements from lists that were parsed already, each in the order of ``FEATURES``; see ``read``."""
+    _limit(rows, max_rows)
+    try:
+        return _array(msgspec.convert(rows, _lists_type), len(rows))
+    except msgspec.ValidationError:
+        raise InvalidMeasurements(_wrong_in_rows(rows, _wrong_in_list_or_object)) from None
+
+
+def _array(rows: Iterable[Iterable[float]], count: int) -> Floats:
+    """Make an array of rows that are known to be right."""
+    return np.fromiter(chain.from_iterable(rows), np.float64, count * len(FEATURES)).reshape(-1, len(FEATURES))
+
+
+def _limit(rows: Sequence[object], max_rows: int) -> None:
+    if len(rows) > max_rows:
+        raise TooManyRows(f"{len(rows):,} measurements are more than the {max_rows:,} that one request may hold.")
+
+
+def _explain(body: bytes, max_rows: int, wrong_in: Callable[[object, str], Tellers]) -> NoReturn:
+    """Raise what is wrong with a body that could not be read as measurements."""
+    document = _parse(body, "The body")
+    if not isinstance(document, list):
+        raise InvalidMeasurements(wrong_in(document, ""))
+    _limit(document, max_rows)
+    raise InvalidMeasurements(_wrong_in_rows(document, wrong_in))
+
+
+def _wrong_in_rows(rows: list[Any], wrong_in: Callable[[object, str], Tellers]) -> Tellers:
+    return chain.from_iterable(wrong_in(row, f"/{index}") for index, row in enumerate(rows))
+
+
+def _explain_lines(body: bytes, max_rows: int) -> NoReturn:
+    """Raise what is wrong with a body whose lines could not be read as measurements."""
+    lines = [(number, line) for number, line in enumerate(body.split(b"\n"), start=1) if line.strip()]
+    _limit(lines, max_rows)
+    rows = [(number, _parse(line, f"Line {number}")) for number, line in lines]
+    raise InvalidMeasurements(chain.from_iterable(_wrong_in_object(row, "", number) for number, row in rows))
+
+
+def _parse(text: bytes, what: str) -> object:
+    """Parse JSON without types; integers become floats, since there is no length that they may not have."""
+    try:
+        return json.loads(text.decode(), object_pairs_hook=_object, parse_int=float, parse_constant=_refuse_constant)
+    except RecursionError as error:
+        raise MalformedDocument(f"{what} is nested too deeply to be read.") from error
+    except UnicodeDecodeError as error:
+        raise MalformedDocument(f"{what} is not UTF-8: byte {error.start} cannot be read.") from error
+    except ValueError as error:
+        raise MalformedDocument(f"{what} is not JSON: {error}.") from error
+
+
+class _Object(dict[str, object]):
+    """A JSON object that remembers which of its names were given more than once."""
+
+    twice: list[str]
+
+
+def _object(pairs: list[tuple[str, object]]) -> _Object:
+    made = _Object(pairs)
+    made.twice = [name for name, count in Counter(name for name, _ in pairs).items() if count > 1]
+    return made
+
+
+def _refuse_constant(name: str) -> NoReturn:
+    raise ValueError(f"{name} is not a JSON value")
+
+
+def _wrong_in_object(row: object, pointer: str, line: int | None = None) -> Tellers:
+    """Yield what tells each wrong value of a row."""
+    if not isinstance(row, _Object):
+        detail = f"A measurement is an object with the fields {', '.join(FEATURES_BY_NAME)}."
+        yield partial(InvalidValue, detail, pointer, line)
+        return
+    for name, feature in FEATURES_BY_NAME.items():
+        complaint = feature.complaint(row[name]) if name in row else feature.missing
+        if complaint:
+            yield partial(InvalidValue, complaint, f"{pointer}/{name}", line)
+    for name in row:
+        if name not in FEATURES_BY_NAME:
+            yield partial(_unknown_field, name, pointer, line)
+        elif name in row.twice:
+            yield partial(InvalidValue, f"{name} is given more than once.", f"{pointer}/{name}", line)
+
+
+def _wrong_in_list_or_object(row: object, pointer: str) -> Tellers:
+    """Yield what tells each wrong value of a row that may be a list."""
+    if not isinstance(row, list):
+        yield from _wrong_in_object(row, pointer)
+    elif len(row) != len(FEATURES):
+        detail = f"A measurement is a list of {len(FEATURES)} numbers: {', '.join(FEATURES_BY_NAME)}."
+        yield partial(InvalidValue, detail, pointer)
+    else:
+        for index, (feature, value) in enumerate(zip(FEATURES, row, strict=True)):
+            if complaint := feature.complaint(value):
+                yield partial(InvalidValue, complaint, f"{pointer}/{index}")
+
+
+def _unknown_field(name: str, pointer: str, line: int | None) -> InvalidValue:
+    """Say that there is no such field, and which was meant where that can be guessed, which takes long."""
+    if len(name) > LONGEST_NAME:
+        return InvalidValue(f'There is no field "{_readable(name[:LONGEST_NAME])}…".', pointer, line)
+    shown, meant = _readable(name), _meant_by(name)
+    escaped = shown.replace("~", "~0").replace("/", "~1")
+    detail = f'There is no field "{shown}".' + (f' Did you mean "{meant}"?' if meant else "")
+    return InvalidValue(detail, f"{pointer}/{escaped}", line)
+
+
+def _meant_by(name: str) -> str | None:
+    """Guess which feature's name was meant by another."""
+    feature = feature_spelt(name)
+    return feature.name if feature else next(iter(difflib.get_close_matches(name.lower(), FEATURES_BY_NAME, n=1)), None)
+
+
+def _readable(name: str) -> str:
+    """Replace what JSON can escape and UTF-8 cannot write: half of a surrogate pair."""
+    return name.encode(errors="replace").decode()

@@ -1,0 +1,109 @@
+"""What a model says of itself: the manifest that lies beside its artifact."""
+
+from datetime import datetime
+from typing import Annotated, Self
+
+import msgspec
+from msgspec import Meta
+
+from iris_app.iris import FEATURES, SPECIES_NAMES, SpeciesName
+
+Values = Annotated[list[float], Meta(min_length=len(FEATURES), max_length=len(FEATURES))]
+Whitening = Annotated[list[Values], Meta(min_length=len(FEATURES), max_length=len(FEATURES))]
+Odds = Annotated[list[float], Meta(min_length=len(SPECIES_NAMES), max_length=len(SPECIES_NAMES))]
+
+
+class FeatureSummary(msgspec.Struct, frozen=True):
+    """What training saw of one feature, in ``unit``."""
+
+    name: str
+    unit: str
+    minimum: float
+    maximum: float
+    mean: float
+    standard_deviation: float
+
+
+class SpeciesSummary(msgspec.Struct, frozen=True):
+    """What training saw of one species: how many flowers, their mean, and how they scatter.
+
+    ``whitening @ (flower - mean)`` has the length of the flower's Mahalanobis distance from the species.
+    """
+
+    name: str
+    flowers: int
+    mean: Values
+    whitening: Whitening
+
+
+class SpeciesScore(msgspec.Struct, frozen=True):
+    """How well one species was told from the others on the held-out flowers."""
+
+    name: str
+    precision: float
+    recall: float
+
+
+class Scores(msgspec.Struct, frozen=True):
+    """How good the model is: on flowers that it never saw, and in cross-validation over all of them."""
+
+    held_out_accuracy: float
+    held_out_flowers: int
+    species: list[SpeciesScore]
+    confusion_matrix: list[list[int]]
+    cross_validation: list[float]
+
+
+class GoldenRow(msgspec.Struct, frozen=True):
+    """A flower, and the probabilities that the model gave it when it was trained."""
+
+    measurement: Values
+    probabilities: Odds
+
+
+class Training(msgspec.Struct, frozen=True, kw_only=True):
+    """What a training tells of itself: all of the manifest that does not depend on the file."""
+
+    features: list[FeatureSummary]
+    species: list[SpeciesSummary]
+    farthest_distance: float
+    scores: Scores
+    golden_rows: Annotated[list[GoldenRow], Meta(min_length=1)]
+
+
+class Manifest(Training, frozen=True, kw_only=True):
+    """What the artifact beside it must be: its digest, what made it and when, and its training."""
+
+    sha256: str
+    created: datetime
+    versions: dict[str, str]
+
+    @property
+    def version(self) -> str:
+        """Name the artifact shortly: the first 12 hexadecimal digits of its sha256."""
+        return self.sha256[:12]
+
+
+class ModelDescription(msgspec.Struct, frozen=True):
+    """What answers: its version, when and with what it was trained, what it saw, and how good it is."""
+
+    version: str
+    sha256: str
+    created: datetime
+    versions: dict[str, str]
+    features: list[FeatureSummary]
+    species: list[SpeciesName]
+    scores: Scores
+
+    @classmethod
+    def of(cls, manifest: Manifest) -> Self:
+        """Describe the model that a manifest belongs to."""
+        return cls(
+            manifest.version,
+            manifest.sha256,
+            manifest.created,
+            manifest.versions,
+            manifest.features,
+            SPECIES_NAMES,
+            manifest.scores,
+        )

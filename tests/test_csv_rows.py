@@ -1,0 +1,232 @@
+import contextlib
+import csv
+import io
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from iris_app.csv_rows import Table, read, table_of, write
+from iris_app.exceptions import InputError, InvalidMeasurements, MalformedDocument, TooManyRows
+from iris_app.iris import FEATURES, Caution, Prediction, Probabilities
+
+HEADER = "sepal_length,sepal_width,petal_length,petal_width"
+ROW = [5.1, 3.5, 1.4, 0.2]
+
+accepted_values = st.floats(min_value=0, max_value=30, exclude_min=True)
+
+
+def read_text(text: str, max_rows: int = 1000) -> Table:
+    return read(text.encode(), max_rows)
+
+
+def refusal(text: str) -> list[tuple[int | None, str | None, str]]:
+    with pytest.raises(InvalidMeasurements) as refused:
+        read_text(text)
+    return [(error.line, error.column, error.detail) for error in refused.value.errors]
+
+
+def malformed(body: bytes) -> str:
+    with pytest.raises(MalformedDocument) as refused:
+        read(body, 1000)
+    return str(refused.value)
+
+
+@pytest.mark.parametrize(
+    "header",
+    [
+        HEADER,
+        "sepal length (cm),sepal width (cm),petal length (cm),petal width (cm)",
+        "SepalLengthCm,SepalWidthCm,PetalLengthCm,PetalWidthCm",
+        "Sepal.Length,Sepal.Width,Petal.Length,Petal.Width",
+        "sepalLength,sepalWidth,petalLength,petalWidth",
+        "slen,swid,plen,pwid",
+        "SEPAL LENGTH CM,Sepal_Width [cm], petal-length ,petalwidth",
+    ],
+)
+def test_the_spellings_that_circulate_are_understood(header: str) -> None:
+    assert read_text(f"{header}\n5.1,3.5,1.4,0.2\n").measurements.tolist() == [ROW]
+
+
+def test_columns_may_stand_in_any_order_among_others() -> None:
+    table = read_text("Id,petal_width,Species,petal_length,sepal_width,sepal_length\n7,0.2,setosa,1.4,3.5,5.1\n")
+    assert table.measurements.tolist() == [ROW]
+    assert table.rows == [["7", "0.2", "setosa", "1.4", "3.5", "5.1"]]
+
+
+@pytest.mark.parametrize("delimiter", [",", ";", "\t"])
+@pytest.mark.parametrize("newline", ["\n", "\r\n", "\r"])
+@pytest.mark.parametrize("mark", ["", "\ufeff"], ids=["plain", "with a byte order mark"])
+def test_separators_line_ends_and_byte_order_marks_are_as_they_come(delimiter: str, newline: str, mark: str) -> None:
+    text = mark + newline.join([HEADER, "5.1,3.5,1.4,0.2", "5.0,3.4,1.5,0.2"]).replace(",", delimiter)
+    assert read_text(text).measurements.tolist() == [ROW, [5.0, 3.4, 1.5, 0.2]]
+
+
+def test_a_comma_is_a_decimal_point_where_semicolons_separate() -> None:
+    assert read_text(HEADER.replace(",", ";") + "\n5,1;3,5;1,4;0.2").measurements.tolist() == [ROW]
+
+
+def test_cells_may_be_quoted_and_hold_separators_and_line_ends() -> None:
+    table = read_text(f'note,{HEADER}\n"one, two\nthree ""four""","5.1","3.5",1.4, 0.2 \n')
+    assert table.measurements.tolist() == [ROW]
+    assert table.rows[0][0] == 'one, two\nthree "four"'
+
+
+def test_blank_rows_are_passed_over() -> None:
+    assert read_text(f"\n{HEADER}\n\n5.1,3.5,1.4,0.2\n,,,\n\n").measurements.tolist() == [ROW]
+
+
+def test_a_header_alone_is_a_table_without_rows() -> None:
+    assert read_text(HEADER).measurements.shape == (0, 4)
+
+
+def test_every_bad_cell_is_named_with_its_line_and_column() -> None:
+    text = f'note,{HEADER}\n"a\nb",wide,3.5,31,0.2\nc,5.1,3.5,1.4,0.2\nd,5.1,,1_0,nan\n'
+    assert refusal(text) == [
+        (2, "sepal_length", 'Line 2, column sepal_length: Sepal length must be a number in cm, not "wide".'),
+        (
+            2,
+            "petal_length",
+            "Line 2, column petal_length: Petal length must be greater than 0 and at most 30 cm, not 31.",
+        ),
+        (5, "sepal_width", "Line 5, column sepal_width: Sepal width is missing."),
+        (5, "petal_length", 'Line 5, column petal_length: Petal length must be a number in cm, not "1_0".'),
+        (5, "petal_width", 'Line 5, column petal_width: Petal width must be a number in cm, not "nan".'),
+    ]
+
+
+def test_a_bad_cell_is_named_by_the_column_as_it_is_spelt() -> None:
+    ((line, column, _),) = refusal("Sepal.Length,Sepal.Width,Petal.Length,Petal.Width\n5.1,3.5,1.4,0")
+    assert (line, column) == (2, "Petal.Width")
+
+
+def test_a_long_cell_is_shortened() -> None:
+    ((_, _, detail),) = refusal(f"{HEADER}\n5.1,3.5,1.4,{'x' * 1000}")
+    assert detail.endswith(f'not "{"x" * 40}…".')
+
+
+def test_a_row_of_another_length_is_named() -> None:
+    assert refusal(f"{HEADER}\n5.1,3.5,1.4,0.2\n5.1,3.5,1.4\n5.1,3.5,1.4,0.2,1\n") == [
+        (3, None, "Line 3 has 3 cells where the header has 4."),
+        (4, None, "Line 4 has 5 cells where the header has 4."),
+    ]
+
+
+def test_every_missing_column_is_named() -> None:
+    assert refusal("sepal_length,petal_width,colour\n5.1,0.2,blue") == [
+        (1, "sepal_width", "There is no column sepal_width."),
+        (1, "petal_length", "There is no column petal_length."),
+    ]
+
+
+def test_two_columns_of_one_feature_are_named() -> None:
+    assert refusal(f"{HEADER},Sepal.Length\n5.1,3.5,1.4,0.2,5.1") == [
+        (1, "sepal_length", "The columns sepal_length and Sepal.Length are both sepal length; there must be one.")
+    ]
+
+
+@pytest.mark.parametrize("body", [b"", b"\n\n", b"\xef\xbb\xbf", b" \n,,\n".replace(b" ", b"")])
+def test_an_empty_body_is_malformed(body: bytes) -> None:
+    assert malformed(body) == "The body is empty; a table begins with the names of its columns."
+
+
+def test_what_is_not_utf_8_is_malformed() -> None:
+    assert malformed(HEADER.encode() + b"\n5.1,3.5,1.4,\xff") == "The body is not UTF-8: byte 62 cannot be read."
+
+
+def test_a_nul_is_malformed() -> None:
+    assert malformed(f"{HEADER}\n5.1,3.5,1.4,0\0".encode()) == "The body holds a NUL character, which no table does."
+
+
+def test_a_quote_that_is_never_closed_is_malformed() -> None:
+    assert malformed(f'{HEADER}\n5.1,3.5,1.4,"0.2'.encode()) == "Line 2 is not CSV: unexpected end of data."
+
+
+def test_a_field_of_ten_megabytes_is_malformed() -> None:
+    assert "field larger than field limit" in malformed(f"{HEADER}\n5.1,3.5,1.4,{'0' * 10_000_000}".encode())
+
+
+def test_ten_thousand_columns_are_malformed() -> None:
+    assert malformed(",".join(map(str, range(10_000))).encode()).startswith("10,000 columns are more than the 1,000")
+
+
+def test_more_rows_than_allowed_are_too_many() -> None:
+    with pytest.raises(TooManyRows, match="3 rows are more than the 2 that one request may hold"):
+        read_text(HEADER + "\n5.1,3.5,1.4,0.2" * 3, max_rows=2)
+
+
+def predicted(count: int, *warnings: Caution) -> list[Prediction]:
+    return [Prediction("setosa", Probabilities(0.75, 0.25, 0.0), warnings)] * count
+
+
+OUTSIDE = Caution("out_of_range", "It is out of range.", "petal_width")
+UNLIKE = Caution("unlike_training", "It is unlike.")
+
+
+def test_the_answers_stand_beside_the_columns_that_came() -> None:
+    text = write(read_text(f"Id,{HEADER}\n7,5.10,3.5,1.4,0.2\n"), predicted(1, OUTSIDE, UNLIKE))
+    assert text == (
+        f"Id,{HEADER},species,probability_setosa,probability_versicolor,probability_virginica,warnings\n"
+        "7,5.10,3.5,1.4,0.2,setosa,0.75,0.25,0.0,out_of_range:petal_width unlike_training\n"
+    )
+
+
+def test_the_answers_are_written_as_the_table_came() -> None:
+    text = write(read_text(HEADER.replace(",", ";") + "\r\n5,1;3,5;1,4;0,2\r\n"), predicted(1))
+    assert text.splitlines(keepends=True)[1] == "5,1;3,5;1,4;0,2;setosa;0,75;0,25;0,0;\r\n"
+
+
+def test_points_stay_points_where_semicolons_separate() -> None:
+    text = write(read_text(HEADER.replace(",", ";") + "\n5.1;3.5;1.4;0.2\n"), predicted(1))
+    assert text.splitlines()[1] == "5.1;3.5;1.4;0.2;setosa;0.75;0.25;0.0;"
+
+
+def test_a_column_that_came_keeps_its_name_and_ours_takes_another() -> None:
+    text = write(read_text(f"species,warnings,predicted_species,{HEADER}\nx,y,z,5.1,3.5,1.4,0.2"), predicted(1))
+    header = text.splitlines()[0].split(",")
+    assert header[-5:] == [
+        "predicted_predicted_species",
+        "probability_setosa",
+        "probability_versicolor",
+        "probability_virginica",
+        "predicted_warnings",
+    ]
+    assert len(set(header)) == len(header)
+
+
+def test_a_table_is_made_of_measurements_that_came_otherwise() -> None:
+    table = table_of(np.array([ROW]))
+    assert (table.header, table.rows) == ([feature.name for feature in FEATURES], [["5.1", "3.5", "1.4", "0.2"]])
+
+
+@given(rows=st.lists(st.lists(accepted_values, min_size=4, max_size=4), max_size=20))
+def test_numbers_survive_the_way_to_csv_and_back(rows: list[list[float]]) -> None:
+    written = write(table_of(np.array(rows).reshape(-1, 4)), predicted(len(rows)))
+    assert read_text(written).measurements.tolist() == rows
+
+
+@given(cells=st.lists(st.text(), min_size=1, max_size=5))
+def test_other_columns_pass_through_untouched(cells: list[str]) -> None:
+    cells = [cell.replace("\0", "") for cell in cells]
+    came = io.StringIO()
+    csv.writer(came).writerows([["note", *HEADER.split(",")]] + [[cell, *ROW] for cell in cells])
+    body = came.getvalue().encode("utf-8", "replace")
+    expected = [cell.encode("utf-8", "replace").decode() for cell in cells]
+    written = write(read(body, 100), predicted(len(cells)))
+    assert [row[0] for row in csv.reader(io.StringIO(written, newline=""))][1:] == expected
+
+
+@given(body=st.binary())
+def test_no_bytes_are_a_fault_of_ours(body: bytes) -> None:
+    try:
+        read(body, 10)
+    except InputError:
+        return
+    raise AssertionError("random bytes are no table of flowers")
+
+
+@given(tail=st.text())
+def test_nothing_after_a_header_is_a_fault_of_ours(tail: str) -> None:
+    with contextlib.suppress(InputError):
+        assert read(f"{HEADER}\n{tail}".encode("utf-8", "replace"), 10).measurements.shape[1] == 4
