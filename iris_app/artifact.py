@@ -36,16 +36,22 @@ def manifest_path(path: Path) -> Path:
     return path.with_name(f"{path.name}.json")
 
 
-def save(path: Path, classifier: Any, training: Training) -> Manifest:
-    """Write the artifact, then its manifest, each whole or not at all.
+def pairplot_path(path: Path) -> Path:
+    """Say where the picture of the data lies that the artifact at ``path`` was trained on."""
+    return path.with_name(f"{path.name}.svg")
 
-    Whoever reads between the two finds digests that differ and refuses the pair.
+
+def save(path: Path, classifier: Any, training: Training, pairplot: bytes) -> Manifest:
+    """Write the artifact and its picture, then the manifest, each whole or not at all.
+
+    Whoever reads between them finds digests that differ and refuses the artifact, or does without the picture.
     """
     buffer = io.BytesIO()
     joblib.dump(classifier, buffer)
     artifact = buffer.getvalue()
     manifest = Manifest(
         sha256=hashlib.sha256(artifact).hexdigest(),
+        pairplot_sha256=hashlib.sha256(pairplot).hexdigest(),
         created=datetime.now(UTC).replace(microsecond=0),
         versions={
             "python": platform.python_version(),
@@ -57,6 +63,7 @@ def save(path: Path, classifier: Any, training: Training) -> Manifest:
     )
     path.parent.mkdir(parents=True, exist_ok=True)
     _write(path, artifact)
+    _write(pairplot_path(path), pairplot)
     _write(manifest_path(path), msgspec.json.format(msgspec.json.encode(manifest)))
     return manifest
 

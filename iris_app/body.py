@@ -13,6 +13,12 @@ from werkzeug.utils import cached_property
 from werkzeug.wsgi import LimitedStream
 
 from iris_app.exceptions import MalformedDocument
+from iris_app.iris import shortened
+
+ENDED_EARLY = "The body ended early, or its chunks are broken."
+
+# How many gzip streams may follow each other in one body; each costs a copy of what is left.
+MOST_MEMBERS = 100
 
 
 class Request(flask.Request):
@@ -26,7 +32,14 @@ class Request(flask.Request):
             return cast("IO[bytes]", _Chunks(self.environ["wsgi.input"], limit))
         if length is not None and limit is not None and length > limit:
             raise RequestEntityTooLarge
-        return cast("IO[bytes]", LimitedStream(self.environ["wsgi.input"], length or 0))
+        return cast("IO[bytes]", _Whole(self.environ["wsgi.input"], length or 0))
+
+
+class _Whole(LimitedStream):
+    """A body of known length."""
+
+    def on_disconnect(self, error: Exception | None = None) -> None:
+        raise ClientDisconnected(ENDED_EARLY) from error
 
 
 class _Chunks(LimitedStream):
@@ -41,7 +54,7 @@ class _Chunks(LimitedStream):
         except HTTPException:
             raise
         except Exception as error:
-            raise ClientDisconnected from error
+            raise ClientDisconnected(ENDED_EARLY) from error
 
     def readall(self) -> bytes:
         body = super().readall()
@@ -61,30 +74,23 @@ class UnknownEncoding(UnsupportedMediaType):
 def read_body() -> bytes:
     """Return the body of the current request, inflated where it came compressed, as long as the limit at most."""
     body = flask.request.get_data(cache=False)
-    encodings = flask.request.headers.get("Content-Encoding")
-    if encodings is None:
-        return body
-    for encoding in reversed(encodings.lower().split(",")):
-        body = _decode(body, encoding.strip(), flask.current_app.config["MAX_CONTENT_LENGTH"])
-    return body
-
-
-def _decode(body: bytes, encoding: str, limit: int) -> bytes:
+    encoding = flask.request.headers.get("Content-Encoding", "identity").strip().lower()
+    limit: int = flask.current_app.config["MAX_CONTENT_LENGTH"]
     match encoding:
-        case "identity":
+        case "identity" | "":
             return body
         case "gzip" | "x-gzip":
-            return _inflate(body, 16 + zlib.MAX_WBITS, limit)
+            return _inflate(body, 16 + zlib.MAX_WBITS, limit, members=MOST_MEMBERS)
         case "deflate":  # some clients send the bare stream, without the wrapping that the standard means
             wrapped = len(body) > 1 and body[0] & 15 == zlib.DEFLATED and int.from_bytes(body[:2], "big") % 31 == 0
-            return _inflate(body, zlib.MAX_WBITS if wrapped else -zlib.MAX_WBITS, limit)
-    raise UnknownEncoding(f"The body is encoded as {encoding}; send it as it is, or as gzip or deflate.")
+            return _inflate(body, zlib.MAX_WBITS if wrapped else -zlib.MAX_WBITS, limit, members=1)
+    raise UnknownEncoding(f"The body is encoded as {shortened(encoding)}; send it as it is, or as gzip or deflate.")
 
 
-def _inflate(body: bytes, window: int, limit: int) -> bytes:
-    """Inflate one or more compressed streams that follow each other, and stop as soon as they exceed the limit."""
+def _inflate(body: bytes, window: int, limit: int, members: int) -> bytes:
+    """Inflate so many compressed streams, at most, that follow each other, and stop where they exceed the limit."""
     inflated = bytearray()
-    while True:
+    for _ in range(members):
         stream = zlib.decompressobj(window)
         try:
             inflated += stream.decompress(body, limit + 1 - len(inflated))
@@ -97,3 +103,4 @@ def _inflate(body: bytes, window: int, limit: int) -> bytes:
         body = stream.unused_data
         if not body:
             return bytes(inflated)
+    raise MalformedDocument("The body cannot be inflated: something follows behind its end.")

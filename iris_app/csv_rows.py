@@ -3,10 +3,11 @@
 import csv
 import io
 import math
+import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
-from itertools import chain
+from itertools import chain, islice
 from operator import itemgetter
 
 import msgspec
@@ -14,17 +15,27 @@ import numpy as np
 from numpy.typing import NDArray
 
 from iris_app.exceptions import InvalidMeasurements, InvalidValue, MalformedDocument, TooManyRows
-from iris_app.iris import FEATURES, SPECIES_NAMES, Feature, Prediction, feature_spelt, number, read_number, wrong_values
+from iris_app.iris import (
+    FEATURES,
+    SPECIES_NAMES,
+    Feature,
+    Prediction,
+    feature_spelt,
+    number,
+    read_number,
+    shortened,
+    wrong_values,
+)
 
 Floats = NDArray[np.float64]
 
 DELIMITERS = ",;\t"
 
+# What Excel may write above the header, for itself.
+SEPARATOR_LINE = re.compile(r"\Asep=[,;\t](?=[\r\n])")
+
 # More columns than any table of flowers has, and few enough to repeat for every row.
 MAX_COLUMNS = 1000
-
-# How many characters of a cell an error repeats.
-LONGEST_CELL = 40
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +54,7 @@ def read(body: bytes, max_rows: int, header: list[str] | None = None) -> Table:
     """Read a table whose first row names its columns: the features', in any order and usual spelling, among any others.
 
     Separators may be commas, semicolons (with decimal commas, then, or points) or tabs. Where a ``header`` is given, it
-    stands in place of a first row that holds nothing but numbers.
+    stands above a first row that names no feature.
 
     Raises
     ------
@@ -54,17 +65,17 @@ def read(body: bytes, max_rows: int, header: list[str] | None = None) -> Table:
     InvalidMeasurements
         Where a feature has no column or two, or where a cell of one is missing, no number or out of bounds.
     """
-    text = _decode(body)
-    delimiter = max(DELIMITERS, key=partial(_features_found, text))
-    numbered = list(_numbered_rows(text, delimiter))
+    text = SEPARATOR_LINE.sub("", _decode(body))
+    delimiter = max(DELIMITERS, key=partial(_promise, text))
+    numbered = list(islice(_numbered_rows(text, delimiter), max_rows + 2))
     if not numbered:
         raise MalformedDocument("The body is empty; a table begins with the names of its columns.")
-    if header and not any(math.isnan(_number(text, delimiter)) for text in numbered[0][1]):
+    if header and not any(map(feature_spelt, numbered[0][1])):
         numbered.insert(0, (0, header))
     (header_line, header), *numbered = numbered
     places = find_features(header, header_line)
     if len(numbered) > max_rows:
-        raise TooManyRows(f"{len(numbered):,} rows are more than the {max_rows:,} that one request may hold.")
+        raise TooManyRows(f"There are more rows than the {max_rows:,} that one request may hold.")
     rows = [row for _, row in numbered]
     texts = list(chain.from_iterable(map(itemgetter(*places), rows))) if set(map(len, rows)) <= {len(header)} else None
     measurements = _measurements(texts, delimiter)
@@ -83,7 +94,14 @@ def table_of(measurements: Floats) -> Table:
 def write(table: Table, predictions: Sequence[Prediction]) -> str:
     """Write a table as it came, and beside each row its species, the probability of each species, and warnings."""
     written = io.StringIO()
-    writer = csv.writer(written, delimiter=table.delimiter, lineterminator=table.newline)
+    # A lone carriage return would be taken for the end of a line, and the writer does not think of quoting it.
+    returns = any("\r" in cell for row in table.rows for cell in row)
+    writer = csv.writer(
+        written,
+        delimiter=table.delimiter,
+        lineterminator=table.newline,
+        quoting=csv.QUOTE_ALL if returns else csv.QUOTE_MINIMAL,
+    )
     names = ["species", *(f"probability_{name}" for name in SPECIES_NAMES), "warnings"]
     writer.writerow(table.header + [_untaken(name, table.header) for name in names])
     answers = map(partial(_answer, decimal_comma=table.decimal_comma), predictions)
@@ -101,7 +119,9 @@ def _answer(prediction: Prediction, *, decimal_comma: bool) -> list[object]:
 
 def _untaken(name: str, taken: Sequence[str]) -> str:
     """Name a column of ours otherwise where a column that came has its name."""
-    return name if name not in taken else _untaken(f"predicted_{name}", taken)
+    while name in taken:
+        name = f"predicted_{name}"
+    return name
 
 
 def _decode(body: bytes) -> str:
@@ -114,10 +134,13 @@ def _decode(body: bytes) -> str:
     return text
 
 
-def _features_found(text: str, delimiter: str) -> int:
-    """Count the columns that name a feature where this is the delimiter."""
-    _, header = next(_numbered_rows(text, delimiter), (1, []))
-    return sum(feature_spelt(name) is not None for name in header)
+def _promise(text: str, delimiter: str) -> tuple[int, bool]:
+    """Rate a delimiter: by the features that it finds in the first row, and by whether there are as many cells."""
+    try:
+        _, row = next(_numbered_rows(text, delimiter), (1, []))
+    except MalformedDocument:
+        return 0, False
+    return sum(map(bool, map(feature_spelt, row))), len(row) == len(FEATURES)
 
 
 def _numbered_rows(text: str, delimiter: str) -> Iterator[tuple[int, list[str]]]:
@@ -152,9 +175,9 @@ def find_features(header: list[str], line: int | None = None) -> list[int]:
 
 
 def _wrong_column(feature: Feature, header: list[str], spelt: list[Feature | None], line: int | None) -> InvalidValue:
-    names = [name for name, one in zip(header, spelt, strict=True) if one is feature]
-    twice = f"The columns {' and '.join(names)} are both {feature.label.lower()}; there must be one."
-    return InvalidValue(twice if names else f"There is no column {feature.name}.", line=line, column=feature.name)
+    names = [shortened(name) for name, one in zip(header, spelt, strict=True) if one is feature]
+    several = f"The columns {' and '.join(names[:5])} are each {feature.label.lower()}; there must be one."
+    return InvalidValue(several if names else f"There is no column {feature.name}.", line=line, column=feature.name)
 
 
 def _measurements(texts: list[str] | None, delimiter: str) -> Floats | None:
@@ -180,8 +203,8 @@ def _wrong_in_rows(
             continue
         for feature, place in zip(FEATURES, places, strict=True):
             if complaint := _complaint(feature, row[place], delimiter):
-                detail = f"Line {line}, column {header[place]}: {complaint}"
-                yield partial(InvalidValue, detail, line=line, column=header[place])
+                column = shortened(header[place])
+                yield partial(InvalidValue, f"Line {line}, column {column}: {complaint}", line=line, column=column)
 
 
 def _complaint(feature: Feature, text: str, delimiter: str) -> str | None:
@@ -191,5 +214,4 @@ def _complaint(feature: Feature, text: str, delimiter: str) -> str | None:
     value = _number(text, delimiter)
     if not math.isnan(value):
         return feature.complaint(value)
-    shown = text if len(text) <= LONGEST_CELL else f"{text[:LONGEST_CELL]}…"
-    return f'{feature.label} must be a number in {feature.unit}, not "{shown}".'
+    return f'{feature.label} must be a number in {feature.unit}, not "{shortened(text)}".'

@@ -7,7 +7,7 @@ from http import HTTPStatus
 from typing import Any
 
 from flask import Flask, Response, current_app, request
-from werkzeug.exceptions import HTTPException
+from werkzeug.exceptions import HTTPException, NotFound
 
 from iris_app import api, inference_protocol, invocations, ui
 from iris_app.exceptions import InputError, InvalidMeasurements, MalformedDocument, ModelUnavailable, TooManyRows
@@ -55,6 +55,8 @@ def _describe(error: Exception) -> Problem:
             return _problem(STATUSES[type(error)], str(error))
         case HTTPException(code=HTTPStatus.REQUEST_ENTITY_TOO_LARGE as status):
             return _problem(status, f"The body is larger than {request.max_content_length:,} bytes.")
+        case NotFound(description=NotFound.description):
+            return _problem(HTTPStatus.NOT_FOUND, "There is nothing at this address.")
         case HTTPException():
             return _problem(error.code or 500, error.description)
         case ModelUnavailable():

@@ -1,6 +1,8 @@
-"""The headers that every answer carries."""
+"""The headers that every answer carries, and those of static files whose address names their version."""
 
-from flask import Flask, Response
+from http import HTTPStatus
+
+from flask import Flask, Response, request
 
 CONTENT_SECURITY_POLICY = "; ".join(
     [
@@ -29,4 +31,6 @@ def init_app(app: Flask) -> None:
 
 def _add_headers(response: Response) -> Response:
     response.headers.update(HEADERS)
+    if "v" in request.args and str(request.endpoint).endswith("static") and response.status_code == HTTPStatus.OK:
+        response.headers["Cache-Control"] = "public, max-age=31536000, immutable"
     return response

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeAlias
 
 import msgspec
 import numpy as np
+from msgspec import UNSET, UnsetType
 from numpy.typing import NDArray
 
 LARGEST = sys.float_info.max
@@ -21,13 +22,16 @@ LARGEST = sys.float_info.max
 class Feature:
     """A length that is measured, in ``unit``, and accepted when greater than ``above`` and at most ``at_most``.
 
-    ``name`` is its name for programs, ``form_name`` in the form, ``label`` for people; ``how`` says how to measure it.
+    ``name`` is its name for programs, ``form_name`` in the form, ``label`` for people; ``how`` says how to measure it,
+    and ``less`` and ``more`` what it is when it is too little or too much.
     """
 
     name: str
     form_name: str
     label: str
     how: str
+    less: str
+    more: str
     example: float
     unit: str = "cm"
     above: float = 0.0
@@ -79,17 +83,37 @@ FEATURES = (
         "slen",
         "Sepal length",
         "Take one of the three sepals, the leaves of the flower that hang down. From its base to its tip.",
+        "short",
+        "long",
         example=5.1,
     ),
-    Feature("sepal_width", "swid", "Sepal width", "The same sepal, across where it is widest.", example=3.5),
+    Feature(
+        "sepal_width",
+        "swid",
+        "Sepal width",
+        "The same sepal, across where it is widest.",
+        "narrow",
+        "wide",
+        example=3.5,
+    ),
     Feature(
         "petal_length",
         "plen",
         "Petal length",
         "Take one of the three petals, the leaves that stand upright. From its base to its tip.",
+        "short",
+        "long",
         example=1.4,
     ),
-    Feature("petal_width", "pwid", "Petal width", "The same petal, across where it is widest.", example=0.2),
+    Feature(
+        "petal_width",
+        "pwid",
+        "Petal width",
+        "The same petal, across where it is widest.",
+        "narrow",
+        "wide",
+        example=0.2,
+    ),
 )
 
 SPECIES = (
@@ -98,12 +122,17 @@ SPECIES = (
     Species("virginica", (6.5, 3.0, 5.6, 2.0)),
 )
 
+# The pictures of a flower among the others: a title, and the features across and up, by their places.
+PANELS = (("Sepals", 0, 1), ("Petals", 2, 3))
+
 FEATURES_BY_NAME = {feature.name: feature for feature in FEATURES}
 SPECIES_NAMES = [species.name for species in SPECIES]
 
 
 def feature_spelt(spelling: str) -> Feature | None:
     """Find the feature that a column's name means, however it is spelt: by its letters, less a unit at its end."""
+    if any(map(str.isdigit, spelling)):  # it is a value, or one of several
+        return None
     letters = _letters(spelling)
     return next((one for one in FEATURES if letters.removesuffix(one.unit) in _SPELLINGS[one.name]), None)
 
@@ -138,6 +167,11 @@ def number(value: float) -> str:
     if not -LARGEST <= value <= LARGEST:
         return "NaN" if value != value else "a number beyond all bounds"
     return repr(value).removesuffix(".0")
+
+
+def shortened(text: str, length: int = 40) -> str:
+    """Cut a text that somebody sent to what an error may repeat of it."""
+    return text if len(text) <= length else f"{text[:length]}…"
 
 
 def _kind(value: object) -> str:
@@ -177,6 +211,7 @@ def _type(name: str, fields: Iterable[tuple[str, Any]], docstring: str) -> Any:
 if TYPE_CHECKING:
     Measurement: TypeAlias = Any
     Probabilities: TypeAlias = Any
+    Contributions: TypeAlias = Any
     SpeciesName: TypeAlias = str
 else:
     Measurement = _type("Measurement", map(_field, FEATURES), "One flower: the four lengths, in their units.")
@@ -184,6 +219,9 @@ else:
         "Probabilities",
         [(name, Annotated[float, msgspec.Meta(ge=0, le=1)]) for name in SPECIES_NAMES],
         "The probability of each species; they add up to 1.",
+    )
+    Contributions = _type(
+        "Contributions", [(feature.name, float) for feature in FEATURES], "What each measurement adds to the log-odds."
     )
     SpeciesName = Literal[tuple(SPECIES_NAMES)]
 
@@ -196,9 +234,27 @@ class Caution(msgspec.Struct, frozen=True, omit_defaults=True):
     field: str | None = None
 
 
+class Explanation(msgspec.Struct, frozen=True):
+    """Why a flower is of its species rather than of the next likely one: a sentence, and its parts in log-odds.
+
+    ``log_odds`` is what speaks for the species against the runner-up: what speaks for it in an average flower
+    (``average``), and what each measurement adds by not being average (``contributions``).
+    """
+
+    runner_up: SpeciesName
+    log_odds: float
+    average: float
+    contributions: Contributions
+    sentence: str
+
+
 class Prediction(msgspec.Struct, frozen=True, gc=False):
-    """The answer for one flower: its species, the probability of each species, and reasons for doubt."""
+    """The answer for one flower: its species, the probability of each species, and reasons for doubt.
+
+    ``explanation`` is there where it was asked for, and None where the model has no such reading.
+    """
 
     species: SpeciesName
     probabilities: Probabilities
     warnings: tuple[Caution, ...]
+    explanation: Explanation | UnsetType | None = UNSET

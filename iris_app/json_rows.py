@@ -3,6 +3,7 @@
 What is right is read in one pass, by msgspec. What it refuses is read again without types, to name all that is wrong.
 """
 
+import contextlib
 import difflib
 import json
 from collections import Counter
@@ -17,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from iris_app.exceptions import InvalidMeasurements, InvalidValue, MalformedDocument, TooManyRows
-from iris_app.iris import FEATURES, FEATURES_BY_NAME, Measurement, feature_spelt
+from iris_app.iris import FEATURES, FEATURES_BY_NAME, Measurement, feature_spelt, shortened
 
 Floats = NDArray[np.float64]
 Tellers = Iterator[Callable[[], InvalidValue]]
@@ -28,10 +29,10 @@ LONGEST_NAME = 60
 _values = tuple(Measurement.__annotations__[name] for name in FEATURES_BY_NAME)
 
 _one = msgspec.json.Decoder(Measurement)
-_many = msgspec.json.Decoder(GenericAlias(list, (Measurement,)))
 _one_or_many = msgspec.json.Decoder(Measurement | GenericAlias(list, (Measurement,)))
 _lists_type: Any = GenericAlias(list, (GenericAlias(tuple, _values),))
-_lists = msgspec.json.Decoder(_lists_type)
+_lists_or_objects = msgspec.json.Decoder(GenericAlias(list, (GenericAlias(tuple, _values) | Measurement,)))
+_any_rows = msgspec.json.Decoder(list[msgspec.Raw])
 
 
 def read(body: bytes, max_rows: int) -> tuple[Floats, bool]:
@@ -83,18 +84,11 @@ def read_lines(body: bytes, max_rows: int) -> Floats:
 def read_rows(body: bytes, max_rows: int) -> Floats:
     """Read measurements from an array of lists, each in the order of ``FEATURES``, or of objects; see ``read``."""
     try:
-        rows = _lists.decode(body)
-    except (msgspec.DecodeError, UnicodeDecodeError):
-        rows = _read_objects(body, max_rows)
-    _limit(rows, max_rows)
-    return _array(rows, len(rows))
-
-
-def _read_objects(body: bytes, max_rows: int) -> list[tuple[float, ...]]:
-    try:
-        return list(map(msgspec.structs.astuple, _many.decode(body)))
+        rows = _lists_or_objects.decode(body)
     except (msgspec.DecodeError, UnicodeDecodeError):
         _explain(body, max_rows, _wrong_in_list_or_object)
+    _limit(rows, max_rows)
+    return _array((row if isinstance(row, tuple) else msgspec.structs.astuple(row) for row in rows), len(rows))
 
 
 def check_rows(rows: list[list[object]], max_rows: int) -> Floats:
@@ -118,10 +112,11 @@ def _limit(rows: Sequence[object], max_rows: int) -> None:
 
 def _explain(body: bytes, max_rows: int, wrong_in: Callable[[object, str], Tellers]) -> NoReturn:
     """Raise what is wrong with a body that could not be read as measurements."""
+    with contextlib.suppress(msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        _limit(_any_rows.decode(body), max_rows)  # before they are parsed for all that is wrong, which takes long
     document = _parse(body, "The body")
     if not isinstance(document, list):
         raise InvalidMeasurements(wrong_in(document, ""))
-    _limit(document, max_rows)
     raise InvalidMeasurements(_wrong_in_rows(document, wrong_in))
 
 
@@ -198,7 +193,7 @@ def _wrong_in_list_or_object(row: object, pointer: str) -> Tellers:
 def _unknown_field(name: str, pointer: str, line: int | None) -> InvalidValue:
     """Say that there is no such field, and which was meant where that can be guessed, which takes long."""
     if len(name) > LONGEST_NAME:
-        return InvalidValue(f'There is no field "{_readable(name[:LONGEST_NAME])}…".', pointer, line)
+        return InvalidValue(f'There is no field "{shortened(_readable(name))}".', pointer, line)
     shown, meant = _readable(name), _meant_by(name)
     escaped = shown.replace("~", "~0").replace("/", "~1")
     detail = f'There is no field "{shown}".' + (f' Did you mean "{meant}"?' if meant else "")

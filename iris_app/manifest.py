@@ -61,6 +61,13 @@ class GoldenRow(msgspec.Struct, frozen=True):
     probabilities: Odds
 
 
+class Flower(msgspec.Struct, frozen=True, array_like=True):
+    """A flower of the training: its measurements, and its species as an index."""
+
+    measurement: Values
+    species: Annotated[int, Meta(ge=0, lt=len(SPECIES_NAMES))]
+
+
 class Training(msgspec.Struct, frozen=True, kw_only=True):
     """What a training tells of itself: all of the manifest that does not depend on the file."""
 
@@ -68,13 +75,15 @@ class Training(msgspec.Struct, frozen=True, kw_only=True):
     species: list[SpeciesSummary]
     farthest_distance: float
     scores: Scores
+    flowers: list[Flower]
     golden_rows: Annotated[list[GoldenRow], Meta(min_length=1)]
 
 
 class Manifest(Training, frozen=True, kw_only=True):
-    """What the artifact beside it must be: its digest, what made it and when, and its training."""
+    """What the artifact beside it must be: its digest and its picture's, what made it and when, and its training."""
 
     sha256: str
+    pairplot_sha256: str
     created: datetime
     versions: dict[str, str]
 
@@ -89,6 +98,7 @@ class ModelDescription(msgspec.Struct, frozen=True):
 
     version: str
     sha256: str
+    pairplot_sha256: str
     created: datetime
     versions: dict[str, str]
     features: list[FeatureSummary]
@@ -98,12 +108,5 @@ class ModelDescription(msgspec.Struct, frozen=True):
     @classmethod
     def of(cls, manifest: Manifest) -> Self:
         """Describe the model that a manifest belongs to."""
-        return cls(
-            manifest.version,
-            manifest.sha256,
-            manifest.created,
-            manifest.versions,
-            manifest.features,
-            SPECIES_NAMES,
-            manifest.scores,
-        )
+        shared = {name: getattr(manifest, name) for name in cls.__struct_fields__ if name != "species"}
+        return cls(species=SPECIES_NAMES, **shared)

@@ -4,18 +4,21 @@ This module imports scikit-learn; ``iris_app.model_service`` imports it when a m
 """
 
 import logging
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from itertools import combinations, repeat
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from msgspec import UNSET
 from numpy.typing import NDArray
 from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import StandardScaler
 
 from iris_app import artifact
-from iris_app.iris import FEATURES, SPECIES, SPECIES_NAMES, Caution, Prediction, Probabilities, number
+from iris_app.explanation import Explainer
+from iris_app.iris import FEATURES, SPECIES, SPECIES_NAMES, Caution, Explanation, Prediction, Probabilities, number
 from iris_app.manifest import Manifest
 
 logger = logging.getLogger(__name__)
@@ -30,6 +33,15 @@ UNLIKE_TRAINING = Caution(
     "unlike_training",
     "Each value is within what the model was trained on, but no flower there combined them like this.",
 )
+
+
+MAYBE_SWAPPED = {
+    (one, other): Caution(
+        "maybe_swapped",
+        f"With {FEATURES[one].label.lower()} and {FEATURES[other].label.lower()} swapped it would be a usual flower.",
+    )
+    for one, other in combinations(range(len(FEATURES)), 2)
+}
 
 
 class Model:
@@ -48,6 +60,7 @@ class Model:
         self.version = manifest.version
         self._classifier = classifier
         self._folded = _verified(fold(classifier), classifier, manifest)
+        self._explain = Explainer(*self._folded, manifest).explain if self._folded else None
         self._minimum = np.array([[summary.minimum] for summary in manifest.features])
         self._maximum = np.array([[summary.maximum] for summary in manifest.features])
         whitening = np.array([summary.whitening for summary in manifest.species])
@@ -58,13 +71,15 @@ class Model:
         )
         self._farthest_square = (manifest.farthest_distance * (1 + TOLERANCE)) ** 2
 
-    def classify(self, measurements: Floats) -> list[Prediction]:
+    def classify(self, measurements: Floats, *, explain: bool = False) -> list[Prediction]:
         """Classify flowers, each by itself.
 
         Parameters
         ----------
         measurements : ndarray of shape (n, 4), float64
             A row a flower: ``FEATURES`` in their order and units.
+        explain : bool
+            Whether to say why each flower is of its species.
 
         Returns
         -------
@@ -76,7 +91,8 @@ class Model:
         warnings: list[tuple[Caution, ...]] = [()] * len(measurements)
         for row, cautions in self._doubts(np.ascontiguousarray(measurements.T)):
             warnings[row] = cautions
-        return list(map(Prediction, species, map(Probabilities, *probabilities.tolist()), warnings))
+        explanations = self._explanations(measurements) if explain else repeat(UNSET)
+        return list(map(Prediction, species, map(Probabilities, *probabilities.tolist()), warnings, explanations))
 
     def predict_proba(self, measurements: Floats) -> Floats:
         """Return the probability of each species.
@@ -100,22 +116,42 @@ class Model:
         probabilities: Floats = self._classifier.predict_proba(measurements)
         return probabilities
 
-    def _doubts(self, columns: Floats) -> Iterator[tuple[int, tuple[Caution, ...]]]:
-        """Yield the number of each row that is unlike the training, and why it is.
+    def _explanations(self, measurements: Floats) -> Iterable[Explanation | None]:
+        """Return why each flower is of its species, or None where the classifier has no such reading."""
+        if self._folded is None or self._explain is None:
+            return repeat(None)
+        scores = _affine(self._folded, np.ascontiguousarray(measurements.T)).T
+        return list(self._explain(measurements, scores))
 
-        A flower is unlike when a value lies outside the training's range or else when it is farther, by Mahalanobis
-        distance, from every species than any flower of the training was.
+    def _doubts(self, columns: Floats) -> Iterator[tuple[int, tuple[Caution, ...]]]:
+        """Yield the number of each row that is unlike the training, and why it is."""
+        outside, far = self._unlike(columns)
+        rows = np.flatnonzero(far | outside.any(axis=0))
+        for row, swap in zip(rows.tolist(), self._swaps(columns[:, rows]), strict=True):
+            beyond = np.flatnonzero(outside[:, row]).tolist()
+            cautions = [self._out_of_range(index, float(columns[index, row])) for index in beyond] or [UNLIKE_TRAINING]
+            yield row, (*cautions, *swap)
+
+    def _unlike(self, columns: Floats) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
+        """Say which values lie outside the training's range, and which flowers are unlike all of the training's.
+
+        These are farther, by Mahalanobis distance, from every species than any flower of the training was.
         """
         outside = (columns < self._minimum) | (columns > self._maximum)
         whitened = _affine(self._whitening, columns)
         squares = _sum((whitened * whitened).reshape(len(SPECIES), len(FEATURES), -1).swapaxes(0, 1))
-        far = squares.min(axis=0) > self._farthest_square
-        for row in np.flatnonzero(far | outside.any(axis=0)).tolist():
-            beyond = np.flatnonzero(outside[:, row]).tolist()
-            yield (
-                row,
-                tuple(self._out_of_range(index, float(columns[index, row])) for index in beyond) or (UNLIKE_TRAINING,),
-            )
+        return outside, squares.min(axis=0) > self._farthest_square
+
+    def _swaps(self, columns: Floats) -> list[tuple[Caution, ...]]:
+        """Suggest, for each unusual flower, the first two values by whose swapping it would be usual."""
+        swaps: list[tuple[Caution, ...]] = [()] * columns.shape[1]
+        for pair in reversed(list(combinations(range(len(FEATURES)), 2))):
+            swapped = columns.copy()
+            swapped[list(pair)] = columns[list(reversed(pair))]
+            outside, far = self._unlike(swapped)
+            for row in np.flatnonzero(~(far | outside.any(axis=0))).tolist():
+                swaps[row] = (MAYBE_SWAPPED[pair],)
+        return swaps
 
     def _out_of_range(self, index: int, value: float) -> Caution:
         feature, seen = FEATURES[index], self.manifest.features[index]

@@ -1,8 +1,13 @@
 """Train the model of the article on Fisher's irises, measure it, and describe what it saw."""
 
+import io
 from typing import Any
 
+import matplotlib as mpl
+import matplotlib.pyplot as plt
 import numpy as np
+import pandas as pd
+import seaborn as sns
 from numpy.typing import NDArray
 from sklearn.datasets import load_iris
 from sklearn.linear_model import LogisticRegression
@@ -12,9 +17,16 @@ from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import StandardScaler
 
 from iris_app.iris import FEATURES, SPECIES, SPECIES_NAMES
-from iris_app.manifest import FeatureSummary, GoldenRow, Scores, SpeciesScore, SpeciesSummary, Training
+from iris_app.manifest import FeatureSummary, Flower, GoldenRow, Scores, SpeciesScore, SpeciesSummary, Training
 
 FOLDS = 5
+
+# A shape and a colour for each species, as the pages have them.
+MARKERS = ["o", "^", "s"]
+PALETTE = ["#2f6fe0", "#c2185b", "#8a6400"]
+
+# Pictures go to files; there is no screen.
+mpl.use("svg")
 
 Floats = NDArray[np.float64]
 Classes = NDArray[np.intp]
@@ -36,8 +48,8 @@ def load_data() -> tuple[Floats, Classes]:
     return data.data[:, columns], species[data.target]
 
 
-def train() -> tuple[Any, Training]:
-    """Fit the pipeline on three quarters of the flowers and evaluate it on the fourth.
+def train() -> tuple[Any, Training, bytes]:
+    """Fit the pipeline on three quarters of the flowers, evaluate it on the fourth, and draw what it saw.
 
     Returns
     -------
@@ -45,6 +57,8 @@ def train() -> tuple[Any, Training]:
         A ``StandardScaler`` and a ``LogisticRegression`` that predict indices into ``SPECIES``.
     training : Training
         What the classifier saw, how good it is, and how it answers its golden rows.
+    pairplot : bytes
+        The flowers that it saw, as SVG.
     """
     measurements, species = load_data()
     seen, held_out, seen_species, held_out_species = train_test_split(measurements, species, random_state=0)
@@ -59,9 +73,27 @@ def train() -> tuple[Any, Training]:
             **_score(held_out_species, classifier.predict(held_out)),
             cross_validation=cross_val_score(classifier, measurements, species, cv=FOLDS).tolist(),
         ),
+        flowers=[Flower(row, index) for row, index in zip(seen.tolist(), seen_species.tolist(), strict=True)],
         golden_rows=_golden_rows(classifier, np.vstack([[one.typical for one in SPECIES], held_out[:3]])),
     )
-    return classifier, training
+    return classifier, training, draw_pairplot(training)
+
+
+def draw_pairplot(training: Training) -> bytes:
+    """Draw the flowers that training saw by each pair of features, with densities on the diagonal, as SVG."""
+    labels = [feature.title for feature in FEATURES]
+    frame = pd.DataFrame([flower.measurement for flower in training.flowers], columns=labels)
+    frame["Species"] = [SPECIES[flower.species].label for flower in training.flowers]
+    names = [one.label for one in SPECIES]
+    drawn = io.BytesIO()
+    # The same drawing gets the same bytes: no date in it, and identifiers that do not depend on chance.
+    with mpl.rc_context({"svg.hashsalt": "iris_app", "savefig.transparent": True}):
+        grid = sns.pairplot(
+            frame, hue="Species", hue_order=names, diag_kind="kde", height=2, markers=MARKERS, palette=PALETTE
+        )
+        grid.savefig(drawn, format="svg", metadata={"Date": None})
+        plt.close(grid.figure)
+    return drawn.getvalue()
 
 
 def _summarise_features(seen: Floats) -> list[FeatureSummary]:

@@ -71,7 +71,11 @@ def test_the_manifest_says_when_and_with_what_the_model_was_made(model_path: Pat
 def test_saving_makes_the_folders_that_are_missing(tmp_path: Path) -> None:
     path = tmp_path / "new" / "folder" / "model.joblib"
     save(path, *train())
-    assert sorted(file.name for file in path.parent.iterdir()) == ["model.joblib", "model.joblib.json"]
+    assert sorted(file.name for file in path.parent.iterdir()) == [
+        "model.joblib",
+        "model.joblib.json",
+        "model.joblib.svg",
+    ]
 
 
 def test_a_disk_that_is_full_leaves_the_old_pair(model_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -88,8 +92,8 @@ def test_a_disk_that_is_full_leaves_the_old_pair(model_path: Path, monkeypatch: 
 
 def test_a_new_artifact_with_an_old_manifest_is_refused(model_path: Path) -> None:
     old = manifest_path(model_path).read_bytes()
-    classifier, training = train()
-    save(model_path, classifier.set_params(classify__C=2).fit(*load_data()), training)
+    classifier, training, pairplot = train()
+    save(model_path, classifier.set_params(classify__C=2).fit(*load_data()), training, pairplot)
     manifest_path(model_path).write_bytes(old)
     assert "is not the artifact that its manifest describes" in refusal(model_path)
 
@@ -220,5 +224,5 @@ def test_the_temporary_file_lies_beside_its_place(model_path: Path, monkeypatch:
 
     monkeypatch.setattr(Path, "replace", watch)
     save(model_path, *train())
-    assert [source.parent for source in seen] == [model_path.parent] * 2
+    assert [source.parent for source in seen] == [model_path.parent] * 3
     assert artifact.load(model_path)

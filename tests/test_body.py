@@ -48,6 +48,12 @@ def test_a_body_that_ends_early_is_refused_though_what_came_is_valid(app: Flask)
     assert send(app, padded(50), CONTENT_LENGTH="60") == 400
 
 
+def test_a_body_that_ends_early_is_told_so(app: Flask) -> None:
+    builder = EnvironBuilder(path="/api/classify", method="POST", content_type="application/json")
+    environment = builder.get_environ() | {"wsgi.input": padded(50), "CONTENT_LENGTH": "60"}
+    assert "The body ended early" in Response.from_app(app, environment).get_data(as_text=True)
+
+
 def test_a_body_without_a_length_is_none_where_the_server_does_not_end_it(app: Flask) -> None:
     assert send(app, padded(50), **{"wsgi.input_terminated": False}) == 400
 

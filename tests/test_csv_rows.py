@@ -77,6 +77,37 @@ def test_blank_rows_are_passed_over() -> None:
     assert read_text(f"\n{HEADER}\n\n5.1,3.5,1.4,0.2\n,,,\n\n").measurements.tolist() == [ROW]
 
 
+@pytest.mark.parametrize("delimiter", [",", ";", "\t"])
+def test_names_may_be_quoted(delimiter: str) -> None:
+    header = delimiter.join(f'"{name}"' for name in ["", "Sepal.Length", "Sepal.Width", "Petal.Length", "Petal.Width"])
+    row = delimiter.join(['"1"', "5.1", "3.5", "1.4", "0.2"])
+    assert read_text(f"{header}\n{row}\n").measurements.tolist() == [ROW]
+
+
+def test_a_name_may_hold_another_separator() -> None:
+    assert read_text(f'{HEADER},"a\t;"\n5.1,3.5,1.4,0.2,x\n').measurements.tolist() == [ROW]
+
+
+def test_the_line_that_excel_writes_for_itself_is_passed_over() -> None:
+    text = "sep=;\n" + HEADER.replace(",", ";") + "\n5,1;3,5;1,4;0,2\n"
+    assert read_text(text).measurements.tolist() == [ROW]
+
+
+def test_a_table_that_lost_its_line_ends_is_not_taken_for_a_header() -> None:
+    (error, *_) = refusal(f"{HEADER}5.1,3.5,1.4,0.2")
+    assert error == (1, "petal_width", "There is no column petal_width.")
+
+
+def test_a_header_that_is_given_stands_above_a_row_that_names_no_feature() -> None:
+    names = HEADER.split(",")
+    for delimiter in (",", ";", "\t"):
+        table = read("5.1,3.5,1.4,0.2".replace(",", delimiter).encode(), 10, header=names)
+        assert table.measurements.tolist() == [ROW]
+    with pytest.raises(InvalidMeasurements) as refused:
+        read(b"5.1,,1.4,0.2", 10, header=names)
+    assert refused.value.errors[0].detail == "Line 1, column sepal_width: Sepal width is missing."
+
+
 def test_a_header_alone_is_a_table_without_rows() -> None:
     assert read_text(HEADER).measurements.shape == (0, 4)
 
@@ -122,7 +153,7 @@ def test_every_missing_column_is_named() -> None:
 
 def test_two_columns_of_one_feature_are_named() -> None:
     assert refusal(f"{HEADER},Sepal.Length\n5.1,3.5,1.4,0.2,5.1") == [
-        (1, "sepal_length", "The columns sepal_length and Sepal.Length are both sepal length; there must be one.")
+        (1, "sepal_length", "The columns sepal_length and Sepal.Length are each sepal length; there must be one.")
     ]
 
 
@@ -152,7 +183,7 @@ def test_ten_thousand_columns_are_malformed() -> None:
 
 
 def test_more_rows_than_allowed_are_too_many() -> None:
-    with pytest.raises(TooManyRows, match="3 rows are more than the 2 that one request may hold"):
+    with pytest.raises(TooManyRows, match="There are more rows than the 2 that one request may hold"):
         read_text(HEADER + "\n5.1,3.5,1.4,0.2" * 3, max_rows=2)
 
 
@@ -180,6 +211,18 @@ def test_the_answers_are_written_as_the_table_came() -> None:
 def test_points_stay_points_where_semicolons_separate() -> None:
     text = write(read_text(HEADER.replace(",", ";") + "\n5.1;3.5;1.4;0.2\n"), predicted(1))
     assert text.splitlines()[1] == "5.1;3.5;1.4;0.2;setosa;0.75;0.25;0.0;"
+
+
+def test_a_carriage_return_in_a_cell_stays_in_its_cell() -> None:
+    text = write(read_text(f'note,{HEADER}\n"a\rb",5.1,3.5,1.4,0.2\n'), predicted(1))
+    assert next(csv.reader(io.StringIO(text.split("\n", 1)[1], newline="")))[0] == "a\rb"
+
+
+def test_a_long_name_is_shortened_in_errors() -> None:
+    name = "sepal length" + " " * 1000
+    ((_, column, detail),) = refusal(f"{HEADER.replace('sepal_length', name)}\nx,3.5,1.4,0.2")
+    assert len(detail) < 200
+    assert str(column).startswith("sepal length")
 
 
 def test_a_column_that_came_keeps_its_name_and_ours_takes_another() -> None:

@@ -138,7 +138,7 @@ def test_any_other_classifier_answers_by_its_own_probabilities(
 def test_a_regression_that_does_not_fold_answers_by_its_own_probabilities(
     model_of: Callable[[object], Model], caplog: pytest.LogCaptureFixture
 ) -> None:
-    classifier, _ = train()
+    classifier, _, _ = train()
     regression = classifier[-1]
     regression.decision_function = lambda rows: LogisticRegression.decision_function(regression, rows) / 2
     measurements, _ = load_data()
@@ -175,6 +175,24 @@ def test_no_flower_of_the_training_is_doubted(model: Model) -> None:
 
     seen, _ = train_test_split(load_data()[0], random_state=0)
     assert [one.warnings for one in model.classify(seen)] == [()] * len(seen)
+
+
+@pytest.mark.parametrize(
+    ("row", "swapped"),
+    [
+        ([3.5, 5.1, 1.4, 0.2], "sepal length and sepal width"),
+        ([5.1, 3.5, 0.2, 1.4], "petal length and petal width"),
+        ([1.4, 3.5, 5.1, 0.2], "sepal length and petal length"),
+    ],
+)
+def test_two_values_that_may_be_swapped_are_named(model: Model, row: list[float], swapped: str) -> None:
+    (prediction,) = model.classify(np.array([row]))
+    assert prediction.warnings[-1].code == "maybe_swapped"
+    assert prediction.warnings[-1].detail == f"With {swapped} swapped it would be a usual flower."
+
+
+def test_nothing_is_swapped_where_that_makes_no_usual_flower(model: Model) -> None:
+    assert warnings_of(model, 30, 3.5, 1.4, 0.2) == [("out_of_range", "sepal_length")]
 
 
 def test_only_the_unusual_among_many_are_doubted(model: Model) -> None:

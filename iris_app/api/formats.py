@@ -26,7 +26,7 @@ class Batch(NamedTuple):
     table: Table | None = None
 
 
-class Answer(Prediction, frozen=True, gc=False):
+class Answer(Prediction, frozen=True, gc=False, kw_only=True):
     """The answer to one measurement: a prediction, and the version of the model that made it."""
 
     model: str
@@ -65,7 +65,9 @@ def _write_ndjson(_batch: Batch, predictions: list[Prediction], model: str) -> b
 
 
 def _answer(prediction: Prediction, model: str) -> Answer:
-    return Answer(prediction.species, prediction.probabilities, prediction.warnings, model)
+    return Answer(
+        prediction.species, prediction.probabilities, prediction.warnings, prediction.explanation, model=model
+    )
 
 
 READERS: dict[str, Callable[[bytes, int], Batch]] = {JSON: _read_json, CSV: _read_csv, NDJSON: _read_ndjson}

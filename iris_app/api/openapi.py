@@ -59,6 +59,14 @@ def _classify(components: dict[str, Any], max_rows: int) -> dict[str, Any]:
         "tags": ["Classification"],
         "summary": "Classify one flower or many",
         "description": DESCRIPTION,
+        "parameters": [
+            {
+                "name": "explain",
+                "in": "query",
+                "description": "Whether JSON answers say why, in log-odds and in a sentence.",
+                "schema": {"type": "boolean", "default": False},
+            }
+        ],
         "requestBody": {
             "required": True,
             "content": {

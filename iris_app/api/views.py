@@ -5,11 +5,13 @@ from importlib.resources import files
 
 from flask import Blueprint, Response, current_app, render_template, request, send_from_directory
 from msgspec import Struct
+from werkzeug.datastructures import MIMEAccept
 from werkzeug.exceptions import NotAcceptable, UnsupportedMediaType
 
 from iris_app.api import openapi
 from iris_app.api.formats import JSON, READERS, WRITERS, encoder
 from iris_app.body import read_body
+from iris_app.exceptions import MalformedDocument
 from iris_app.manifest import ModelDescription
 from iris_app.model_service import get_model
 from iris_app.problem import Problem
@@ -23,22 +25,31 @@ def classify() -> Response:
     read = READERS.get(request.mimetype)
     if read is None:
         raise UnsupportedMediaType(f"Send {' or '.join(READERS)}, and say which in Content-Type.")
-    form = _form_of_answer()
+    form, explain = _form_of_answer(), _explanation_wanted()
     batch = read(read_body(), current_app.config["MAX_BATCH_ROWS"])
     model = get_model()
-    answer = WRITERS[form](batch, model.classify(batch.measurements), model.version)
+    answer = WRITERS[form](batch, model.classify(batch.measurements, explain=explain), model.version)
     return Response(answer, mimetype=form, headers={"X-Model-Version": model.version})
 
 
 def _form_of_answer() -> str:
     """Choose the form that the client likes best, and among equals the one that it sent."""
     own = request.mimetype
-    if request.headers.get("Accept", "*/*") == "*/*":
+    if request.headers.get("Accept", "*/*") in {"*/*", ""}:
         return own
-    form = request.accept_mimetypes.best_match([own, *WRITERS])
+    # Parameters, such as a charset, do not choose between forms.
+    wanted = MIMEAccept([(name.partition(";")[0], quality) for name, quality in request.accept_mimetypes])
+    form = wanted.best_match([own, *WRITERS])
     if form is None:
         raise NotAcceptable(f"The answer can be {' or '.join(WRITERS)}.")
     return form
+
+
+def _explanation_wanted() -> bool:
+    wanted = request.args.get("explain", "false")
+    if wanted not in {"true", "false"}:
+        raise MalformedDocument("The parameter explain must be true or false.")
+    return wanted == "true"
 
 
 @bp.get("/model")

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from iris_app.exceptions import InvalidMeasurements, InvalidValue, MalformedDocument, TooManyRows
-from iris_app.iris import FEATURES, FEATURES_BY_NAME, wrong_values
+from iris_app.iris import FEATURES, FEATURES_BY_NAME, shortened, wrong_values
 
 Floats = NDArray[np.float64]
 
@@ -39,6 +39,11 @@ class Input(msgspec.Struct, frozen=True):
     data: msgspec.Raw = msgspec.Raw()
     parameters: InputParameters | None = None
 
+    @property
+    def title(self) -> str:
+        """Name the tensor as an error repeats it."""
+        return f"Tensor {shortened(self.name)}"
+
 
 class OutputParameters(msgspec.Struct, frozen=True):
     """How a tensor shall go: as bytes after the JSON, or as JSON."""
@@ -56,7 +61,7 @@ class RequestedOutput(msgspec.Struct, frozen=True):
 class RequestParameters(msgspec.Struct, frozen=True):
     """How the tensors shall go that do not say it for themselves."""
 
-    binary_data_output: bool = False
+    binary_data_output: bool | None = None
 
 
 class InferenceRequest(msgspec.Struct, frozen=True):
@@ -103,10 +108,9 @@ def read(body: bytes, header_length: int | None, max_rows: int) -> tuple[Inferen
     if header_length is not None and header_length > len(body):
         raise MalformedDocument(f"The JSON is said to have {header_length} bytes, and the body has {len(body)}.")
     request = _decode(body[:header_length])
+    rows = _count_rows(request.inputs, max_rows)
     contents = _contents(request.inputs, memoryview(body)[len(body) if header_length is None else header_length :])
-    measurements = _measurements(request.inputs, contents)
-    if len(measurements) > max_rows:
-        raise TooManyRows(f"{len(measurements):,} rows are more than the {max_rows:,} that one request may hold.")
+    measurements = _measurements(request.inputs, contents, rows)
     if wrong := wrong_values(measurements):
         raise InvalidMeasurements(partial(_wrong_value, measurements, row, column) for row, column in wrong)
     return request, measurements
@@ -122,7 +126,7 @@ def _decode(document: bytes) -> InferenceRequest:
 
 
 def _contents(inputs: Sequence[Input], binary: memoryview) -> list[Floats]:
-    """Return the values of each tensor, in its shape; where they are not JSON, they follow each other in ``binary``."""
+    """Return the values of each tensor; where they are not JSON, they follow each other in ``binary``."""
     contents, start = [], 0
     for tensor in inputs:
         size = tensor.parameters.binary_data_size if tensor.parameters else None
@@ -138,67 +142,70 @@ def _contents(inputs: Sequence[Input], binary: memoryview) -> list[Floats]:
 
 def _from_bytes(tensor: Input, size: int, content: memoryview) -> Floats:
     dtype = np.dtype(_dtype(tensor))
-    expected = _elements(tensor) * dtype.itemsize
+    expected = math.prod(tensor.shape) * dtype.itemsize
     if size != expected:
         raise MalformedDocument(
-            f"Tensor {tensor.name} of shape {tensor.shape} and datatype {tensor.datatype} takes {expected} bytes, "
+            f"{tensor.title} of shape {tensor.shape} and datatype {tensor.datatype} takes {expected} bytes, "
             f"and its binary_data_size is {size}."
         )
     if len(content) != size:
-        raise MalformedDocument(f"Tensor {tensor.name} is said to have {size} bytes, and {len(content)} came.")
-    return np.frombuffer(content, dtype).astype(np.float64).reshape(tensor.shape)
+        raise MalformedDocument(f"{tensor.title} is said to have {size} bytes, and {len(content)} came.")
+    return np.frombuffer(content, dtype).astype(np.float64)
 
 
 def _from_json(tensor: Input) -> Floats:
     """Read data that are flat, or nested as the shape is."""
-    integers, elements = not _dtype(tensor).startswith("<f"), _elements(tensor)
+    integers, elements = not _dtype(tensor).startswith("<f"), math.prod(tensor.shape)
+    if not tensor.data:
+        raise MalformedDocument(f"{tensor.title} has no data, as JSON or as bytes.")
     nested = NESTED.match(tensor.data) is not None
     try:
         rows: list[Any] = msgspec.json.decode(tensor.data, type=list[list[float]] if nested else list[float])
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
-        raise MalformedDocument(f"The data of tensor {tensor.name} are not {tensor.datatype}: {error}.") from error
+        raise MalformedDocument(f"{tensor.title} does not hold {tensor.datatype}: {error}.") from error
     if nested and [len(rows), *set(map(len, rows))] != tensor.shape:
-        raise MalformedDocument(f"The data of tensor {tensor.name} are not nested as its shape {tensor.shape} says.")
+        raise MalformedDocument(f"{tensor.title} is not nested as its shape {tensor.shape} says.")
     values: Floats = np.fromiter(chain.from_iterable(rows) if nested else rows, np.float64)
     if len(values) != elements:
-        raise MalformedDocument(
-            f"Tensor {tensor.name} of shape {tensor.shape} has {len(values)} values, not {elements}."
-        )
+        raise MalformedDocument(f"{tensor.title} of shape {tensor.shape} has {len(values)} values, not {elements}.")
     if integers and not np.array_equal(values, np.floor(values)):
-        raise MalformedDocument(f"The data of tensor {tensor.name} are not {tensor.datatype}: they have fractions.")
-    return values.reshape(tensor.shape)
+        raise MalformedDocument(f"{tensor.title} does not hold {tensor.datatype} but fractions.")
+    return values
 
 
 def _dtype(tensor: Input) -> str:
     if tensor.datatype not in DTYPES:
         known = ", ".join(DTYPES)
         raise MalformedDocument(
-            f"Tensor {tensor.name} cannot have the datatype {tensor.datatype}; take one of {known}."
+            f"{tensor.title} cannot have the datatype {shortened(tensor.datatype)}; take one of {known}."
         )
     return DTYPES[tensor.datatype]
 
 
-def _elements(tensor: Input) -> int:
-    if len(tensor.shape) not in {1, 2} or min(tensor.shape) < 0:
-        raise MalformedDocument(f"Tensor {tensor.name} cannot have the shape {tensor.shape}.")
-    return math.prod(tensor.shape)
+def _count_rows(inputs: Sequence[Input], max_rows: int) -> int:
+    """Return n, where the tensors are one of shape [n, features] or one for each feature, of shape [n] or [n, 1]."""
+    shapes = [tensor.shape for tensor in inputs]
+    named = sorted(tensor.name for tensor in inputs) == sorted(FEATURES_BY_NAME)
+    rows = {shape[0] for shape in shapes if shape}
+    matrix = len(inputs) == 1 and shapes[0][1:] == [len(FEATURES)]
+    columns = named and all(shape[1:] in ([], [1]) for shape in shapes)
+    if len(rows) != 1 or min(rows) < 0 or not all(shapes) or not (matrix or columns):
+        raise MalformedDocument(
+            f"Send one tensor of shape [n, {len(FEATURES)}], or {len(FEATURES)} of shape [n] or [n, 1] that are named "
+            f"{', '.join(FEATURES_BY_NAME)}."
+        )
+    (count,) = rows
+    if count > max_rows:
+        raise TooManyRows(f"There are more rows than the {max_rows:,} that one request may hold.")
+    return count
 
 
-def _measurements(inputs: Sequence[Input], contents: Sequence[Floats]) -> Floats:
-    """Make one array of shape (n, 4) of the one tensor of that shape, or of a tensor for each feature."""
+def _measurements(inputs: Sequence[Input], contents: Sequence[Floats], rows: int) -> Floats:
+    """Make one array of shape (n, features) of tensors that were counted."""
     if len(inputs) == 1:
-        (matrix,) = contents
-        if matrix.shape[1:] == (len(FEATURES),):
-            return matrix
-    elif sorted(tensor.name for tensor in inputs) == sorted(FEATURES_BY_NAME):
-        columns = {tensor.name: content for tensor, content in zip(inputs, contents, strict=True)}
-        if all(content.size == len(content) for content in contents) and len(set(map(len, contents))) == 1:
-            return np.column_stack([columns[name] for name in FEATURES_BY_NAME])
-    sent = ", ".join(f"{tensor.name} {tensor.shape}" for tensor in inputs) or "nothing"
-    raise MalformedDocument(
-        f"Send one tensor of shape [n, {len(FEATURES)}], or {len(FEATURES)} of shape [n] or [n, 1] that are named "
-        f"{', '.join(FEATURES_BY_NAME)}; this was {sent}."
-    )
+        return contents[0].reshape(rows, len(FEATURES))
+    columns = {tensor.name: content for tensor, content in zip(inputs, contents, strict=True)}
+    return np.column_stack([columns[name].reshape(rows) for name in FEATURES_BY_NAME])
 
 
 def _wrong_value(measurements: Floats, row: int, column: int) -> InvalidValue:

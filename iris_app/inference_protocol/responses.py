@@ -47,8 +47,9 @@ OUTPUTS = {
 def requested(request: InferenceRequest) -> list[RequestedOutput]:
     """Return the outputs that are asked for, the class alone where none is, or raise ``MalformedDocument``."""
     outputs = request.outputs or [RequestedOutput("predict")]
-    if unknown := [output.name for output in outputs if output.name not in OUTPUTS]:
-        raise MalformedDocument(f"There is no output {', '.join(unknown)}; there are {', '.join(OUTPUTS)}.")
+    names = [output.name for output in outputs]
+    if not set(names) <= set(OUTPUTS) or len(set(names)) < len(names):
+        raise MalformedDocument(f"The outputs are {', '.join(OUTPUTS)}; ask for each of them once at most.")
     return outputs
 
 
@@ -73,7 +74,7 @@ def write(
     header_length : int or None
         The length of the JSON where bytes follow.
     """
-    binary_by_default = request.parameters is not None and request.parameters.binary_data_output
+    binary_by_default = bool(request.parameters and request.parameters.binary_data_output)
     tensors: list[dict[str, Any]] = []
     contents: list[bytes] = []
     for output in outputs:

@@ -11,7 +11,7 @@ from werkzeug.exceptions import NotFound
 from iris_app.body import read_body
 from iris_app.exceptions import MalformedDocument
 from iris_app.inference_protocol import requests, responses
-from iris_app.iris import FEATURES
+from iris_app.iris import FEATURES, shortened
 from iris_app.model_service import get_model
 from iris_app.problem import Problem
 
@@ -76,7 +76,11 @@ def infer(name: str, version: str | None = None) -> Response:
     model = _model(name, version)
     asked, measurements = requests.read(read_body(), _header_length(), current_app.config["MAX_BATCH_ROWS"])
     outputs = responses.requested(asked)
-    head = {"model_name": name, "model_version": model.version, "id": asked.id or uuid.uuid4().hex}
+    head = {
+        "model_name": name,
+        "model_version": model.version,
+        "id": uuid.uuid4().hex if asked.id is None else asked.id,
+    }
     body, header_length = responses.write(asked, outputs, head, model.predict_proba(measurements))
     if header_length is None:
         return Response(body, mimetype="application/json")
@@ -86,10 +90,10 @@ def infer(name: str, version: str | None = None) -> Response:
 def _model(name: str, version: str | None) -> "Model":
     """Return the model of a name and a version, or raise ``NotFound``."""
     if name != current_app.config["MODEL_NAME"]:
-        raise NotFound(f"There is no model {name}; there is {current_app.config['MODEL_NAME']}.")
+        raise NotFound(f"There is no model {shortened(name)}; there is {current_app.config['MODEL_NAME']}.")
     model = get_model()
-    if version not in {None, model.version}:
-        raise NotFound(f"Model {name} has no version {version}; it has {model.version}.")
+    if version is not None and version != model.version:
+        raise NotFound(f"Model {name} has no version {shortened(version)}; it has {model.version}.")
     return model
 
 
@@ -98,7 +102,7 @@ def _header_length() -> int | None:
     if text is None:
         return None
     if not (text.isascii() and text.isdigit() and len(text) < 19):
-        raise MalformedDocument(f"{HEADER_LENGTH} must be a number of bytes, not {text}.")
+        raise MalformedDocument(f"{HEADER_LENGTH} must be a number of bytes, not {shortened(text)}.")
     return int(text)
 
 

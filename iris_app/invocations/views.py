@@ -54,9 +54,9 @@ def health_routes(app: Flask) -> set[str]:
 def init_app(app: Flask) -> None:
     """Open the door at its own addresses and at those of the configuration."""
     for route in predict_routes(app):
-        app.add_url_rule(route, f"invocations:{route}", predict, methods=["POST"])
+        app.add_url_rule(route, f"invocations.predict:{route}", predict, methods=["POST"])
     for route in health_routes(app):
-        app.add_url_rule(route, f"invocations:{route}", ping)
+        app.add_url_rule(route, f"invocations.ping:{route}", ping)
 
 
 def predict() -> Response:

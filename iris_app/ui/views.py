@@ -6,8 +6,12 @@ from typing import Any
 from flask import Blueprint, current_app, redirect, render_template, request, url_for
 from werkzeug.wrappers import Response as WerkzeugResponse
 
+from iris_app.exceptions import ModelUnavailable
 from iris_app.iris import FEATURES, SPECIES, number
+from iris_app.manifest import FeatureSummary
 from iris_app.model_service import get_model
+from iris_app.ui import charts
+from iris_app.ui.assets import static
 from iris_app.ui.forms import MeasurementForm
 
 bp = Blueprint("ui", __name__, static_folder="static", static_url_path="/static", template_folder="templates")
@@ -50,14 +54,42 @@ def show() -> Page:
 def _answer(form: MeasurementForm) -> Page:
     if form.wrong_fields:
         return _form_page(form, 422)
-    (prediction,) = get_model().classify(form.measurement)
-    link = _address(".show", *form.measurement.tolist())
-    return render_template("ui/result.html", form=form, prediction=prediction, species=SPECIES, link=link)
+    model = get_model()
+    measurement = form.measurement
+    (prediction,) = model.classify(measurement, explain=True)
+    return render_template(
+        "ui/result.html",
+        form=form,
+        ranges=_ranges(model.manifest.features),
+        prediction=prediction,
+        species=SPECIES,
+        verdict=charts.verdict(prediction),
+        bars=charts.bars(prediction),
+        panels=charts.panels(measurement[0].tolist(), model.manifest.flowers, model.predict_proba),
+        link=_address(".show", *measurement.tolist()),
+        examples=_examples(),
+    )
 
 
 def _form_page(form: MeasurementForm, status: int = 200, *, expired: bool = False) -> Page:
-    examples = {species.name: _address(".home", species.typical) for species in SPECIES}
-    return render_template("ui/home.html", form=form, examples=examples, features=FEATURES, expired=expired), status
+    try:
+        ranges = _ranges(get_model().manifest.features)
+    except ModelUnavailable:  # the form can wait for its answer; whoever sends it is told
+        ranges = {}
+    page = render_template(
+        "ui/home.html", form=form, ranges=ranges, examples=_examples(), features=FEATURES, expired=expired
+    )
+    return page, status
+
+
+def _examples() -> dict[str, str]:
+    """Return the address of the form filled with a typical flower of each species."""
+    return {species.name: _address(".home", species.typical) for species in SPECIES}
+
+
+def _ranges(features: Iterable[FeatureSummary]) -> dict[str, str]:
+    """Say what training saw of each feature."""
+    return {one.name: f"{number(one.minimum)} to {number(one.maximum)} {one.unit}" for one in features}
 
 
 def _address(endpoint: str, measurement: Iterable[float]) -> str:
@@ -69,13 +101,5 @@ def _address(endpoint: str, measurement: Iterable[float]) -> str:
 
 
 bp.add_app_template_filter(number)
-
-
-@bp.app_template_filter()
-def percent(probability: float) -> str:
-    """Write a probability as a person reads it, never rounded to a certainty."""
-    if probability < 0.001:
-        return "< 0.1 %"
-    if probability > 0.999:
-        return "> 99.9 %"
-    return f"{probability:.1%}".replace("%", " %")
+bp.add_app_template_filter(charts.percent)
+bp.add_app_template_global(static)

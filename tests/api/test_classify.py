@@ -188,7 +188,7 @@ def test_half_a_surrogate_pair_in_a_name_is_an_unknown_field(client: FlaskClient
 
 def test_a_long_name_is_shortened_and_its_row_pointed_at(client: FlaskClient) -> None:
     sentences = errors(client.post("/api/classify", json=[FLOWER | {"x" * 1000: 1}]))
-    assert sentences == {"/0": f'There is no field "{"x" * 60}…".'}
+    assert sentences == {"/0": f'There is no field "{"x" * 40}…".'}
 
 
 @pytest.mark.parametrize("value", ['"5.1"', "true", "false", "null", "[5.1]", '{"cm": 5.1}', '""'])

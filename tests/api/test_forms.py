@@ -4,6 +4,7 @@ import csv
 import gzip
 import io
 import json
+import math
 import zlib
 from collections.abc import Callable
 
@@ -105,6 +106,24 @@ def test_a_line_that_is_not_json_is_a_400_that_names_it(client: FlaskClient) -> 
     assert json.loads(answer.text)["detail"].startswith("Line 2 is not JSON: ")
 
 
+@pytest.mark.parametrize("wanted", ["true", "false"])
+def test_why_is_said_to_who_asks(client: FlaskClient, wanted: str) -> None:
+    answer = client.post(f"/api/classify?explain={wanted}", json=[FLOWER]).get_json()["predictions"][0]
+    assert ("explanation" in answer) == (wanted == "true")
+    if wanted == "true":
+        why = answer["explanation"]
+        assert why["sentence"].startswith(
+            "Mostly because of the petal length, 1.4 cm: typical for setosa, far too short"
+        )
+        assert sum(why["contributions"].values()) + why["average"] == pytest.approx(why["log_odds"])
+        odds = answer["probabilities"]
+        assert why["log_odds"] == pytest.approx(math.log(odds["setosa"] / odds[why["runner_up"]]))
+
+
+def test_whether_why_is_said_is_true_or_false(client: FlaskClient) -> None:
+    assert client.post("/api/classify?explain=perhaps", json=FLOWER).status_code == 400
+
+
 @pytest.mark.parametrize("line", [json.dumps(FLOWER), "{}"])
 def test_more_lines_than_allowed_are_a_413(make_app: Callable[..., Flask], line: str) -> None:
     assert send(make_app(MAX_BATCH_ROWS=2).test_client(), f"{line}\n" * 3, NDJSON).status_code == 413
@@ -135,6 +154,9 @@ def test_accept_decides_the_form_of_the_answer(client: FlaskClient, body: str, c
         ("text/html, application/x-ndjson;q=0.5", NDJSON),
         ("text/csv;q=0.5, application/json", JSON),
         ("text/csv, application/json", CSV),
+        ("text/csv; charset=utf-8", CSV),
+        ("application/json; indent=2; q=0.9, text/csv; q=0.1", JSON),
+        ("", CSV),
     ],
 )
 def test_the_form_that_is_liked_best_is_made(client: FlaskClient, accept: str, form: str) -> None:
@@ -164,7 +186,7 @@ ENCODINGS: dict[str, Callable[[bytes], bytes]] = {
     "GZIP": gzip.compress,
     "deflate": zlib.compress,
     "identity": bytes,
-    "deflate, gzip": lambda body: gzip.compress(zlib.compress(body)),
+    "": bytes,
 }
 
 
@@ -185,12 +207,26 @@ def test_a_body_may_be_several_gzip_streams_that_follow_each_other(client: Flask
     assert send(client, parts, JSON, Content_Encoding="gzip").status_code == 200
 
 
-def test_an_unknown_encoding_is_a_415_that_names_the_known_ones(client: FlaskClient) -> None:
-    answer = send(client, b"x", JSON, Content_Encoding="br")
+@pytest.mark.parametrize("encoding", ["br", "deflate, gzip", "gzip, gzip"])
+def test_an_unknown_encoding_is_a_415_that_names_the_known_ones(client: FlaskClient, encoding: str) -> None:
+    answer = send(client, b"x", JSON, Content_Encoding=encoding)
     assert (answer.status_code, answer.headers["Accept-Encoding"]) == (415, "gzip, deflate")
 
 
-@pytest.mark.parametrize("body", [b"", b"not gzip", gzip.compress(b"[]")[:-1], gzip.compress(b"[]") + b"x"])
+def test_a_deflated_body_is_one_stream(client: FlaskClient) -> None:
+    assert send(client, zlib.compress(b"[]") * 2, JSON, Content_Encoding="deflate").status_code == 400
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"",
+        b"not gzip",
+        gzip.compress(b"[]")[:-1],
+        gzip.compress(b"[]") + b"x",
+        gzip.compress(b"[]") + gzip.compress(b"") * 100,
+    ],
+)
 def test_a_body_that_cannot_be_inflated_is_a_400(client: FlaskClient, body: bytes) -> None:
     answer = send(client, body, JSON, Content_Encoding="gzip")
     assert answer.status_code == 400

@@ -1,5 +1,6 @@
 """The protocol as clients speak it that we did not write, with the real server."""
 
+import asyncio
 from collections.abc import Iterator
 from typing import Any
 
@@ -13,6 +14,7 @@ from open_inference.openapi.errors import BadRequestError
 from open_inference.openapi.types import InferenceRequest, RequestInput, RequestOutput, TensorData
 from sklearn.datasets import load_iris
 from tritonclient.http import InferenceServerClient, InferInput, InferRequestedOutput
+from tritonclient.http.aio import InferenceServerClient as AsyncClient
 from tritonclient.utils import InferenceServerException
 
 from iris_app.iris import FEATURES, SPECIES_NAMES
@@ -109,6 +111,15 @@ class TestTritonClient:
     def test_asynchronously(self, triton: InferenceServerClient, classes: list[list[int]]) -> None:
         answers = [triton.async_infer("iris", matrix()) for _ in range(4)]
         assert [answer.get_result().as_numpy("predict").tolist() for answer in answers] == [classes] * 4
+
+    def test_with_asyncio(self, server: Server, classes: list[list[int]]) -> None:
+        async def infer() -> list[list[int]]:
+            async with AsyncClient(f"127.0.0.1:{server.port}") as client:
+                assert await client.is_model_ready("iris")
+                answer = await client.infer("iris", matrix())
+                return answer.as_numpy("predict").tolist()  # type: ignore[no-any-return]
+
+        assert asyncio.run(infer()) == classes
 
     @pytest.mark.parametrize("request_algorithm", [None, "gzip", "deflate"])
     @pytest.mark.parametrize("response_algorithm", [None, "gzip", "deflate"])

@@ -120,6 +120,7 @@ def test_one_tensor_of_any_name_gets_the_class(client: FlaskClient) -> None:
 
 def test_the_id_is_echoed_or_made(client: FlaskClient) -> None:
     assert infer(client, tensor(), id="mine").get_json()["id"] == "mine"
+    assert infer(client, tensor(), id="").get_json()["id"] == ""
     assert len(infer(client, tensor()).get_json()["id"]) == 32
 
 
@@ -168,7 +169,12 @@ def test_no_rows_get_no_answers(client: FlaskClient) -> None:
 
 
 def test_unknown_members_are_passed_over(client: FlaskClient) -> None:
-    answer = infer(client, tensor(parameters={"content_type": "np"}), model_name="iris", parameters={"headers": {}})
+    answer = infer(
+        client,
+        tensor(parameters={"content_type": "np"}),
+        model_name="iris",
+        parameters={"headers": {}, "binary_data_output": None},
+    )
     assert answer.status_code == 200
 
 
@@ -220,30 +226,30 @@ WRONG_TENSORS = {
         "Send one tensor of shape [n, 4], or 4 of shape [n] or [n, 1]",
     ),
     "one dimension": (tensor(shape=[4]), "Send one tensor of shape [n, 4]"),
-    "three dimensions": (tensor(shape=[1, 1, 4]), "Tensor x cannot have the shape [1, 1, 4]."),
-    "no dimension": (tensor(shape=[]), "Tensor x cannot have the shape []."),
-    "a negative size": (tensor(shape=[-1, 4]), "Tensor x cannot have the shape [-1, 4]."),
-    "2^63 elements": (tensor(shape=[2**61, 4]), "has 4 values, not 9223372036854775808."),
-    "beyond integers": (tensor(shape=[2**64, 4]), "has 4 values, not 73786976294838206464."),
+    "three dimensions": (tensor(shape=[1, 1, 4]), "Send one tensor of shape [n, 4]"),
+    "no dimension": (tensor(shape=[]), "Send one tensor of shape [n, 4]"),
+    "a negative size": (tensor(shape=[-1, 4]), "Send one tensor of shape [n, 4]"),
+    "nothing of much": (tensor(shape=[0, 10**30], data=[]), "Send one tensor of shape [n, 4]"),
+    "numbers without end": (tensor(shape=[10**4200, 10**4200]), "Send one tensor of shape [n, 4]"),
     "too few values": (tensor(data=ROW[:3]), "Tensor x of shape [1, 4] has 3 values, not 4."),
     "too many values": (tensor(data=[*ROW, 1]), "Tensor x of shape [1, 4] has 5 values, not 4."),
     "ragged": (
         tensor(shape=[2, 4], data=[ROW, ROW[:3]]),
-        "The data of tensor x are not nested as its shape [2, 4] says.",
+        "Tensor x is not nested as its shape [2, 4] says.",
     ),
-    "nested otherwise": (tensor(data=[[value] for value in ROW]), "are not nested as its shape [1, 4] says."),
-    "nested deeper": (tensor(data=[[ROW]]), "The data of tensor x are not FP64: "),
-    "text": (tensor(data=["5.1", "3.5", "1.4", "0.2"]), "The data of tensor x are not FP64: "),
-    "true": (tensor(data=[True, 1, 1, 1]), "The data of tensor x are not FP64: "),
-    "null": (tensor(data=None), "The data of tensor x are not FP64: "),
-    "no data": ({"name": "x", "shape": [1, 4], "datatype": "FP64"}, "The data of tensor x are not FP64: "),
-    "fractions": (tensor(datatype="INT32"), "The data of tensor x are not INT32: they have fractions."),
+    "nested otherwise": (tensor(data=[[value] for value in ROW]), "is not nested as its shape [1, 4] says."),
+    "nested deeper": (tensor(data=[[ROW]]), "Tensor x does not hold FP64: "),
+    "text": (tensor(data=["5.1", "3.5", "1.4", "0.2"]), "Tensor x does not hold FP64: "),
+    "true": (tensor(data=[True, 1, 1, 1]), "Tensor x does not hold FP64: "),
+    "null": (tensor(data=None), "Tensor x does not hold FP64: "),
+    "no data": ({"name": "x", "shape": [1, 4], "datatype": "FP64"}, "Tensor x has no data, as JSON or as bytes."),
+    "fractions": (tensor(datatype="INT32"), "Tensor x does not hold INT32 but fractions."),
     "strings": (tensor(datatype="BYTES", data=["a"] * 4), "Tensor x cannot have the datatype BYTES; take one of FP32"),
     "an unknown datatype": (tensor(datatype="FP128"), "Tensor x cannot have the datatype FP128; take one of FP32"),
     "no name": ({"shape": [1, 4], "datatype": "FP64", "data": ROW}, "This is no inference request: "),
     "no shape": ({"name": "x", "datatype": "FP64", "data": ROW}, "This is no inference request: "),
     "out of bounds": (tensor(data=[0, 3.5, 1.4, 31]), "2 values cannot be used. Row 0: Sepal length must be greater"),
-    "beyond floats": (tensor(data=[1, 1, 1, 10**400]), "The data of tensor x are not FP64: "),
+    "beyond floats": (tensor(data=[1, 1, 1, 10**400]), "Tensor x does not hold FP64: "),
 }
 
 
@@ -268,9 +274,27 @@ def test_other_tensors_than_the_model_takes_are_a_400(client: FlaskClient, input
     assert error(infer(client, *inputs)).startswith("Send one tensor of shape [n, 4], or 4 of shape [n] or [n, 1] that")
 
 
-def test_an_unknown_output_is_a_400(client: FlaskClient) -> None:
-    sentence = error(infer(client, tensor(), outputs=[{"name": "odds"}, {"name": "predict"}]))
-    assert sentence == "There is no output odds; there are predict, predict_proba, label."
+@pytest.mark.parametrize("names", [["odds", "predict"], ["predict", "predict"]], ids=["unknown", "twice"])
+def test_an_output_that_is_unknown_or_wanted_twice_is_a_400(client: FlaskClient, names: list[str]) -> None:
+    sentence = error(infer(client, tensor(), outputs=[{"name": name} for name in names]))
+    assert sentence == "The outputs are predict, predict_proba, label; ask for each of them once at most."
+
+
+@pytest.mark.parametrize("rows", [2**61, 2**64, 10**400])
+def test_a_tensor_beyond_all_bounds_is_a_413(client: FlaskClient, rows: int) -> None:
+    for sent in (tensor(shape=[rows, 4]), tensor(shape=[rows, 4], parameters={"binary_data_size": 0})):
+        assert "more rows than the 100,000" in error(infer(client, sent), 413)
+
+
+def test_four_tensors_of_nothing_get_no_answers(client: FlaskClient) -> None:
+    assert outputs(infer(client, *(tensor(name=name, shape=[0], data=[]) for name in FLOWER))) == {"predict": []}
+    for size in (5, 10**20):
+        assert error(infer(client, *(tensor(name=name, shape=[0, size], data=[]) for name in FLOWER)))
+
+
+def test_a_long_name_is_not_repeated_whole(client: FlaskClient) -> None:
+    assert len(error(infer(client, tensor(name="x" * 100_000, datatype="x" * 100_000)))) < 500
+    assert len(error(client.get("/v2/models/" + "x" * 100_000), 404)) < 500
 
 
 BINARY = {"name": "x", "shape": [1, 4], "datatype": "FP64"}
@@ -331,7 +355,7 @@ def test_what_is_no_request_is_a_400(client: FlaskClient, body: bytes) -> None:
 
 def test_more_rows_than_allowed_are_a_413(make_app: Callable[..., Flask]) -> None:
     client = make_app(MAX_BATCH_ROWS=2).test_client()
-    assert "3 rows are more than the 2" in error(infer(client, tensor(shape=[3, 4], data=ROW * 3)), 413)
+    assert "There are more rows than the 2" in error(infer(client, tensor(shape=[3, 4], data=ROW * 3)), 413)
 
 
 def test_an_unknown_encoding_is_a_400(client: FlaskClient) -> None:
@@ -349,7 +373,7 @@ tensors = st.fixed_dictionaries(
     {},
     optional={
         "name": st.sampled_from(["x", *FLOWER]) | values,
-        "shape": st.lists(st.integers(-2, 5), max_size=3) | values,
+        "shape": st.lists(st.integers(-2, 5) | st.sampled_from([0, 1, 4]) | st.integers(), max_size=3) | values,
         "datatype": st.sampled_from(["FP64", "FP32", "INT64", "UINT8", "BYTES"]) | values,
         "data": st.lists(values | st.lists(values, max_size=4), max_size=8),
         "parameters": st.fixed_dictionaries({}, optional={"binary_data_size": st.integers(-9, 99) | values}) | values,
@@ -359,4 +383,4 @@ tensors = st.fixed_dictionaries(
 
 @given(inputs=st.lists(tensors, max_size=4), content=st.binary(max_size=99))
 def test_no_request_is_a_fault_of_ours(steady_app: Flask, inputs: list[dict[str, Any]], content: bytes) -> None:
-    assert binary(steady_app.test_client(), {"inputs": inputs}, content).status_code in {200, 400}
+    assert binary(steady_app.test_client(), {"inputs": inputs}, content).status_code in {200, 400, 413}

@@ -45,6 +45,7 @@ WAYS = {
     "instances as objects": {"instances": RECORDS},
     "inputs as lists": {"inputs": [ROW, BIG]},
     "inputs as columns": {"inputs": {name: list(pair) for name, *pair in zip(FLOWER, ROW, BIG, strict=True)}},
+    "instances as both": {"instances": [ROW, RECORDS[1]]},
     "with params": {"inputs": [ROW, BIG], "params": {"temperature": 0}},
 }
 
@@ -161,6 +162,11 @@ class TestVertex:
 
     def test_its_errors_are_in_the_same_shape(self, client: FlaskClient) -> None:
         assert error(invoke(client, {}, "/v1/models/iris:predict"))
+
+    def test_one_route_may_do_for_both(self, make_app: Callable[..., Flask]) -> None:
+        client = make_app(AIP_PREDICT_ROUTE="/iris", AIP_HEALTH_ROUTE="/iris").test_client()
+        assert client.get("/iris").status_code == 200
+        assert predictions(invoke(client, {"instances": [ROW]}, "/iris")) == ["setosa"]
 
     def test_its_routes_may_be_ours(self, make_app: Callable[..., Flask]) -> None:
         client = make_app(AIP_PREDICT_ROUTE="/invocations", AIP_HEALTH_ROUTE="/ping").test_client()

@@ -1,18 +1,26 @@
 import re
 import time
 from html import unescape
+from pathlib import Path
 from urllib.parse import parse_qsl, urlsplit
 
+import msgspec
 import pytest
 from flask import Flask
 from flask.testing import FlaskClient
 from hypothesis import given
 from hypothesis import strategies as st
 from itsdangerous import URLSafeTimedSerializer
+from sklearn.neighbors import KNeighborsClassifier
 
+from iris_app.artifact import save
 from iris_app.iris import FEATURES, SPECIES
+from iris_app.manifest import GoldenRow, Training
+from iris_app.model_service import ModelService
+from iris_app.training import load_data, train
 from tests.support import FORM
 
+MINUS = "\N{MINUS SIGN}"
 SENT_AGAIN = "please press Classify again"
 
 
@@ -77,7 +85,7 @@ def test_a_form_that_was_sent_is_answered(client: FlaskClient) -> None:
 
 def test_the_answer_shows_every_probability_as_a_bar_and_a_number(client: FlaskClient) -> None:
     text = client.get("/classify", query_string=FORM).text
-    rows = re.findall(r'<th scope="row">(\w+)</th>.*?width="([\d.e-]+)".*?nowrap">([^<]+)<', text, re.DOTALL)
+    rows = re.findall(r'</svg> (\w+)</th>.*?class="bar-value" width="([\d.e-]+)".*?nowrap">([^<]+)<', text, re.DOTALL)
     assert [label for label, _, _ in rows] == [species.label for species in SPECIES]
     assert sum(float(width) for _, width, _ in rows) == pytest.approx(100)
     assert [unescape(number) for _, _, number in rows] == ["98.1 %", "1.9 %", "< 0.1 %"]
@@ -95,6 +103,71 @@ def test_the_answer_shows_its_warnings_in_plain_words(client: FlaskClient) -> No
     assert "Petal width 2.6 cm is outside what the model was trained on: 0.1 to 2.5 cm." in text
 
 
+def test_the_answer_says_how_sure_it_is(client: FlaskClient) -> None:
+    text = unescape(client.get("/classify", query_string=FORM).text)
+    assert "This is very likely setosa: 98.1 %, against 1.9 % for versicolor." in text
+
+
+def test_the_answer_to_an_unusual_flower_is_not_sure(client: FlaskClient) -> None:
+    text = unescape(client.get("/classify", query_string=FORM | {"pwid": "2.6"}).text)
+    assert "), but knows no flower like it." in text
+
+
+def test_the_answer_says_why(client: FlaskClient) -> None:
+    text = client.get("/classify", query_string=FORM).text
+    assert "Mostly because of the petal length, 1.4 cm: typical for setosa, far too short for versicolor." in text
+    parts = [float(part.replace(MINUS, "-")) for part in re.findall(rf">([+{MINUS}][\d.]+)</td>", text)]
+    assert sum(parts[:-1]) == pytest.approx(parts[-1], abs=0.03)
+    assert len(parts) == len(FEATURES) + 2
+
+
+def test_a_model_without_reasons_says_so(app: Flask, model_path: Path) -> None:
+    classifier, training, pairplot = train()
+    save(model_path, KNeighborsClassifier().fit(*load_data()), replace_golden_rows(training), pairplot)
+    app.extensions["model_service"] = ModelService(model_path)
+    text = app.test_client().get("/classify", query_string=FORM).text
+    assert "so it gives no reasons" in text
+    assert "Mostly because" not in text
+    answer = app.test_client().post("/api/classify?explain=true", json={one.name: one.example for one in FEATURES})
+    assert answer.get_json()["explanation"] is None
+    assert type(classifier).__name__ == "Pipeline"
+
+
+def replace_golden_rows(training: Training) -> Training:
+    """Expect what a classifier of the five nearest flowers says of a typical setosa."""
+    row = GoldenRow(list(SPECIES[0].typical), [1.0, 0.0, 0.0])
+    return msgspec.structs.replace(training, golden_rows=[row])
+
+
+def test_the_answer_shows_where_the_flower_lies(client: FlaskClient) -> None:
+    text = client.get("/classify", query_string=FORM).text
+    labels = [unescape(label) for label in re.findall(r'<svg class="panel"[^>]*aria-label="([^"]+)"', text)]
+    among = "among those of the training; the 10 nearest to it are 10 setosa."
+    assert labels == [
+        f"Sepals: this flower (sepal length 5.1 cm, sepal width 3.5 cm) {among}",
+        f"Petals: this flower (petal length 1.4 cm, petal width 0.2 cm) {among}",
+    ]
+    assert text.count('class="flower species-') == 2 * 112
+    assert text.count('class="this"') >= 2
+
+
+def test_the_form_stays_beside_the_answer_with_what_was_typed(client: FlaskClient) -> None:
+    text = client.get("/classify", query_string=FORM | {"slen": "5,1"}).text
+    (form,) = re.findall(r'<form id="measurement".*?</form>', text, re.DOTALL)
+    assert {name: typed(form)[name] for name in FORM} == FORM | {"slen": "5,1"}
+
+
+def test_the_form_hints_at_what_is_usual(client: FlaskClient) -> None:
+    assert "Usual: 4.3 to 7.9 cm." in client.get("/home").text
+
+
+def test_static_files_are_kept_for_long_under_their_version(client: FlaskClient) -> None:
+    (address,) = re.findall(r'href="(/static/app.css[^"]+)"', client.get("/home").text)
+    with client.get(address) as kept, client.get("/static/app.css") as asked_again:
+        assert kept.headers["Cache-Control"] == "public, max-age=31536000, immutable"
+        assert asked_again.headers["Cache-Control"] == "no-cache"
+
+
 def test_a_usual_flower_is_answered_without_warnings(client: FlaskClient) -> None:
     assert 'role="alert"' not in client.get("/classify", query_string=FORM).text
 
@@ -110,8 +183,9 @@ def test_the_answer_links_to_itself(client: FlaskClient) -> None:
 def test_retry_brings_back_what_was_typed(client: FlaskClient) -> None:
     typed_form = FORM | {"slen": " 5,1 cm"}
     answer = client.post("/classify", data=typed_form | token(client)).text
-    assert '<form class="actions mt-4" action="/home" method="get">' in answer
-    assert typed(answer) == typed_form
+    (retry,) = re.findall(r'<form [^>]*action="/home" method="get">.*?</form>', answer, re.DOTALL)
+    assert typed(retry) == typed_form
+    assert ">Retry</button>" in retry
 
 
 @pytest.mark.parametrize("text", ["5.1", "5,1", " 5.1 ", "5.1cm", "5.1 cm", "5,10", "+5.1", "51e-1"])

@@ -1,0 +1,87 @@
+"""Why a linear model takes a flower for its species, in numbers and in a sentence."""
+
+from collections.abc import Iterator
+
+import numpy as np
+from numpy.typing import NDArray
+
+from iris_app.iris import FEATURES, SPECIES_NAMES, Contributions, Explanation, Feature, number
+from iris_app.manifest import Manifest
+
+Floats = NDArray[np.float64]
+Indices = NDArray[np.intp]
+
+# In standard deviations of a species: a value within the first is usual for it, and beyond the second far off.
+USUAL, FAR = 2.0, 4.0
+
+
+class Explainer:
+    """Explain the answers of one linear model.
+
+    Parameters
+    ----------
+    weights : ndarray of shape (species, features)
+        What a unit of each feature adds to the log-odds of each species.
+    intercepts : ndarray of shape (species,)
+        In log-odds.
+    manifest : Manifest
+        What the model was trained on.
+    """
+
+    def __init__(self, weights: Floats, intercepts: Floats, manifest: Manifest) -> None:
+        self._weights = weights
+        self._intercepts = intercepts
+        self._average = np.array([summary.mean for summary in manifest.features])
+        flowers = np.array([flower.measurement for flower in manifest.flowers])
+        species = np.array([flower.species for flower in manifest.flowers])
+        groups = [flowers[species == index] for index in range(len(SPECIES_NAMES))]
+        self._means = np.array([group.mean(axis=0) for group in groups])
+        self._spreads = np.array([group.std(axis=0, ddof=1) for group in groups])
+
+    def explain(self, measurements: Floats, scores: Floats) -> Iterator[Explanation]:
+        """Explain, for each flower, its species against the next likely one.
+
+        Parameters
+        ----------
+        measurements : ndarray of shape (n, features)
+            In the features' units.
+        scores : ndarray of shape (n, species)
+            The log-odds that the model gives.
+        """
+        runners_up, species = np.argsort(scores, axis=1)[:, -2:].T
+        weights = self._weights[species] - self._weights[runners_up]
+        average = weights @ self._average + self._intercepts[species] - self._intercepts[runners_up]
+        contributions = weights * (measurements - self._average)
+        log_odds = contributions.sum(axis=1) + average
+        for row, index in enumerate(species.tolist()):
+            runner_up = int(runners_up[row])
+            yield Explanation(
+                SPECIES_NAMES[runner_up],
+                float(log_odds[row]),
+                float(average[row]),
+                Contributions(*contributions[row].tolist()),
+                self._sentence(measurements[row], contributions[row], index, runner_up),
+            )
+
+    def _sentence(self, measurement: Floats, contributions: Floats, species: int, runner_up: int) -> str:
+        place = int(contributions.argmax())
+        if contributions[place] <= 0:
+            return f"No measurement speaks for {SPECIES_NAMES[species]} more than an average flower's would."
+        feature, value = FEATURES[place], float(measurement[place])
+        own, other = (
+            _fit((value - self._means[index, place]) / self._spreads[index, place], feature)
+            for index in (species, runner_up)
+        )
+        but = "but " if own == other else ""
+        return (
+            f"Mostly because of the {feature.label.lower()}, {number(value)} {feature.unit}: "
+            f"{own} for {SPECIES_NAMES[species]}, {but}{other} for {SPECIES_NAMES[runner_up]}{' too' if but else ''}."
+        )
+
+
+def _fit(deviation: float, feature: Feature) -> str:
+    """Say how a value fits a species, by how many standard deviations it is off the species' mean."""
+    if abs(deviation) <= USUAL:
+        return "typical"
+    off = feature.less if deviation < 0 else feature.more
+    return f"{'far ' if abs(deviation) > FAR else ''}too {off}"

@@ -1,0 +1,64 @@
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from iris_app.artifact import load as load_artifact
+from iris_app.iris import FEATURES, SPECIES_NAMES, Explanation
+from iris_app.model import Model, load
+
+accepted_values = st.floats(min_value=0, max_value=30, exclude_min=True)
+
+
+@pytest.fixture(scope="module")
+def model(trained_path: Path) -> Model:
+    return load(trained_path)
+
+
+def explain(model: Model, values: list[float]) -> tuple[str, Explanation]:
+    (prediction,) = model.classify(np.array([values]), explain=True)
+    assert prediction.explanation
+    return prediction.species, prediction.explanation
+
+
+@given(values=st.lists(accepted_values, min_size=4, max_size=4))
+def test_the_parts_add_up_to_the_difference_of_log_odds(model: Model, trained_path: Path, values: list[float]) -> None:
+    species, explanation = explain(model, values)
+    parts = [getattr(explanation.contributions, feature.name) for feature in FEATURES]
+    assert sum(parts) + explanation.average == pytest.approx(explanation.log_odds, abs=1e-9)
+    odds = load_artifact(trained_path)[0].decision_function([values])[0]
+    difference = odds[SPECIES_NAMES.index(species)] - odds[SPECIES_NAMES.index(explanation.runner_up)]
+    assert explanation.log_odds == pytest.approx(difference, abs=1e-9)
+    assert explanation.log_odds >= 0
+
+
+@given(values=st.lists(accepted_values, min_size=4, max_size=4))
+def test_the_runner_up_is_the_next_likely(model: Model, values: list[float]) -> None:
+    (prediction,) = model.classify(np.array([values]), explain=True)
+    assert prediction.explanation
+    odds = {name: getattr(prediction.probabilities, name) for name in SPECIES_NAMES}
+    assert odds[prediction.explanation.runner_up] == sorted(odds.values())[-2]
+
+
+@pytest.mark.parametrize(
+    ("values", "sentence"),
+    [
+        ([5.1, 3.5, 1.4, 0.2], "the petal length, 1.4 cm: typical for setosa, far too short for versicolor."),
+        ([6.5, 3.0, 5.6, 2.0], "the petal width, 2 cm: typical for virginica, too wide for versicolor."),
+        ([6.0, 2.7, 5.0, 1.6], "the petal length, 5 cm: typical for virginica, but typical for versicolor too."),
+        (
+            [30.0, 30.0, 30.0, 30.0],
+            "the petal width, 30 cm: far too wide for virginica, but far too wide for versicolor too.",
+        ),
+    ],
+)
+def test_the_reason_is_told_in_a_sentence(model: Model, values: list[float], sentence: str) -> None:
+    assert explain(model, values)[1].sentence == f"Mostly because of {sentence}"
+
+
+def test_an_average_flower_has_no_reasons_of_its_own(model: Model) -> None:
+    average = [summary.mean for summary in model.manifest.features]
+    species, explanation = explain(model, average)
+    assert explanation.sentence == f"No measurement speaks for {species} more than an average flower's would."
