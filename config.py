@@ -36,8 +36,8 @@ MAX_BATCH_ROWS: Limit = 100_000
 # Bytes in the body of any request, however it is sent: enough for a full batch of rows written generously.
 MAX_CONTENT_LENGTH: Limit = 16 * 1024 * 1024
 
-# Bytes in a form that is sent from the page: ours sends a few hundred.
-MAX_FORM_MEMORY_SIZE: Limit = 64 * 1024
+# Bytes in the fields of a form, files aside: ours sends a few hundred, and Werkzeug reads files by pieces of 64 KiB.
+MAX_FORM_MEMORY_SIZE: Limit = 512 * 1024
 
 # Seconds after which a client should try again when no model can be loaded (the Retry-After of a 503).
 RETRY_AFTER_SECONDS: Count = 5

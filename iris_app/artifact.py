@@ -68,14 +68,22 @@ def save(path: Path, classifier: Any, training: Training, pairplot: bytes) -> Ma
     return manifest
 
 
-def load(path: Path) -> tuple[Any, Manifest]:
-    """Read, verify and unpickle the artifact at ``path``, and return the classifier with its manifest.
+def load(path: Path) -> tuple[Any, Manifest, bytes | None]:
+    """Read, verify and unpickle the artifact at ``path``.
+
+    Returns
+    -------
+    classifier : scikit-learn classifier
+    manifest : Manifest
+    pairplot : bytes or None
+        The picture of the data, as SVG, where it is there and is the manifest's.
 
     Raises
     ------
     ModelUnavailable
-        Where either file is missing, damaged, made for something else or by another scikit-learn, or where the
-        classifier does not answer its golden rows as it did in training. The message says which, and what to do.
+        Where the artifact or its manifest is missing, damaged, made for something else or by another scikit-learn, or
+        where the classifier does not answer its golden rows as it did in training. The message says which, and what to
+        do.
     """
     manifest = _read_manifest(manifest_path(path))
     artifact = _read(path)
@@ -85,7 +93,15 @@ def load(path: Path) -> tuple[Any, Manifest]:
             f"{path} is not the artifact that its manifest describes: its sha256 is {digest}, "
             f"the manifest's {manifest.sha256}. Put the right pair in place, or train again."
         )
-    return _unpickle(path, artifact, manifest), manifest
+    return _unpickle(path, artifact, manifest), manifest, _read_pairplot(pairplot_path(path), manifest)
+
+
+def _read_pairplot(path: Path, manifest: Manifest) -> bytes | None:
+    try:
+        pairplot = path.read_bytes()
+    except OSError:
+        return None
+    return pairplot if hashlib.sha256(pairplot).hexdigest() == manifest.pairplot_sha256 else None
 
 
 def _write(path: Path, content: bytes) -> None:

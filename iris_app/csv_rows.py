@@ -1,6 +1,7 @@
 """Read measurements from CSV as it circulates, and write it back with the answers beside."""
 
 import csv
+import dataclasses
 import io
 import math
 import re
@@ -9,6 +10,7 @@ from dataclasses import dataclass
 from functools import partial
 from itertools import chain, islice
 from operator import itemgetter
+from typing import cast
 
 import msgspec
 import numpy as np
@@ -34,13 +36,19 @@ DELIMITERS = ",;\t"
 # What Excel may write above the header, for itself.
 SEPARATOR_LINE = re.compile(r"\Asep=[,;\t](?=[\r\n])")
 
+# With what a cell begins that a spreadsheet computes.
+FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
+
 # More columns than any table of flowers has, and few enough to repeat for every row.
 MAX_COLUMNS = 1000
 
 
 @dataclass(frozen=True, slots=True)
 class Table:
-    """A table as it came: its cells, how it was written, and the measurements in it, of shape (n, 4)."""
+    """A table as it came: its cells, how it was written, and the measurements in it, of shape (n, 4).
+
+    ``skipped`` counts the rows that were left out since they have wrong cells.
+    """
 
     header: list[str]
     rows: list[list[str]]
@@ -48,13 +56,14 @@ class Table:
     delimiter: str = ","
     newline: str = "\n"
     decimal_comma: bool = False
+    skipped: int = 0
 
 
-def read(body: bytes, max_rows: int, header: list[str] | None = None) -> Table:
+def read(body: bytes, max_rows: int, header: list[str] | None = None, *, skip_bad_rows: bool = False) -> Table:
     """Read a table whose first row names its columns: the features', in any order and usual spelling, among any others.
 
     Separators may be commas, semicolons (with decimal commas, then, or points) or tabs. Where a ``header`` is given, it
-    stands above a first row that names no feature.
+    stands above a first row that names no feature. Rows with wrong cells may be skipped.
 
     Raises
     ------
@@ -76,19 +85,40 @@ def read(body: bytes, max_rows: int, header: list[str] | None = None) -> Table:
     places = find_features(header, header_line)
     if len(numbered) > max_rows:
         raise TooManyRows(f"There are more rows than the {max_rows:,} that one request may hold.")
-    rows = [row for _, row in numbered]
-    texts = list(chain.from_iterable(map(itemgetter(*places), rows))) if set(map(len, rows)) <= {len(header)} else None
-    measurements = _measurements(texts, delimiter)
+    came = len(numbered)
+    measurements = _measurements(numbered, header, places, delimiter)
     if measurements is None:
-        raise InvalidMeasurements(_wrong_in_rows(numbered, header, places, delimiter))
-    newline = "\r\n" if "\r\n" in text else "\n"
-    return Table(header, rows, measurements, delimiter, newline, delimiter == ";" and "," in "".join(texts or ()))
+        if not skip_bad_rows:
+            raise InvalidMeasurements(_wrong_in_rows(numbered, header, places, delimiter))
+        numbered = [row for row in numbered if not any(_wrong_in_rows([row], header, places, delimiter))]
+        measurements = _measurements(numbered, header, places, delimiter)
+    rows = [row for _, row in numbered]
+    return Table(
+        header,
+        rows,
+        cast("Floats", measurements),
+        delimiter,
+        newline="\r\n" if "\r\n" in text else "\n",
+        decimal_comma=delimiter == ";" and any("," in row[place] for row in rows for place in places),
+        skipped=came - len(rows),
+    )
 
 
 def table_of(measurements: Floats) -> Table:
     """Make a table of measurements that did not come as one."""
     rows = [list(map(number, row)) for row in measurements.tolist()]
     return Table([feature.name for feature in FEATURES], rows, measurements)
+
+
+def guard(table: Table) -> Table:
+    """Put an apostrophe before cells that a spreadsheet would take for formulas; numbers stay as they are."""
+    return dataclasses.replace(
+        table, header=list(map(_guarded, table.header)), rows=[list(map(_guarded, row)) for row in table.rows]
+    )
+
+
+def _guarded(cell: str) -> str:
+    return f"'{cell}" if cell.startswith(FORMULA_STARTS) and math.isnan(read_number(cell.replace(",", "."))) else cell
 
 
 def write(table: Table, predictions: Sequence[Prediction]) -> str:
@@ -180,10 +210,14 @@ def _wrong_column(feature: Feature, header: list[str], spelt: list[Feature | Non
     return InvalidValue(several if names else f"There is no column {feature.name}.", line=line, column=feature.name)
 
 
-def _measurements(texts: list[str] | None, delimiter: str) -> Floats | None:
-    """Return the numbers in the cells, of shape (n, 4), or None where one of them is wrong."""
-    if texts is None:
+def _measurements(
+    numbered: Sequence[tuple[int, list[str]]], header: list[str], places: list[int], delimiter: str
+) -> Floats | None:
+    """Return the numbers in the features' cells, of shape (n, 4), or None where one of them is wrong."""
+    rows = [row for _, row in numbered]
+    if set(map(len, rows)) - {len(header)}:
         return None
+    texts = chain.from_iterable(map(itemgetter(*places), rows))
     values = np.array([_number(text, delimiter) for text in texts]).reshape(-1, len(FEATURES))
     return None if wrong_values(values) else values
 

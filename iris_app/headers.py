@@ -30,7 +30,8 @@ def init_app(app: Flask) -> None:
 
 
 def _add_headers(response: Response) -> Response:
-    response.headers.update(HEADERS)
+    for name, value in HEADERS.items():
+        response.headers.setdefault(name, value)
     if "v" in request.args and str(request.endpoint).endswith("static") and response.status_code == HTTPStatus.OK:
         response.headers["Cache-Control"] = "public, max-age=31536000, immutable"
     return response

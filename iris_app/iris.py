@@ -137,6 +137,12 @@ def feature_spelt(spelling: str) -> Feature | None:
     return next((one for one in FEATURES if letters.removesuffix(one.unit) in _SPELLINGS[one.name]), None)
 
 
+def species_spelt(text: str) -> Species | None:
+    """Find the species that a cell names, with the genus before it or not."""
+    letters = _letters(text)
+    return next((one for one in SPECIES if letters.endswith(one.name)), None)
+
+
 def wrong_values(measurements: NDArray[np.float64]) -> list[tuple[int, int]]:
     """Return row and column of each value that is not accepted, in an array of shape (n, 4) in the features' units."""
     accepted = (measurements > _ABOVE) & (measurements <= _AT_MOST)

@@ -68,9 +68,18 @@ class Flower(msgspec.Struct, frozen=True, array_like=True):
     species: Annotated[int, Meta(ge=0, lt=len(SPECIES_NAMES))]
 
 
+class About(msgspec.Struct, frozen=True):
+    """What a person should know of a model: what it is, what it learnt from, and what it must not be used for."""
+
+    model: str
+    data: str
+    limits: str
+
+
 class Training(msgspec.Struct, frozen=True, kw_only=True):
     """What a training tells of itself: all of the manifest that does not depend on the file."""
 
+    about: About
     features: list[FeatureSummary]
     species: list[SpeciesSummary]
     farthest_distance: float

@@ -53,10 +53,13 @@ class Model:
         Takes ``FEATURES`` and predicts indices into ``SPECIES``.
     manifest : Manifest
         What the classifier is, and what it was trained on.
+    pairplot : bytes, optional
+        The picture of that data, as SVG.
     """
 
-    def __init__(self, classifier: Any, manifest: Manifest) -> None:
+    def __init__(self, classifier: Any, manifest: Manifest, pairplot: bytes | None = None) -> None:
         self.manifest = manifest
+        self.pairplot = pairplot
         self.version = manifest.version
         self._classifier = classifier
         self._folded = _verified(fold(classifier), classifier, manifest)

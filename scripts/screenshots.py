@@ -22,6 +22,8 @@ PAGES = {
     "unusual": f"/classify?{UNUSUAL}",
     "errors": f"/classify?{WRONG}",
     "missing": "/missing",
+    "batch": "/batch",
+    "model": "/model",
     "api": "/api/docs",
 }
 WIDTHS = {"narrow": 360, "wide": 1280}

@@ -51,7 +51,7 @@ def refusal(path: Path) -> str:
 
 
 def test_what_was_saved_loads_with_its_manifest(model_path: Path) -> None:
-    classifier, manifest = load(model_path)
+    classifier, manifest, _ = load(model_path)
     assert type(classifier).__name__ == "Pipeline"
     assert manifest.sha256 == sha256(model_path.read_bytes()).hexdigest()
     assert manifest.version == manifest.sha256[:12]

@@ -76,8 +76,8 @@ def test_a_stream_that_breaks_is_not_a_fault_of_ours(app: Flask) -> None:
 
 
 FORMS = {
-    "application/x-www-form-urlencoded": b"slen=" + b"1" * 70_000,
-    "multipart/form-data; boundary=x": b'--x\r\nContent-Disposition: form-data; name="slen"\r\n\r\n' + b"1" * 70_000,
+    "application/x-www-form-urlencoded": b"slen=" + b"1" * 600_000,
+    "multipart/form-data; boundary=x": b'--x\r\nContent-Disposition: form-data; name="slen"\r\n\r\n' + b"1" * 600_000,
 }
 
 

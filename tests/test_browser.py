@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
-from playwright.sync_api import Browser, Locator, Page, expect
+from playwright.sync_api import Browser, FilePayload, Locator, Page, expect
 
 from iris_app.iris import FEATURES, SPECIES
 from tests.support import FORM, running
@@ -118,7 +118,7 @@ def test_a_form_whose_cookie_is_gone_comes_back_and_can_be_sent(open_page: OpenP
 
 @pytest.mark.parametrize("width", [360, 1280])
 @pytest.mark.parametrize("scheme", ["light", "dark"])
-@pytest.mark.parametrize("path", ["/home", FLOWER, WRONG, UNUSUAL, "/missing"])
+@pytest.mark.parametrize("path", ["/home", FLOWER, WRONG, UNUSUAL, "/batch", "/model", "/missing"])
 def test_a_page_is_accessible_and_fits(open_page: OpenPage, path: str, scheme: str, width: int) -> None:
     page = open_page(path, color_scheme=scheme, viewport={"width": width, "height": 800})
     assert Axe().run(page).response["violations"] == []
@@ -130,6 +130,89 @@ def test_a_page_follows_the_system_s_colours(open_page: OpenPage, scheme: str) -
     page = open_page(color_scheme=scheme)
     red = int(page.evaluate("getComputedStyle(document.body).backgroundColor").split("(")[1].split(",")[0])
     assert (red > 200) == (scheme == "light")
+
+
+TABLE = "Sepal.Length,Sepal.Width,Petal.Length,Petal.Width,Species\n5.1,3.5,1.4,0.2,setosa\n6.5,3.0,5.6,9,virginica\n"
+
+
+def choose(page: Page, text: str) -> None:
+    file = FilePayload(name="my irises.csv", mimeType="text/csv", buffer=text.encode())
+    page.get_by_label("A CSV file").set_input_files(file)
+
+
+@pytest.mark.parametrize("javascript", [True, False])
+@pytest.mark.parametrize("width", [360, 1280])
+def test_a_file_is_classified_and_downloaded(open_page: OpenPage, javascript: bool, width: int) -> None:
+    page = open_page("/batch", java_script_enabled=javascript, viewport={"width": width, "height": 800})
+    choose(page, TABLE)
+    page.get_by_role("button", name="Classify the file").click()
+    expect(page.get_by_role("heading", name="2 flowers")).to_be_visible()
+    expect(page.get_by_text("1 of them is unlike those that the model was trained on.")).to_be_visible()
+    expect(page.get_by_role("heading", name="Where your file names the species")).to_be_visible()
+    with page.expect_download() as download:
+        page.get_by_role("link", name="Download all answers").click()
+    assert download.value.suggested_filename == "my_irises-classified.csv"
+    assert download.value.path().read_text().count("\n") == 3
+    if javascript:
+        assert Axe().run(page).response["violations"] == []
+        assert page.evaluate("document.documentElement.scrollWidth") <= width
+
+
+def test_a_bad_file_is_told_and_its_rest_classified_without_choosing_it_again(open_page: OpenPage) -> None:
+    page = open_page("/batch")
+    choose(page, TABLE.replace("5.1", "wide"))
+    page.get_by_role("button", name="Classify the file").click()
+    expect(page.get_by_role("alert")).to_contain_text("Line 2, column Sepal.Length: Sepal length must be a number")
+    expect(page.get_by_role("status")).to_have_text("One value cannot be used.")
+    page.get_by_label("Leave out rows that cannot be read").check()
+    page.get_by_role("button", name="Classify the file").click()
+    expect(page.get_by_text("1 row was left out.")).to_be_visible()
+    expect(page.get_by_role("status")).to_have_text("1 flower")
+
+
+def test_no_file_is_told_in_place(open_page: OpenPage) -> None:
+    page = open_page("/batch")
+    page.get_by_role("button", name="Classify the file").click()
+    expect(page.get_by_text("Choose a file first.").first).to_be_visible()
+
+
+def test_the_keyboard_is_enough_for_a_file(open_page: OpenPage) -> None:
+    page = open_page("/batch")
+    choose(page, TABLE)
+    page.get_by_label("A CSV file").focus()
+    for _ in range(3):
+        page.keyboard.press("Tab")
+    expect(page.get_by_role("button", name="Classify the file")).to_be_focused()
+    page.keyboard.press("Enter")
+    expect(page.get_by_role("heading", name="2 flowers")).to_be_visible()
+
+
+def test_a_large_file_shows_that_it_is_at_work(open_page: OpenPage) -> None:
+    page = open_page("/batch")
+    choose(page, "slen,swid,plen,pwid\n" + "5.1,3.5,1.4,0.2\n" * 50_000)
+    page.get_by_role("button", name="Classify the file").click()
+    expect(page.get_by_role("progressbar")).to_be_visible()
+    expect(page.get_by_role("heading", name="50,000 flowers")).to_be_visible(timeout=30_000)
+    expect(page.get_by_role("progressbar")).to_be_hidden()
+
+
+def test_the_navigation_leads_to_every_page(open_page: OpenPage) -> None:
+    page = open_page()
+    for name, heading in [
+        ("Whole file", "A whole file at once"),
+        ("The model", "The model"),
+        ("API", "The API"),
+        ("Classify", "Which iris is it?"),
+    ]:
+        page.get_by_role("navigation").get_by_role("link", name=name, exact=True).click()
+        expect(page.get_by_role("heading", level=1)).to_have_text(heading)
+
+
+def test_the_picture_of_the_data_is_seen(open_page: OpenPage) -> None:
+    page = open_page("/model")
+    picture = page.get_by_role("img", name="The 112 flowers of the training")
+    expect(picture).to_be_visible()
+    page.wait_for_function("document.querySelector('.pairplot').naturalWidth > 0")
 
 
 def test_no_model_is_a_page_that_keeps_what_was_typed(browser: Browser, tmp_path: Path) -> None:

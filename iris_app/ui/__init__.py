@@ -1,6 +1,7 @@
-"""The door for people: a form, and a page that answers it."""
+"""The door for people: a form and its answer, whole files, and the model's own page."""
 
+from iris_app.ui import batch, model_card, views
+from iris_app.ui.blueprint import bp
 from iris_app.ui.errors import tell
-from iris_app.ui.views import bp
 
-__all__ = ["bp", "tell"]
+__all__ = ["batch", "bp", "model_card", "tell", "views"]

@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from typing import Any
 
-from flask import Blueprint, current_app, redirect, render_template, request, url_for
+from flask import current_app, redirect, render_template, request, url_for
 from werkzeug.wrappers import Response as WerkzeugResponse
 
 from iris_app.exceptions import ModelUnavailable
@@ -11,10 +11,8 @@ from iris_app.iris import FEATURES, SPECIES, number
 from iris_app.manifest import FeatureSummary
 from iris_app.model_service import get_model
 from iris_app.ui import charts
-from iris_app.ui.assets import static
+from iris_app.ui.blueprint import bp
 from iris_app.ui.forms import MeasurementForm
-
-bp = Blueprint("ui", __name__, static_folder="static", static_url_path="/static", template_folder="templates")
 
 Page = str | tuple[str, int] | WerkzeugResponse
 
@@ -98,8 +96,3 @@ def _address(endpoint: str, measurement: Iterable[float]) -> str:
         feature.form_name: number(value) for feature, value in zip(FEATURES, measurement, strict=True)
     }
     return url_for(endpoint, **values)
-
-
-bp.add_app_template_filter(number)
-bp.add_app_template_filter(charts.percent)
-bp.add_app_template_global(static)

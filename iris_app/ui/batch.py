@@ -1,0 +1,133 @@
+"""``/batch``: a whole file at once."""
+
+import base64
+from collections import Counter
+from dataclasses import dataclass
+from pathlib import PurePath
+
+from flask import Response, current_app, render_template, request
+from flask_wtf import FlaskForm
+from flask_wtf.file import FileField, FileRequired
+from werkzeug.datastructures import CombinedMultiDict
+from werkzeug.utils import secure_filename
+from wtforms import BooleanField
+
+from iris_app import csv_rows
+from iris_app.csv_rows import Table
+from iris_app.exceptions import InvalidMeasurements, MalformedDocument, TooManyRows
+from iris_app.iris import FEATURES, SPECIES, SPECIES_NAMES, Prediction, number, species_spelt
+from iris_app.model_service import get_model
+from iris_app.ui.blueprint import bp
+
+# How many rows the page shows; the file that can be downloaded has all of them.
+ROWS_SHOWN = 50
+
+# What a column may be called that names each flower's species.
+SPECIES_COLUMNS = {"species", "class", "variety", "target", "label"}
+
+
+class BatchForm(FlaskForm):  # type: ignore[misc] # Flask-WTF has no types
+    """A file, what to do with its bad rows and its formulas, and a token that proves that the form was ours."""
+
+    file = FileField("A CSV file", [FileRequired("Choose a file first.")])
+    skip_bad_rows = BooleanField("Leave out rows that cannot be read, and classify the others")
+    keep_formulas = BooleanField("Keep cells that look like formulas as they are, without an apostrophe before them")
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What came of a file."""
+
+    table: Table
+    predictions: list[Prediction]
+    filename: str
+    download: str
+
+    @property
+    def counts(self) -> list[tuple[str, int]]:
+        """How many flowers are of each species."""
+        counts = Counter(prediction.species for prediction in self.predictions)
+        return [(species.label, counts[species.name]) for species in SPECIES]
+
+    @property
+    def unusual(self) -> int:
+        """How many flowers are unlike those of the training."""
+        return sum(bool(prediction.warnings) for prediction in self.predictions)
+
+    @property
+    def shown(self) -> list[tuple[list[str], Prediction]]:
+        """The first rows, as they came, with their answers."""
+        return list(zip(self.table.rows[:ROWS_SHOWN], self.predictions, strict=False))
+
+    @property
+    def agreement(self) -> list[list[int]] | None:
+        """How often which species of the file was taken for which, or None where no column names the species."""
+        place = next((at for at, name in enumerate(self.table.header) if name.strip().lower() in SPECIES_COLUMNS), None)
+        if place is None:
+            return None
+        named = [species_spelt(row[place]) for row in self.table.rows]
+        pairs = Counter((one.name, two.species) for one, two in zip(named, self.predictions, strict=True) if one)
+        return [[pairs[actual, predicted] for predicted in SPECIES_NAMES] for actual in SPECIES_NAMES]
+
+
+@bp.get("/batch")
+def batch() -> str:
+    """Ask for a file."""
+    return _page(BatchForm(formdata=None))
+
+
+@bp.post("/batch")
+def classify_batch() -> str | tuple[str, int]:
+    """Classify the flowers in a file; nothing of it is kept."""
+    form = BatchForm(CombinedMultiDict((request.files, request.form)))
+    if not form.validate():
+        expired = bool(form.csrf_token.errors)
+        return _page(form, expired=expired), 400 if expired else 422
+    try:
+        return _page(form, outcome=_classify(form))
+    except InvalidMeasurements as error:
+        return _page(form, error=error), 422
+    except MalformedDocument as error:
+        return _page(form, error=error), 400
+    except TooManyRows as error:
+        return _page(form, error=error), 413
+
+
+@bp.get("/batch/sample.csv")
+def sample() -> Response:
+    """Hand out a small file to try."""
+    header = ["flower", *(feature.name for feature in FEATURES), "species"]
+    rows = [[str(at), *map(number, one.typical), one.name] for at, one in enumerate(SPECIES, start=1)]
+    text = "".join(",".join(row) + "\n" for row in [header, *rows])
+    answer = Response(text, mimetype="text/csv")
+    answer.headers.set("Content-Disposition", "attachment", filename="irises.csv")
+    return answer
+
+
+def _classify(form: BatchForm) -> Outcome:
+    body = form.file.data.read()
+    table = csv_rows.read(body, current_app.config["MAX_BATCH_ROWS"], skip_bad_rows=form.skip_bad_rows.data)
+    predictions = get_model().classify(table.measurements)
+    written = csv_rows.write(table if form.keep_formulas.data else csv_rows.guard(table), predictions)
+    stem = PurePath(secure_filename(form.file.data.filename)).stem or "irises"
+    download = "data:text/csv;base64," + base64.b64encode(written.encode()).decode()
+    return Outcome(table, predictions, f"{stem}-classified.csv", download)
+
+
+def _page(
+    form: BatchForm,
+    *,
+    outcome: Outcome | None = None,
+    error: Exception | None = None,
+    expired: bool = False,
+) -> str:
+    return render_template(
+        "ui/batch.html",
+        form=form,
+        outcome=outcome,
+        error=error,
+        expired=expired,
+        species=SPECIES,
+        features=FEATURES,
+        max_rows=current_app.config["MAX_BATCH_ROWS"],
+    )

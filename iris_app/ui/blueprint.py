@@ -1,0 +1,13 @@
+"""The blueprint of the pages, and what their templates use."""
+
+from flask import Blueprint
+
+from iris_app.iris import number
+from iris_app.ui.assets import static
+from iris_app.ui.charts import percent
+
+bp = Blueprint("ui", __name__, static_folder="static", static_url_path="/static", template_folder="templates")
+
+bp.add_app_template_filter(number)
+bp.add_app_template_filter(percent)
+bp.add_app_template_global(static)

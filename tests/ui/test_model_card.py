@@ -1,0 +1,84 @@
+import json
+import re
+from collections.abc import Callable
+from html import unescape
+from pathlib import Path
+
+import pytest
+from flask import Flask
+from flask.testing import FlaskClient
+
+from iris_app.artifact import pairplot_path
+from iris_app.iris import FEATURES, SPECIES
+from tests.support import FORM
+
+
+def test_the_card_says_how_good_the_model_is(client: FlaskClient) -> None:
+    text = client.get("/model").text
+    assert "Of 38 flowers that it never saw, it named 0.9737 rightly." in text
+    assert "In 5-fold cross-validation" in text
+    for species in SPECIES:
+        assert f'<th scope="row">{species.label}</th>' in text
+
+
+def test_the_confusion_matrix_is_a_table_and_a_picture(client: FlaskClient) -> None:
+    text = client.get("/model").text
+    assert len(re.findall(r'<text class="ink"[^>]*>\d+</text>', text)) == len(SPECIES) ** 2
+    (caption,) = re.findall(r'<caption class="caption-top">(The held-out flowers[^<]*)', text)
+    assert f'role="img" aria-label="{caption} The darker' in text
+
+
+def test_the_card_says_what_the_model_is_and_is_not_for(client: FlaskClient) -> None:
+    text = unescape(client.get("/model").text)
+    manifest = client.get("/model/manifest.json").get_json()
+    for words in manifest["about"].values():
+        assert words in text
+    assert manifest["sha256"] in text
+    assert f"scikit-learn {manifest['versions']['scikit-learn']}" in text
+
+
+def test_the_card_gives_each_range(client: FlaskClient) -> None:
+    text = client.get("/model").text
+    for feature in FEATURES:
+        assert f'<th scope="row">{feature.title}</th>' in text
+
+
+def test_the_manifest_is_handed_out_as_a_file(client: FlaskClient, trained_path: Path) -> None:
+    answer = client.get("/model/manifest.json")
+    on_disk = json.loads(trained_path.with_name("model.joblib.json").read_bytes())
+    assert answer.get_json() == on_disk
+    assert answer.headers["Content-Disposition"] == f"attachment; filename=model-{on_disk['sha256'][:12]}.json"
+
+
+def test_the_picture_of_the_data_is_kept_for_long_under_its_digest(client: FlaskClient, trained_path: Path) -> None:
+    (address,) = re.findall(r'<img class="pairplot" src="([^"]+)"', client.get("/model").text)
+    answer = client.get(address)
+    assert client.get("/api/model").get_json()["version"] in address
+    assert (answer.status_code, answer.mimetype) == (200, "image/svg+xml")
+    assert answer.data == pairplot_path(trained_path).read_bytes()
+    assert "immutable" in answer.headers["Cache-Control"]
+    assert "script" not in answer.headers["Content-Security-Policy"]
+
+
+def test_the_picture_of_another_version_is_a_404(client: FlaskClient) -> None:
+    assert client.get("/model/000000000000/pairplot.svg").status_code == 404
+
+
+@pytest.mark.parametrize("change", [Path.unlink, lambda path: path.write_bytes(b"<svg/>")], ids=["missing", "foreign"])
+def test_a_picture_that_is_not_the_training_s_is_not_shown(
+    make_app: Callable[..., Flask], model_path: Path, change: Callable[[Path], object]
+) -> None:
+    change(pairplot_path(model_path))
+    client = make_app(MODEL_PATH=str(model_path)).test_client()
+    text = client.get("/model").text
+    assert "The picture of the data is not there" in text
+    assert "<img class" not in text
+    version = client.get("/api/model").get_json()["version"]
+    assert client.get(f"/model/{version}/pairplot.svg").status_code == 404
+    assert client.get("/classify", query_string=FORM).status_code == 200
+
+
+def test_without_a_model_there_is_no_card(make_app: Callable[..., Flask]) -> None:
+    client = make_app(MODEL_PATH="/nowhere").test_client()
+    for path in ("/model", "/model/manifest.json", "/model/x/pairplot.svg"):
+        assert client.get(path).status_code == 503
