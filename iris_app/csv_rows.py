@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from iris_app.exceptions import InvalidMeasurements, InvalidValue, MalformedDocument, TooManyRows
 from iris_app.iris import (
     FEATURES,
+    FEATURES_BY_NAME,
     SPECIES_NAMES,
     Feature,
     Prediction,
@@ -81,6 +82,8 @@ def read(body: bytes, max_rows: int, header: list[str] | None = None, *, skip_ba
         raise MalformedDocument("The body is empty; a table begins with the names of its columns.")
     if header and not any(map(feature_spelt, numbered[0][1])):
         numbered.insert(0, (0, header))
+    if numbered[0][1][1:] == [str(len(FEATURES)), *SPECIES_NAMES]:  # how scikit-learn's own file begins
+        numbered[0] = (numbered[0][0], [*FEATURES_BY_NAME, "target"])
     (header_line, header), *numbered = numbered
     places = find_features(header, header_line)
     if len(numbered) > max_rows:

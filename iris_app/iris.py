@@ -138,7 +138,9 @@ def feature_spelt(spelling: str) -> Feature | None:
 
 
 def species_spelt(text: str) -> Species | None:
-    """Find the species that a cell names, with the genus before it or not."""
+    """Find the species that a cell names, with the genus before it or not, or by its place in the table."""
+    if text in _PLACES:
+        return SPECIES[int(text)]
     letters = _letters(text)
     return next((one for one in SPECIES if letters.endswith(one.name)), None)
 
@@ -157,6 +159,7 @@ def _letters(spelling: str) -> str:
     return "".join(character for character in spelling.casefold() if character.isalpha())
 
 
+_PLACES = [str(place) for place in range(len(SPECIES))]
 _SPELLINGS = {feature.name: {_letters(feature.name), _letters(feature.form_name)} for feature in FEATURES}
 
 

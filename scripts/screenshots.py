@@ -49,7 +49,7 @@ def main() -> None:
                         picture = arguments.all / f"{page}-{name}-{scheme}.png"
                         shoot(browser, arguments.url + address, width, scheme, picture)
         else:
-            shoot(browser, arguments.url + PAGES["result"], 900, "light", README)
+            shoot(browser, arguments.url + PAGES["result"], 1100, "light", README)
         browser.close()
 
 

@@ -5,6 +5,7 @@ import json
 import re
 from collections.abc import Callable
 from html import unescape
+from importlib.resources import files
 
 import numpy as np
 import pandas as pd
@@ -205,7 +206,8 @@ def spelt(*names: str, index: bool = False, quoting: int = csv.QUOTE_MINIMAL) ->
 
 
 FILES = {
-    "scikit-learn": spelt(*load_iris().feature_names, "target"),
+    "scikit-learn": files("sklearn.datasets.data").joinpath("iris.csv").read_text(),
+    "scikit-learn's data frame": load_iris(as_frame=True).frame.to_csv(index=False),
     "plotly": spelt("sepal_length", "sepal_width", "petal_length", "petal_width", "species"),
     "vega_datasets": vega(),
     "R": spelt(
