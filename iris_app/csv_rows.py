@@ -77,27 +77,20 @@ def read(body: bytes, max_rows: int, header: list[str] | None = None, *, skip_ba
     """
     text = SEPARATOR_LINE.sub("", _decode(body))
     delimiter = max(DELIMITERS, key=partial(_promise, text))
-    numbered = list(islice(_numbered_rows(text, delimiter), max_rows + 2))
-    if not numbered:
-        raise MalformedDocument("The body is empty; a table begins with the names of its columns.")
-    if header and not any(map(feature_spelt, numbered[0][1])):
-        numbered.insert(0, (0, header))
-    if numbered[0][1][1:] == [str(len(FEATURES)), *SPECIES_NAMES]:  # how scikit-learn's own file begins
-        numbered[0] = (numbered[0][0], [*FEATURES_BY_NAME, "target"])
-    (header_line, header), *numbered = numbered
-    places = find_features(header, header_line)
+    (header_line, names), *numbered = _named_rows(list(islice(_numbered_rows(text, delimiter), max_rows + 2)), header)
+    places = find_features(names, header_line)
     if len(numbered) > max_rows:
         raise TooManyRows(f"There are more rows than the {max_rows:,} that one request may hold.")
     came = len(numbered)
-    measurements = _measurements(numbered, header, places, delimiter)
+    measurements = _measurements(numbered, names, places, delimiter)
     if measurements is None:
         if not skip_bad_rows:
-            raise InvalidMeasurements(_wrong_in_rows(numbered, header, places, delimiter))
-        numbered = [row for row in numbered if not any(_wrong_in_rows([row], header, places, delimiter))]
-        measurements = _measurements(numbered, header, places, delimiter)
+            raise InvalidMeasurements(_wrong_in_rows(numbered, names, places, delimiter))
+        numbered = [row for row in numbered if not any(_wrong_in_rows([row], names, places, delimiter))]
+        measurements = _measurements(numbered, names, places, delimiter)
     rows = [row for _, row in numbered]
     return Table(
-        header,
+        names,
         rows,
         cast("Floats", measurements),
         delimiter,
@@ -105,6 +98,18 @@ def read(body: bytes, max_rows: int, header: list[str] | None = None, *, skip_ba
         decimal_comma=delimiter == ";" and any("," in row[place] for row in rows for place in places),
         skipped=came - len(rows),
     )
+
+
+def _named_rows(numbered: list[tuple[int, list[str]]], header: list[str] | None) -> list[tuple[int, list[str]]]:
+    """Return the rows below the names of their columns, where the first row is none of these."""
+    if not numbered:
+        raise MalformedDocument("The body is empty; a table begins with the names of its columns.")
+    (line, first), *rows = numbered
+    if first[1:] == [str(len(FEATURES)), *SPECIES_NAMES]:  # how scikit-learn's own file begins
+        return [(line, [*FEATURES_BY_NAME, "target"]), *rows]
+    if header and not any(map(feature_spelt, first)):
+        return [(0, header), *numbered]
+    return numbered
 
 
 def table_of(measurements: Floats) -> Table:
