@@ -32,6 +32,7 @@ def create_app(overrides: Mapping[str, object] | None = None) -> Flask:
     Compress(app)
     app.register_blueprint(ui.bp)
     app.register_blueprint(api.bp)
+    app.register_blueprint(api.swagger)
     app.register_blueprint(inference_protocol.bp)
     invocations.init_app(app)
     errors.init_app(app)

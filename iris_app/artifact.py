@@ -10,6 +10,7 @@ import os
 import platform
 import tempfile
 import warnings
+from collections import Counter
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -172,6 +173,9 @@ def _check(classifier: Any, manifest: Manifest) -> None:
         raise TypeError(f"a {type(classifier).__name__} is no classifier with probabilities")
     if classifier.n_features_in_ != len(FEATURES) or list(classifier.classes_) != list(range(len(SPECIES_NAMES))):
         raise ValueError(f"must take {len(FEATURES)} features and predict the classes 0 to {len(SPECIES_NAMES) - 1}")
+    seen = Counter(flower.species for flower in manifest.flowers)
+    if min(seen[index] for index in range(len(SPECIES_NAMES))) < 2:
+        raise ValueError("trained on too few flowers of a species")
     expected = [row.probabilities for row in manifest.golden_rows]
     answered = classifier.predict_proba(np.array([row.measurement for row in manifest.golden_rows]))
     if not np.allclose(answered, expected, rtol=0, atol=TOLERANCE):

@@ -37,8 +37,8 @@ DELIMITERS = ",;\t"
 # What Excel may write above the header, for itself.
 SEPARATOR_LINE = re.compile(r"\Asep=[,;\t](?=[\r\n])")
 
-# With what a cell begins that a spreadsheet computes.
-FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
+# What a spreadsheet computes, at the start of a cell or behind what may separate cells elsewhere.
+FORMULA = re.compile(r"(?:^|[,;\t\r\n])\s*[=+@\-\uff1d\uff0b\uff20\uff0d]")
 
 # More columns than any table of flowers has, and few enough to repeat for every row.
 MAX_COLUMNS = 1000
@@ -48,7 +48,7 @@ MAX_COLUMNS = 1000
 class Table:
     """A table as it came: its cells, how it was written, and the measurements in it, of shape (n, 4).
 
-    ``skipped`` counts the rows that were left out since they have wrong cells.
+    ``skipped`` names the wrong cells whose rows were left out.
     """
 
     header: list[str]
@@ -57,7 +57,8 @@ class Table:
     delimiter: str = ","
     newline: str = "\n"
     decimal_comma: bool = False
-    skipped: int = 0
+    quote_all: bool = False
+    skipped: InvalidMeasurements | None = None
 
 
 def read(body: bytes, max_rows: int, header: list[str] | None = None, *, skip_bad_rows: bool = False) -> Table:
@@ -81,11 +82,12 @@ def read(body: bytes, max_rows: int, header: list[str] | None = None, *, skip_ba
     places = find_features(names, header_line)
     if len(numbered) > max_rows:
         raise TooManyRows(f"There are more rows than the {max_rows:,} that one request may hold.")
-    came = len(numbered)
     measurements = _measurements(numbered, names, places, delimiter)
+    skipped = None
     if measurements is None:
+        skipped = InvalidMeasurements(_wrong_in_rows(numbered, names, places, delimiter))
         if not skip_bad_rows:
-            raise InvalidMeasurements(_wrong_in_rows(numbered, names, places, delimiter))
+            raise skipped
         numbered = [row for row in numbered if not any(_wrong_in_rows([row], names, places, delimiter))]
         measurements = _measurements(numbered, names, places, delimiter)
     rows = [row for _, row in numbered]
@@ -96,14 +98,14 @@ def read(body: bytes, max_rows: int, header: list[str] | None = None, *, skip_ba
         delimiter,
         newline="\r\n" if "\r\n" in text else "\n",
         decimal_comma=delimiter == ";" and any("," in row[place] for row in rows for place in places),
-        skipped=came - len(rows),
+        skipped=skipped,
     )
 
 
 def _named_rows(numbered: list[tuple[int, list[str]]], header: list[str] | None) -> list[tuple[int, list[str]]]:
     """Return the rows below the names of their columns, where the first row is none of these."""
     if not numbered:
-        raise MalformedDocument("The body is empty; a table begins with the names of its columns.")
+        raise MalformedDocument("It is empty; a table begins with the names of its columns.")
     (line, first), *rows = numbered
     if first[1:] == [str(len(FEATURES)), *SPECIES_NAMES]:  # how scikit-learn's own file begins
         return [(line, [*FEATURES_BY_NAME, "target"]), *rows]
@@ -120,13 +122,14 @@ def table_of(measurements: Floats) -> Table:
 
 def guard(table: Table) -> Table:
     """Put an apostrophe before cells that a spreadsheet would take for formulas; numbers stay as they are."""
-    return dataclasses.replace(
-        table, header=list(map(_guarded, table.header)), rows=[list(map(_guarded, row)) for row in table.rows]
-    )
+    header, rows = list(map(_guarded, table.header)), [list(map(_guarded, row)) for row in table.rows]
+    # Quoted, no cell falls into two where another separator is expected.
+    return dataclasses.replace(table, header=header, rows=rows, quote_all=(header, rows) != (table.header, table.rows))
 
 
 def _guarded(cell: str) -> str:
-    return f"'{cell}" if cell.startswith(FORMULA_STARTS) and math.isnan(read_number(cell.replace(",", "."))) else cell
+    computed = FORMULA.search(cell) and math.isnan(read_number(cell.replace(",", ".")))
+    return f"'{cell}" if computed else cell
 
 
 def write(table: Table, predictions: Sequence[Prediction]) -> str:
@@ -138,7 +141,7 @@ def write(table: Table, predictions: Sequence[Prediction]) -> str:
         written,
         delimiter=table.delimiter,
         lineterminator=table.newline,
-        quoting=csv.QUOTE_ALL if returns else csv.QUOTE_MINIMAL,
+        quoting=csv.QUOTE_ALL if returns or table.quote_all else csv.QUOTE_MINIMAL,
     )
     names = ["species", *(f"probability_{name}" for name in SPECIES_NAMES), "warnings"]
     writer.writerow(table.header + [_untaken(name, table.header) for name in names])
@@ -166,9 +169,10 @@ def _decode(body: bytes) -> str:
     try:
         text = body.decode("utf-8-sig")
     except UnicodeDecodeError as error:
-        raise MalformedDocument(f"The body is not UTF-8: byte {error.start} cannot be read.") from error
+        message = f"This is not UTF-8: byte {error.start} cannot be read. A spreadsheet saves it as “CSV UTF-8”."
+        raise MalformedDocument(message) from error
     if "\0" in text:
-        raise MalformedDocument("The body holds a NUL character, which no table does.")
+        raise MalformedDocument("There is a NUL character in it, as no table has; is it saved as CSV?")
     return text
 
 

@@ -8,6 +8,7 @@ from typing import Any
 
 from flask import Flask, Response, current_app, request
 from werkzeug.exceptions import HTTPException, NotFound
+from werkzeug.http import HTTP_STATUS_CODES  # Python's own phrases changed with 3.13
 
 from iris_app import api, inference_protocol, invocations, ui
 from iris_app.exceptions import InputError, InvalidMeasurements, MalformedDocument, ModelUnavailable, TooManyRows
@@ -70,7 +71,7 @@ def _describe(error: Exception) -> Problem:
 
 
 def _problem(status: int, detail: str | None, **more: Any) -> Problem:
-    return Problem(type="about:blank", title=HTTPStatus(status).phrase, status=status, detail=detail or "", **more)
+    return Problem(type="about:blank", title=HTTP_STATUS_CODES[status], status=status, detail=detail or "", **more)
 
 
 def _request_id() -> str:

@@ -66,4 +66,4 @@ class InvalidMeasurements(InputError):
         self.errors = tuple(tell() for tell in islice(tellers, ERRORS_NAMED))
         self.omitted = sum(1 for _ in tellers)
         count = len(self.errors) + self.omitted
-        super().__init__("One value cannot be used." if count == 1 else f"{count} values cannot be used.")
+        super().__init__("One value cannot be used." if count == 1 else f"{count:,} values cannot be used.")

@@ -64,18 +64,20 @@ class Explainer:
             )
 
     def _sentence(self, measurement: Floats, contributions: Floats, species: int, runner_up: int) -> str:
-        place = int(contributions.argmax())
-        if contributions[place] <= 0:
-            return f"No measurement speaks for {SPECIES_NAMES[species]} more than an average flower's would."
-        feature, value = FEATURES[place], float(measurement[place])
-        own, other = (
-            _fit((value - self._means[index, place]) / self._spreads[index, place], feature)
-            for index in (species, runner_up)
-        )
-        but = "but " if own == other else ""
+        """Tell the largest contribution of a value that lies nearer to the species than to the runner-up."""
+        own, other = ((measurement - self._means[index]) / self._spreads[index] for index in (species, runner_up))
+        places = np.flatnonzero((contributions > 0) & (abs(own) < abs(other)))
+        if not len(places):
+            return f"No measurement alone speaks for {SPECIES_NAMES[species]}; all of them together do."
+        place = int(places[contributions[places].argmax()])
+        feature, name, next_name = FEATURES[place], SPECIES_NAMES[species], SPECIES_NAMES[runner_up]
+        fit, next_fit = _fit(own[place], feature), _fit(other[place], feature)
+        how = f"{fit} for {name}, {next_fit} for {next_name}"
+        if fit == next_fit:
+            mean, next_mean = (f"{self._means[index, place]:.1f} {feature.unit}" for index in (species, runner_up))
+            how = f"nearer to the {mean} that are usual for {name} than to {next_name}'s {next_mean}"
         return (
-            f"Mostly because of the {feature.label.lower()}, {number(value)} {feature.unit}: "
-            f"{own} for {SPECIES_NAMES[species]}, {but}{other} for {SPECIES_NAMES[runner_up]}{' too' if but else ''}."
+            f"Mostly because of the {feature.label.lower()}, {number(float(measurement[place]))} {feature.unit}: {how}."
         )
 
 

@@ -2,7 +2,9 @@
 
 from http import HTTPStatus
 
-from flask import Flask, Response, request
+from flask import Flask, Response
+
+from iris_app.assets import is_versioned
 
 CONTENT_SECURITY_POLICY = "; ".join(
     [
@@ -32,6 +34,6 @@ def init_app(app: Flask) -> None:
 def _add_headers(response: Response) -> Response:
     for name, value in HEADERS.items():
         response.headers.setdefault(name, value)
-    if "v" in request.args and str(request.endpoint).endswith("static") and response.status_code == HTTPStatus.OK:
+    if response.status_code == HTTPStatus.OK and is_versioned():
         response.headers["Cache-Control"] = "public, max-age=31536000, immutable"
     return response

@@ -52,6 +52,10 @@ class Feature:
         """Say that there is no value."""
         return f"{self.label} is missing."
 
+    def accepts_tenth(self, value: float) -> bool:
+        """Say whether a value that is too large would do in millimetres."""
+        return self.unit == "cm" and self.at_most < value <= 10 * self.at_most
+
     def complaint(self, value: object) -> str | None:
         """Say what is wrong with a value, or None where nothing is.
 
@@ -60,7 +64,8 @@ class Feature:
         if isinstance(value, bool) or not isinstance(value, int | float):
             return f"{self.label} must be a number in {self.unit}, not {_kind(value)}."
         if not self.above < value <= self.at_most:
-            return f"{self.label} must be {self.bounds}, not {number(value)}."
+            hint = f" In millimetres? Then it is {value / 10:.4g} {self.unit}." if self.accepts_tenth(value) else ""
+            return f"{self.label} must be {self.bounds}, not {number(value)}.{hint}"
         return None
 
 

@@ -84,7 +84,7 @@ class Training(msgspec.Struct, frozen=True, kw_only=True):
     species: list[SpeciesSummary]
     farthest_distance: float
     scores: Scores
-    flowers: list[Flower]
+    flowers: Annotated[list[Flower], Meta(min_length=1)]
     golden_rows: Annotated[list[GoldenRow], Meta(min_length=1)]
 
 

@@ -25,7 +25,7 @@ ABOUT = About(
     model="A multinomial logistic regression over measurements that are scaled to zero mean and unit variance: each "
     "species gets a weighted sum of the four, and the sums become probabilities by a softmax.",
     data="Three quarters of the 150 flowers that Edgar Anderson measured and R. A. Fisher published in 1936, fifty of "
-    "each species; the last quarter was held out to see how good the model is.",
+    "each species; a quarter was held out to see how good the model is.",
     limits="Anything that matters. It knows three species, and takes whatever it is shown for one of them; it learnt "
     "from few flowers of one time; and it does not replace a botanist with a key.",
 )
@@ -92,8 +92,9 @@ def train() -> tuple[Any, Training, bytes]:
 def draw_pairplot(training: Training) -> bytes:
     """Draw the flowers that training saw by each pair of features, with densities on the diagonal, as SVG."""
     labels = [feature.title for feature in FEATURES]
-    frame = pd.DataFrame([flower.measurement for flower in training.flowers], columns=labels)
-    frame["Species"] = [SPECIES[flower.species].label for flower in training.flowers]
+    flowers = sorted(training.flowers, key=lambda flower: flower.species)  # seaborn gives out shapes as species appear
+    frame = pd.DataFrame([flower.measurement for flower in flowers], columns=labels)
+    frame["Species"] = [SPECIES[flower.species].label for flower in flowers]
     names = [one.label for one in SPECIES]
     drawn = io.BytesIO()
     # The same drawing gets the same bytes: no date in it, and identifiers that do not depend on chance.

@@ -31,8 +31,9 @@ def typed(page: Page) -> dict[str, str]:
 
 
 @pytest.mark.parametrize("javascript", [True, False])
-def test_a_flower_is_classified_and_tried_again(open_page: OpenPage, javascript: bool) -> None:
-    page = open_page(java_script_enabled=javascript)
+@pytest.mark.parametrize("width", [360, 1280])
+def test_a_flower_is_classified_and_tried_again(open_page: OpenPage, javascript: bool, width: int) -> None:
+    page = open_page(java_script_enabled=javascript, viewport={"width": width, "height": 800})
     fill(page, FORM)
     page.get_by_role("button", name="Classify").click()
     expect(page.get_by_role("heading", level=1)).to_have_text("Predicted class: Setosa")
@@ -162,11 +163,11 @@ def test_a_bad_file_is_told_and_its_rest_classified_without_choosing_it_again(op
     page = open_page("/batch")
     choose(page, TABLE.replace("5.1", "wide"))
     page.get_by_role("button", name="Classify the file").click()
-    expect(page.get_by_role("alert")).to_contain_text("Line 2, column Sepal.Length: Sepal length must be a number")
+    expect(page.locator(".alert")).to_contain_text("Line 2, column Sepal.Length: Sepal length must be a number")
     expect(page.get_by_role("status")).to_have_text("One value cannot be used.")
     page.get_by_label("Leave out rows that cannot be read").check()
     page.get_by_role("button", name="Classify the file").click()
-    expect(page.get_by_text("1 row was left out.")).to_be_visible()
+    expect(page.get_by_text("Rows were left out, with 1 value that cannot be used.")).to_be_visible()
     expect(page.get_by_role("status")).to_have_text("1 flower")
 
 
@@ -278,7 +279,78 @@ def test_a_lost_server_is_told(open_page: OpenPage) -> None:
     page = open_page(FLOWER)
     page.route("**/classify?*", lambda route: route.abort())
     field(page, "Petal length").fill("5.1")
-    expect(page.get_by_role("status")).to_contain_text("Press Classify to try again")
+    expect(page.locator(".alert")).to_contain_text(
+        "The answer below is not up to date: the server could not be reached."
+    )
+    expect(page.get_by_role("status")).to_contain_text("Press Classify to try again.")
+    page.unroute("**/classify?*")
+    field(page, "Petal length").fill("5.2")
+    expect(page.locator(".alert")).to_contain_text("Take this answer with care.")
+
+
+def test_an_answer_that_is_no_page_is_told(open_page: OpenPage) -> None:
+    page = open_page(FLOWER)
+    page.route("**/classify?*", lambda route: route.fulfill(body="Bad Gateway", content_type="text/plain"))
+    field(page, "Petal length").fill("5.1")
+    expect(page.locator(".alert")).to_contain_text("The answer below is not up to date")
+
+
+def test_what_is_cleared_is_no_longer_answered(open_page: OpenPage) -> None:
+    page = open_page(FLOWER)
+    field(page, "Sepal width").fill("wide")
+    expect(field(page, "Sepal width")).to_have_attribute("aria-invalid", "true")
+    expect(page.locator(".panel")).to_have_count(0)
+    field(page, "Sepal width").fill("")
+    expect(field(page, "Sepal width")).to_have_attribute("aria-invalid", "false")
+
+
+def test_an_upload_that_is_too_large_is_told(open_page: OpenPage) -> None:
+    page = open_page("/batch")
+    choose(page, "x" * (17 * 1024 * 1024))
+    page.get_by_role("button", name="Classify the file").click()
+    expect(page.locator("#outcome .alert")).to_contain_text("That was too much at once")
+    expect(page.get_by_role("button", name="Classify the file")).to_be_focused()
+
+
+def test_a_file_that_changed_since_it_was_chosen_is_asked_for_again(open_page: OpenPage, tmp_path: Path) -> None:
+    page = open_page("/batch")
+    file = tmp_path / "irises.csv"
+    file.write_text(TABLE.replace("5.1", "wide"))
+    page.get_by_label("A CSV file").set_input_files(file)
+    page.get_by_role("button", name="Classify the file").click()
+    expect(page.locator("#outcome .alert")).to_contain_text("One value cannot be used.")
+    file.write_text(TABLE)
+    page.get_by_role("button", name="Classify the file").click()
+    expect(page.locator("#outcome .alert")).to_contain_text("The file has changed since you chose it.")
+    page.get_by_label("A CSV file").set_input_files(file)
+    page.get_by_role("button", name="Classify the file").click()
+    expect(page.get_by_role("heading", name="2 flowers")).to_be_visible()
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("text", ["good", "bad"])
+def test_what_came_of_a_file_is_accessible(open_page: OpenPage, scheme: str, text: str) -> None:
+    page = open_page("/batch", color_scheme=scheme)
+    choose(page, TABLE if text == "good" else TABLE.replace("5.1", "wide"))
+    page.get_by_role("button", name="Classify the file").click()
+    expect(page.locator("#outcome > *").first).to_be_visible()
+    assert Axe().run(page).response["violations"] == []
+
+
+def test_a_result_prints_without_what_only_a_screen_needs(open_page: OpenPage) -> None:
+    page = open_page(FLOWER, color_scheme="dark")
+    page.emulate_media(media="print", color_scheme="dark")
+    expect(page.get_by_role("heading", level=1)).to_be_visible()
+    expect(page.get_by_role("navigation")).to_be_hidden()
+    expect(page.get_by_role("button", name="Classify")).to_be_hidden()
+    assert page.evaluate("getComputedStyle(document.body).backgroundColor") == "rgb(255, 255, 255)"
+
+
+def test_a_bad_file_is_told_without_javascript(open_page: OpenPage) -> None:
+    page = open_page("/batch", java_script_enabled=False)
+    choose(page, TABLE.replace("5.1", "wide"))
+    page.get_by_role("button", name="Classify the file").click()
+    expect(page.get_by_role("alert")).to_contain_text("Line 2, column Sepal.Length")
 
 
 def open_documentation(open_page: OpenPage, **settings: object) -> Page:

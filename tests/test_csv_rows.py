@@ -113,13 +113,13 @@ def test_a_header_alone_is_a_table_without_rows() -> None:
 
 
 def test_every_bad_cell_is_named_with_its_line_and_column() -> None:
-    text = f'note,{HEADER}\n"a\nb",wide,3.5,31,0.2\nc,5.1,3.5,1.4,0.2\nd,5.1,,1_0,nan\n'
+    text = f'note,{HEADER}\n"a\nb",wide,3.5,301,0.2\nc,5.1,3.5,1.4,0.2\nd,5.1,,1_0,nan\n'
     assert refusal(text) == [
         (2, "sepal_length", 'Line 2, column sepal_length: Sepal length must be a number in cm, not "wide".'),
         (
             2,
             "petal_length",
-            "Line 2, column petal_length: Petal length must be greater than 0 and at most 30 cm, not 31.",
+            "Line 2, column petal_length: Petal length must be greater than 0 and at most 30 cm, not 301.",
         ),
         (5, "sepal_width", "Line 5, column sepal_width: Sepal width is missing."),
         (5, "petal_length", 'Line 5, column petal_length: Petal length must be a number in cm, not "1_0".'),
@@ -159,15 +159,20 @@ def test_two_columns_of_one_feature_are_named() -> None:
 
 @pytest.mark.parametrize("body", [b"", b"\n\n", b"\xef\xbb\xbf", b" \n,,\n".replace(b" ", b"")])
 def test_an_empty_body_is_malformed(body: bytes) -> None:
-    assert malformed(body) == "The body is empty; a table begins with the names of its columns."
+    assert malformed(body) == "It is empty; a table begins with the names of its columns."
 
 
 def test_what_is_not_utf_8_is_malformed() -> None:
-    assert malformed(HEADER.encode() + b"\n5.1,3.5,1.4,\xff") == "The body is not UTF-8: byte 62 cannot be read."
+    assert malformed(HEADER.encode() + b"\n5.1,3.5,1.4,\xff") == (
+        "This is not UTF-8: byte 62 cannot be read. A spreadsheet saves it as “CSV UTF-8”."
+    )
 
 
 def test_a_nul_is_malformed() -> None:
-    assert malformed(f"{HEADER}\n5.1,3.5,1.4,0\0".encode()) == "The body holds a NUL character, which no table does."
+    assert (
+        malformed(f"{HEADER}\n5.1,3.5,1.4,0\0".encode())
+        == "There is a NUL character in it, as no table has; is it saved as CSV?"
+    )
 
 
 def test_a_quote_that_is_never_closed_is_malformed() -> None:

@@ -76,7 +76,7 @@ def test_an_error_without_words_of_its_own_tells_the_standard_s(app: Flask) -> N
     app.add_url_rule("/teapot", view_func=lambda: abort(418))
     answer = app.test_client().get("/teapot")
     assert answer.status_code == 418
-    assert "I&#39;m a Teapot" in answer.text
+    assert "I&#39;m a teapot" in answer.text
 
 
 def test_the_wrong_method_on_a_page_is_a_405_with_the_right_ones(client: FlaskClient) -> None:

@@ -47,10 +47,13 @@ def test_the_runner_up_is_the_next_likely(model: Model, values: list[float]) -> 
     [
         ([5.1, 3.5, 1.4, 0.2], "the petal length, 1.4 cm: typical for setosa, far too short for versicolor."),
         ([6.5, 3.0, 5.6, 2.0], "the petal width, 2 cm: typical for virginica, too wide for versicolor."),
-        ([6.0, 2.7, 5.0, 1.6], "the petal length, 5 cm: typical for virginica, but typical for versicolor too."),
+        (
+            [6.0, 2.7, 5.0, 1.6],
+            "the petal length, 5 cm: nearer to the 5.6 cm that are usual for virginica than to versicolor's 4.2 cm.",
+        ),
         (
             [30.0, 30.0, 30.0, 30.0],
-            "the petal width, 30 cm: far too wide for virginica, but far too wide for versicolor too.",
+            "the petal width, 30 cm: nearer to the 2.0 cm that are usual for virginica than to versicolor's 1.3 cm.",
         ),
     ],
 )
@@ -58,7 +61,16 @@ def test_the_reason_is_told_in_a_sentence(model: Model, values: list[float], sen
     assert explain(model, values)[1].sentence == f"Mostly because of {sentence}"
 
 
-def test_an_average_flower_has_no_reasons_of_its_own(model: Model) -> None:
+def test_a_flower_for_which_nothing_alone_speaks_is_told_so(model: Model) -> None:
     average = [summary.mean for summary in model.manifest.features]
     species, explanation = explain(model, average)
-    assert explanation.sentence == f"No measurement speaks for {species} more than an average flower's would."
+    assert explanation.sentence == f"No measurement alone speaks for {species}; all of them together do."
+
+
+def test_no_reason_speaks_against_its_answer(model: Model) -> None:
+    for flower in model.manifest.flowers:
+        _, explanation = explain(model, flower.measurement)
+        assert "typical for " not in explanation.sentence.split(", ")[-1]
+        for feature in FEATURES:
+            if f"because of the {feature.label.lower()}," in explanation.sentence:
+                assert getattr(explanation.contributions, feature.name) > 0

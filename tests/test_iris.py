@@ -28,7 +28,12 @@ def test_what_is_no_number_is_told_what_it_is(value: object, kind: str) -> None:
 
 
 def test_a_value_just_out_of_bounds_is_not_rounded_into_them() -> None:
-    assert str(SEPAL_LENGTH.complaint(30.000000000000004)).endswith("not 30.000000000000004.")
+    assert "not 30.000000000000004." in str(SEPAL_LENGTH.complaint(30.000000000000004))
+
+
+def test_a_value_that_would_do_in_millimetres_is_told_in_centimetres() -> None:
+    assert str(SEPAL_LENGTH.complaint(51)).endswith("not 51. In millimetres? Then it is 5.1 cm.")
+    assert str(SEPAL_LENGTH.complaint(301)).endswith("not 301.")
 
 
 @given(st.floats(allow_nan=False, allow_infinity=False))

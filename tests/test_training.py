@@ -3,6 +3,7 @@ import xml.etree.ElementTree as ET
 import msgspec
 import numpy as np
 import pytest
+import seaborn as sns
 from sklearn.datasets import load_iris
 from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import Pipeline
@@ -10,7 +11,7 @@ from sklearn.preprocessing import StandardScaler
 
 from iris_app.iris import FEATURES, SPECIES
 from iris_app.manifest import Training
-from iris_app.training import load_data, train
+from iris_app.training import MARKERS, draw_pairplot, load_data, train
 
 
 @pytest.fixture(scope="module")
@@ -92,3 +93,15 @@ def test_the_picture_of_the_data_is_svg_with_every_feature(trained: tuple[Pipeli
     assert root.tag == "{http://www.w3.org/2000/svg}svg"
     assert b"<script" not in trained[2]
     assert len(trained[2]) > 100_000
+
+
+def test_the_picture_gives_each_species_the_shape_that_the_pages_give_it(
+    monkeypatch: pytest.MonkeyPatch, trained: tuple[Pipeline, Training, bytes]
+) -> None:
+    drawn: list[sns.PairGrid] = []
+    pairplot = sns.pairplot
+    monkeypatch.setattr(sns, "pairplot", lambda *args, **kwargs: drawn.append(pairplot(*args, **kwargs)) or drawn[-1])
+    draw_pairplot(trained[1])
+    legend = drawn[0].legend
+    assert [text.get_text() for text in legend.texts] == [species.label for species in SPECIES]
+    assert [handle.get_marker() for handle in legend.legend_handles] == MARKERS

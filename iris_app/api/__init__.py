@@ -1,5 +1,5 @@
 """The door for programs: JSON in, JSON out, under ``/api``."""
 
-from iris_app.api.views import bp, tell
+from iris_app.api.views import bp, swagger, tell
 
-__all__ = ["bp", "tell"]
+__all__ = ["bp", "swagger", "tell"]

@@ -3,7 +3,7 @@
 from importlib.metadata import version
 from importlib.resources import files
 
-from flask import Blueprint, Response, current_app, render_template, request, send_from_directory
+from flask import Blueprint, Response, current_app, render_template, request
 from msgspec import Struct
 from werkzeug.datastructures import MIMEAccept
 from werkzeug.exceptions import NotAcceptable, UnsupportedMediaType
@@ -17,6 +17,15 @@ from iris_app.model_service import get_model
 from iris_app.problem import Problem
 
 bp = Blueprint("api", __name__, url_prefix="/api", static_folder="static", template_folder="templates")
+
+# Swagger UI's own files, beside the page that uses them.
+swagger = Blueprint(
+    "swagger",
+    __name__,
+    url_prefix="/api/docs",
+    static_folder=str(files("flask_swagger_ui") / "dist"),
+    static_url_path="",
+)
 
 
 @bp.post("/classify")
@@ -68,12 +77,6 @@ def specification() -> Response:
 def docs() -> str:
     """Show the API's documentation, in which it can be tried."""
     return render_template("api/docs.html")
-
-
-@bp.get("/docs/<path:filename>")
-def docs_file(filename: str) -> Response:
-    """Serve a file of Swagger UI."""
-    return send_from_directory(str(files("flask_swagger_ui") / "dist"), filename)
 
 
 def tell(problem: Problem) -> Response:

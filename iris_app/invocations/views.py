@@ -1,7 +1,6 @@
 """``/invocations`` and ``/ping``, and the same at the addresses that Vertex AI names."""
 
 import re
-from http import HTTPStatus
 from typing import Any, TypeVar
 
 import msgspec
@@ -10,6 +9,7 @@ from flask import Flask, Response, current_app, request
 from msgspec import UNSET, Raw, UnsetType
 from numpy.typing import NDArray
 from werkzeug.exceptions import UnsupportedMediaType
+from werkzeug.http import HTTP_STATUS_CODES
 
 from iris_app import csv_rows, json_rows
 from iris_app.body import read_body
@@ -113,8 +113,9 @@ def _decode(body: bytes, kind: type[Decoded]) -> Decoded:
 
 def tell(problem: Problem) -> Response:
     """Tell a hosting service what went wrong, as MLflow does."""
-    status = HTTPStatus.BAD_REQUEST if problem.errors else HTTPStatus(problem.status)
-    return _json({"error_code": status.name, "message": problem.summary}, status)
+    status = 400 if problem.errors else problem.status
+    code = HTTP_STATUS_CODES[status].upper().replace(" ", "_")
+    return _json({"error_code": code, "message": problem.summary}, status)
 
 
 def _json(document: dict[str, Any], status: int = 200) -> Response:

@@ -17,10 +17,13 @@ from iris_app.csv_rows import Table
 from iris_app.exceptions import InvalidMeasurements, MalformedDocument, TooManyRows
 from iris_app.iris import FEATURES, SPECIES, SPECIES_NAMES, Prediction, number, species_spelt
 from iris_app.model_service import get_model
-from iris_app.ui.blueprint import bp
+from iris_app.ui.blueprint import bp, status
 
 # How many rows the page shows; the file that can be downloaded has all of them.
 ROWS_SHOWN = 50
+
+# How much of a file's name its answers keep.
+LONGEST_NAME = 80
 
 # What a column may be called that names each flower's species.
 SPECIES_COLUMNS = {"species", "class", "variety", "target", "label"}
@@ -32,6 +35,16 @@ class BatchForm(FlaskForm):  # type: ignore[misc] # Flask-WTF has no types
     file = FileField("A CSV file", [FileRequired("Choose a file first.")])
     skip_bad_rows = BooleanField("Leave out rows that cannot be read, and classify the others")
     keep_formulas = BooleanField("Keep cells that look like formulas as they are, without an apostrophe before them")
+
+
+@dataclass(frozen=True, slots=True)
+class Agreement:
+    """How often which species of a file was taken for which, how many agree, and how many names mean no species."""
+
+    matrix: list[list[int]]
+    agreeing: int
+    named: int
+    unknown: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,14 +73,16 @@ class Outcome:
         return list(zip(self.table.rows[:ROWS_SHOWN], self.predictions, strict=False))
 
     @property
-    def agreement(self) -> list[list[int]] | None:
-        """How often which species of the file was taken for which, or None where no column names the species."""
-        place = next((at for at, name in enumerate(self.table.header) if name.strip().lower() in SPECIES_COLUMNS), None)
-        if place is None:
+    def agreement(self) -> Agreement | None:
+        """How the answers agree with the column that names the species, where there is one."""
+        columns = [at for at, name in enumerate(self.table.header) if name.strip().lower() in SPECIES_COLUMNS]
+        readings = [[species_spelt(row[at]) for row in self.table.rows] for at in columns]
+        named = max(readings, key=lambda reading: sum(map(bool, reading)), default=[])
+        pairs = Counter((one.name, two.species) for one, two in zip(named, self.predictions, strict=False) if one)
+        if not pairs:
             return None
-        named = [species_spelt(row[place]) for row in self.table.rows]
-        pairs = Counter((one.name, two.species) for one, two in zip(named, self.predictions, strict=True) if one)
-        return [[pairs[actual, predicted] for predicted in SPECIES_NAMES] for actual in SPECIES_NAMES]
+        matrix = [[pairs[actual, predicted] for predicted in SPECIES_NAMES] for actual in SPECIES_NAMES]
+        return Agreement(matrix, sum(pairs[name, name] for name in SPECIES_NAMES), pairs.total(), named.count(None))
 
 
 @bp.get("/batch")
@@ -82,15 +97,15 @@ def classify_batch() -> str | tuple[str, int]:
     form = BatchForm(CombinedMultiDict((request.files, request.form)))
     if not form.validate():
         expired = bool(form.csrf_token.errors)
-        return _page(form, expired=expired), 400 if expired else 422
+        return _page(form, expired=expired), status(400 if expired else 422)
     try:
         return _page(form, outcome=_classify(form))
     except InvalidMeasurements as error:
-        return _page(form, error=error), 422
+        return _page(form, error=error), status(422)
     except MalformedDocument as error:
-        return _page(form, error=error), 400
+        return _page(form, error=error), status(400)
     except TooManyRows as error:
-        return _page(form, error=error), 413
+        return _page(form, error=error), status(413)
 
 
 @bp.get("/batch/sample.csv")
@@ -109,7 +124,7 @@ def _classify(form: BatchForm) -> Outcome:
     table = csv_rows.read(body, current_app.config["MAX_BATCH_ROWS"], skip_bad_rows=form.skip_bad_rows.data)
     predictions = get_model().classify(table.measurements)
     written = csv_rows.write(table if form.keep_formulas.data else csv_rows.guard(table), predictions)
-    stem = PurePath(secure_filename(form.file.data.filename)).stem or "irises"
+    stem = secure_filename(PurePath(form.file.data.filename).stem)[:LONGEST_NAME] or "irises"
     download = "data:text/csv;base64," + base64.b64encode(written.encode()).decode()
     return Outcome(table, predictions, f"{stem}-classified.csv", download)
 

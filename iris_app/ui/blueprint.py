@@ -1,9 +1,9 @@
 """The blueprint of the pages, and what their templates use."""
 
-from flask import Blueprint
+from flask import Blueprint, request
 
+from iris_app.assets import static
 from iris_app.iris import number
-from iris_app.ui.assets import static
 from iris_app.ui.charts import percent
 
 bp = Blueprint("ui", __name__, static_folder="static", static_url_path="/static", template_folder="templates")
@@ -11,3 +11,8 @@ bp = Blueprint("ui", __name__, static_folder="static", static_url_path="/static"
 bp.add_app_template_filter(number)
 bp.add_app_template_filter(percent)
 bp.add_app_template_global(static)
+
+
+def status(code: int) -> int:
+    """Return the status of a page that tells an error: a script that asks for the page to show it is not at fault."""
+    return 200 if "X-Live" in request.headers else code

@@ -39,8 +39,8 @@ class Axis:
 
     @property
     def ticks(self) -> list[tuple[float, str]]:
-        """Return the place and label of each tick: four to nine of them, at round values."""
-        rough = (self.high - self.low) / 5
+        """Return the place and label of each tick: a few, at round values."""
+        rough = (self.high - self.low) / 6
         power = 10.0 ** math.floor(math.log10(rough))
         step = next(power * factor for factor in (1, 2, 5, 10) if power * factor >= rough)
         first, last = math.ceil(self.low / step), math.floor(self.high / step)
@@ -94,9 +94,16 @@ def _panel(
         for flower in flowers
     ]
     this = (x_axis.place(measurement[across]), HEIGHT - y_axis.place(measurement[up]))
+    answer = SPECIES_NAMES[int(classify(np.array([measurement]))[0].argmax())]
     regions = _regions(across, up, x_axis, y_axis, measurement, classify)
     return Panel(
-        title, x_axis, y_axis, places, this, regions, _describe(title, x_axis, y_axis, measurement, places, this)
+        title,
+        x_axis,
+        y_axis,
+        places,
+        this,
+        regions,
+        _describe(title, x_axis, y_axis, measurement, places, this, answer),
     )
 
 
@@ -128,6 +135,7 @@ def _describe(
     measurement: Sequence[float],
     places: Iterable[tuple[float, float, int]],
     this: tuple[float, float],
+    answer: str,
 ) -> str:
     """Say in a sentence what a panel shows."""
     nearest = sorted(places, key=lambda place: math.dist(place[:2], this))[:NEIGHBOURS]
@@ -137,7 +145,10 @@ def _describe(
         for axis in (x_axis, y_axis)
     )
     among = ", ".join(f"{count} {name}" for name, count in counts)
-    return f"{title}: this flower ({values}) among those of the training; the {NEIGHBOURS} nearest to it are {among}."
+    return (
+        f"{title}: this flower ({values}) among those of the training; the {NEIGHBOURS} nearest to it are {among}. "
+        f"It lies where the model answers {answer}."
+    )
 
 
 @dataclass(frozen=True, slots=True)

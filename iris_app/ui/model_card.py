@@ -1,7 +1,7 @@
 """``/model``: what answers, what it learnt from, and how far to trust it."""
 
 import msgspec
-from flask import Response, render_template
+from flask import Response, render_template, request
 from werkzeug.exceptions import NotFound
 
 from iris_app.iris import FEATURES, SPECIES
@@ -28,12 +28,13 @@ def manifest() -> Response:
 
 @bp.get("/model/<version>/pairplot.svg")
 def pairplot(version: str) -> Response:
-    """Show the data that a version of the model was trained on; under its version, a picture never changes."""
+    """Show the data that a version of the model was trained on; under its own digest, the picture never changes."""
     model = get_model()
     if version != model.version or model.pairplot is None:
         raise NotFound
     answer = Response(model.pairplot, mimetype="image/svg+xml")
-    answer.headers["Cache-Control"] = "public, max-age=31536000, immutable"
+    if request.args.get("v") == model.manifest.pairplot_sha256:
+        answer.headers["Cache-Control"] = "public, max-age=31536000, immutable"
     # As a page of its own, the picture may style itself as matplotlib does, and nothing else.
     answer.headers["Content-Security-Policy"] = "default-src 'none'; style-src 'unsafe-inline'"
     return answer

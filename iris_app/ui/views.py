@@ -11,7 +11,7 @@ from iris_app.iris import FEATURES, SPECIES, number
 from iris_app.manifest import FeatureSummary
 from iris_app.model_service import get_model
 from iris_app.ui import charts
-from iris_app.ui.blueprint import bp
+from iris_app.ui.blueprint import bp, status
 from iris_app.ui.forms import MeasurementForm
 
 Page = str | tuple[str, int] | WerkzeugResponse
@@ -51,7 +51,7 @@ def show() -> Page:
 
 def _answer(form: MeasurementForm) -> Page:
     if form.wrong_fields:
-        return _form_page(form, 422)
+        return _form_page(form, status(422))
     model = get_model()
     measurement = form.measurement
     (prediction,) = model.classify(measurement, explain=True)
@@ -69,7 +69,7 @@ def _answer(form: MeasurementForm) -> Page:
     )
 
 
-def _form_page(form: MeasurementForm, status: int = 200, *, expired: bool = False) -> Page:
+def _form_page(form: MeasurementForm, code: int = 200, *, expired: bool = False) -> Page:
     try:
         ranges = _ranges(get_model().manifest.features)
     except ModelUnavailable:  # the form can wait for its answer; whoever sends it is told
@@ -77,7 +77,7 @@ def _form_page(form: MeasurementForm, status: int = 200, *, expired: bool = Fals
     page = render_template(
         "ui/home.html", form=form, ranges=ranges, examples=_examples(), features=FEATURES, expired=expired
     )
-    return page, status
+    return page, code
 
 
 def _examples() -> dict[str, str]:

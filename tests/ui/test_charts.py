@@ -15,7 +15,7 @@ def left_is_first(rows: np.ndarray) -> np.ndarray:  # type: ignore[type-arg]
     return np.where(rows[:, 2:3] < 4, [[1.0, 0.0, 0.0]], [[0.0, 0.0, 1.0]])
 
 
-@given(low=st.floats(0, 30), width=st.floats(0.01, 30))
+@given(low=st.floats(0, 30), width=st.floats(0.5, 30))
 def test_ticks_are_few_and_at_round_values_within_the_axis(low: float, width: float) -> None:
     axis = Axis(FEATURES[0], low, low + width, WIDTH)
     ticks = axis.ticks

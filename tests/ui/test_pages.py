@@ -122,7 +122,7 @@ def test_the_answer_says_why(client: FlaskClient) -> None:
 
 
 def test_a_model_without_reasons_says_so(app: Flask, model_path: Path) -> None:
-    classifier, training, pairplot = train()
+    _, training, pairplot = train()
     save(model_path, KNeighborsClassifier().fit(*load_data()), replace_golden_rows(training), pairplot)
     app.extensions["model_service"] = ModelService(model_path)
     text = app.test_client().get("/classify", query_string=FORM).text
@@ -130,7 +130,6 @@ def test_a_model_without_reasons_says_so(app: Flask, model_path: Path) -> None:
     assert "Mostly because" not in text
     answer = app.test_client().post("/api/classify?explain=true", json={one.name: one.example for one in FEATURES})
     assert answer.get_json()["explanation"] is None
-    assert type(classifier).__name__ == "Pipeline"
 
 
 def replace_golden_rows(training: Training) -> Training:
@@ -142,7 +141,7 @@ def replace_golden_rows(training: Training) -> Training:
 def test_the_answer_shows_where_the_flower_lies(client: FlaskClient) -> None:
     text = client.get("/classify", query_string=FORM).text
     labels = [unescape(label) for label in re.findall(r'<svg class="panel"[^>]*aria-label="([^"]+)"', text)]
-    among = "among those of the training; the 10 nearest to it are 10 setosa."
+    among = "among those of the training; the 10 nearest to it are 10 setosa. It lies where the model answers setosa."
     assert labels == [
         f"Sepals: this flower (sepal length 5.1 cm, sepal width 3.5 cm) {among}",
         f"Petals: this flower (petal length 1.4 cm, petal width 0.2 cm) {among}",
@@ -166,6 +165,24 @@ def test_static_files_are_kept_for_long_under_their_version(client: FlaskClient)
     with client.get(address) as kept, client.get("/static/app.css") as asked_again:
         assert kept.headers["Cache-Control"] == "public, max-age=31536000, immutable"
         assert asked_again.headers["Cache-Control"] == "no-cache"
+    with client.get("/static/app.css?v=another") as foreign:
+        assert foreign.headers["Cache-Control"] == "no-cache"
+    assert client.get("/static/missing.css?v=x").status_code == 404
+
+
+@pytest.mark.parametrize("page", ["/home", "/api/docs", "/batch"])
+def test_every_style_and_script_has_a_versioned_address(client: FlaskClient, page: str) -> None:
+    addresses = re.findall(r'<(?:script src|link rel="stylesheet" href)="([^"]+)"', client.get(page).text)
+    assert len(addresses) >= 3
+    for address in addresses:
+        with client.get(address) as answer:
+            assert "immutable" in answer.headers["Cache-Control"]
+
+
+def test_a_script_that_shows_the_answer_gets_it_whatever_it_says(client: FlaskClient) -> None:
+    answer = client.get("/classify?slen=x", headers={"X-Live": "1"})
+    assert answer.status_code == 200
+    assert "is-invalid" in answer.text
 
 
 def test_a_usual_flower_is_answered_without_warnings(client: FlaskClient) -> None:
@@ -205,7 +222,7 @@ def test_a_number_is_read_as_people_write_it(client: FlaskClient, text: str) -> 
         ("5.1.2", "Sepal length must be a number in cm, for example 5.1."),
         ("0", "Sepal length must be greater than 0 and at most 30 cm, not 0."),
         ("-1", "Sepal length must be greater than 0 and at most 30 cm, not -1."),
-        ("51", "Sepal length must be greater than 0 and at most 30 cm, not 51."),
+        ("51", "Sepal length must be greater than 0 and at most 30 cm, not 51. In millimetres? Then it is 5.1 cm."),
         ("inf", "Sepal length must be greater than 0 and at most 30 cm, not a number beyond all bounds."),
         ("1e400", "Sepal length must be greater than 0 and at most 30 cm, not a number beyond all bounds."),
     ],

@@ -9,54 +9,60 @@ const PAUSE = 250; // milliseconds without a key before the server is asked
 let timer = 0;
 let asked = null;
 
-form.addEventListener("input", () => {
+form.addEventListener("input", (event) => {
   clearTimeout(timer);
-  timer = setTimeout(answer, PAUSE);
+  asked?.abort(); // whatever it answers, it is not what stands in the form now
+  if (fields.every((field) => field.value.trim() !== "")) timer = setTimeout(answer, PAUSE);
+  else mark(event.target, "");
 });
 
 async function answer() {
-  if (fields.some((field) => field.value.trim() === "")) return; // still being filled in
-  asked?.abort();
   asked = new AbortController();
   const address = `${form.dataset.answers}?${new URLSearchParams(fields.map((field) => [field.name, field.value]))}`;
-  let response, text;
+  let text;
   try {
-    response = await fetch(address, { signal: asked.signal });
+    const response = await fetch(address, { signal: asked.signal, headers: { "X-Live": "1" } });
     text = await response.text();
   } catch (error) {
-    if (error.name !== "AbortError") announce("The answer could not be brought up to date. Press Classify to try again.");
+    if (error.name !== "AbortError") fail("The answer below is not up to date: the server could not be reached.");
     return;
   }
   const page = new DOMParser().parseFromString(text, "text/html");
-  if (page.getElementById("measurement")) show(page, response.ok ? address : null);
-  else announce(page.querySelector("h1").textContent);
+  if (page.getElementById("measurement")) show(page, address);
+  else fail(`The answer below is not up to date: ${page.querySelector("h1")?.textContent ?? "the server could not be reached"}.`);
 }
 
 function show(page, address) {
-  fields.forEach((field) => mirror(field, page.getElementById(field.id), page));
-  if (address === null) {
-    announce(page.querySelector("[role=alert]").textContent);
-    replace(page, "verdict");
-    return;
-  }
-  announce(page.querySelector("#verdict .lead").textContent);
-  if (!document.querySelector(".definitions")) document.body.append(page.querySelector(".definitions"));
+  fields.forEach((field) => mark(field, page.getElementById(`${field.id}-error`).textContent));
+  const wrong = page.querySelector("#verdict .alert-link") !== null;
+  announce((wrong ? page.querySelector("#verdict [role=alert]") : page.querySelector("#verdict .lead")).textContent);
+  if (!wrong) history.replaceState(null, "", address);
+  const definitions = page.querySelector(".definitions");
+  if (definitions && !document.querySelector(".definitions")) document.body.append(definitions);
   document.title = page.title;
-  history.replaceState(null, "", address);
   replace(page, "verdict");
   replace(page, "details");
 }
 
-function mirror(field, answered, page) {
-  field.className = answered.className;
-  field.setAttribute("aria-invalid", answered.getAttribute("aria-invalid"));
-  document.getElementById(`${field.id}-error`).textContent = page.getElementById(`${field.id}-error`).textContent;
+function mark(field, error) {
+  field.classList.toggle("is-invalid", error !== "");
+  field.setAttribute("aria-invalid", error !== "");
+  document.getElementById(`${field.id}-error`).textContent = error;
 }
 
 function replace(page, id) {
   const answered = page.getElementById(id);
   answered.querySelectorAll("[role=alert]").forEach((alert) => alert.removeAttribute("role")); // announced already
   document.getElementById(id).replaceWith(answered);
+}
+
+function fail(text) {
+  const alert = document.createElement("p");
+  alert.className = "alert alert-danger";
+  alert.textContent = `${text} Press Classify to try again.`;
+  document.querySelector("#verdict > .alert-danger")?.remove();
+  document.getElementById("verdict").append(alert);
+  announce(alert.textContent);
 }
 
 function announce(text) {

@@ -6,27 +6,47 @@ const form = document.getElementById("upload");
 const button = form.querySelector("button");
 const progress = document.getElementById("progress");
 
-form.addEventListener("submit", (event) => {
+form.file.addEventListener("change", () => mark(""));
+
+form.addEventListener("submit", async (event) => {
   event.preventDefault();
+  if (button.getAttribute("aria-disabled") === "true") return; // one at a time
+  busy(true);
+  const data = new FormData(form);
+  const [file] = form.file.files;
+  if (file) {
+    try {
+      data.set("file", new File([await file.arrayBuffer()], file.name));
+    } catch {
+      form.file.value = ""; // browsers refuse to read a file that changed since it was chosen
+      fail("The file has changed since you chose it. Please choose it again.");
+      return;
+    }
+  }
+  send(data);
+});
+
+function send(data) {
   const request = new XMLHttpRequest(); // fetch does not tell how much was sent
   request.upload.addEventListener("progress", ({ loaded, total }) => report(loaded / total));
   request.addEventListener("load", () => show(new DOMParser().parseFromString(request.responseText, "text/html")));
-  request.addEventListener("error", () => announce("The file could not be sent. Please try again."));
-  request.addEventListener("loadend", () => busy(false));
+  request.addEventListener("error", () => fail("The file could not be sent. Please try again."));
   request.open("POST", form.action);
-  request.send(new FormData(form));
-  busy(true);
-});
+  request.setRequestHeader("X-Live", "1");
+  request.send(data);
+}
 
 function busy(yes) {
-  button.disabled = yes;
+  button.setAttribute("aria-disabled", yes); // still focused, and not pressed again
   progress.classList.toggle("d-none", !yes);
   if (yes) report(0);
 }
 
 function report(share) {
   const bar = progress.querySelector("progress");
-  progress.firstChild.textContent = share < 1 ? "Sending " : "Classifying ";
+  const words = share < 1 ? "Sending" : "Classifying";
+  if (progress.firstChild.textContent.trim() !== words) announce(`${words}…`);
+  progress.firstChild.textContent = `${words} `;
   if (share < 1) bar.value = share;
   else bar.removeAttribute("value"); // sent; how long the answer takes is not known
 }
@@ -34,15 +54,31 @@ function report(share) {
 function show(page) {
   const outcome = page.getElementById("outcome");
   if (outcome === null) {
-    announce(page.querySelector("h1").textContent);
+    const said = [page.querySelector("h1"), page.querySelector(".lead")].map((part) => part?.textContent ?? "");
+    fail(said.join(". ") || "The file could not be classified. Please try again.");
     return;
   }
-  const said = outcome.querySelector("[role=alert] p, h2") ?? page.getElementById("file-error");
-  announce(said.textContent);
-  document.getElementById("file-error").textContent = page.getElementById("file-error").textContent;
-  form.file.className = page.getElementById("file").className;
+  busy(false);
+  mark(page.getElementById("file-error").textContent);
+  announce((outcome.querySelector("[role=alert] p, h2") ?? page.getElementById("file-error")).textContent);
+  outcome.querySelectorAll("[role=alert]").forEach((alert) => alert.removeAttribute("role")); // announced already
   document.title = page.title;
   document.getElementById("outcome").replaceWith(outcome);
+}
+
+function mark(error) {
+  form.file.classList.toggle("is-invalid", error !== "");
+  form.file.setAttribute("aria-invalid", error !== "");
+  document.getElementById("file-error").textContent = error;
+}
+
+function fail(text) {
+  busy(false);
+  const alert = document.createElement("p");
+  alert.className = "alert alert-danger";
+  alert.textContent = text;
+  document.getElementById("outcome").replaceChildren(alert);
+  announce(text);
 }
 
 function announce(text) {
