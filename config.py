@@ -22,6 +22,12 @@ SECRET_KEY: str | None = None
 # Whoever keeps models outside the checkout changes it.
 MODEL_PATH: str = "model.joblib"
 
+# The only sha256 that the artifact may have, in hexadecimal. Whoever wants no other model, however it came, sets it.
+MODEL_SHA256: Annotated[str, Meta(pattern="^[0-9a-f]{64}$")] | None = None
+
+# Seconds within which gunicorn's workers take a model that is published over the old one.
+MODEL_CHECK_SECONDS: Annotated[float, Meta(ge=0.1)] = 2.0
+
 # What the model is called where platforms ask for it by name, under /v2/models.
 MODEL_NAME: Name = "iris"
 

@@ -45,12 +45,15 @@ def on_starting(_server: Any) -> None:
 
 
 def post_worker_init(worker: Any) -> None:
-    """Load the model in each worker, so that no visitor waits for it."""
+    """Load the model in each worker, so that no visitor waits for it, and keep up with what is published."""
     from iris_app.exceptions import ModelUnavailable
-    from iris_app.model_service import get_model
+    from iris_app.model_service import get_service
 
+    with worker.wsgi.app_context():
+        service = get_service()
+    worker.wsgi.extensions["stopping"] = lambda: not worker.alive
+    service.watch(worker.wsgi.config["MODEL_CHECK_SECONDS"])
     try:
-        with worker.wsgi.app_context():
-            worker.log.info("Answering with model %s", get_model().version)
+        worker.log.info("Answering with model %s", service.model.version)
     except ModelUnavailable as error:
         worker.log.error("Answering without a model until there is one: %s", error)

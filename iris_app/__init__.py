@@ -7,7 +7,7 @@ from flask_bootstrap import Bootstrap5
 from flask_compress import Compress
 from werkzeug.middleware.proxy_fix import ProxyFix
 
-from iris_app import api, configuration, errors, headers, inference_protocol, invocations, model_service, ui
+from iris_app import api, configuration, errors, headers, inference_protocol, invocations, model_service, operations, ui
 from iris_app.body import Request
 
 
@@ -35,6 +35,7 @@ def create_app(overrides: Mapping[str, object] | None = None) -> Flask:
     app.register_blueprint(api.swagger)
     app.register_blueprint(inference_protocol.bp)
     invocations.init_app(app)
+    app.register_blueprint(operations.bp)
     errors.init_app(app)
     headers.init_app(app)
     if proxies := app.config["PROXY_COUNT"]:

@@ -24,22 +24,12 @@ from sklearn.exceptions import InconsistentVersionWarning
 
 from iris_app.exceptions import ModelUnavailable
 from iris_app.iris import FEATURES, SPECIES_NAMES
-from iris_app.manifest import Manifest, Training
+from iris_app.manifest import Manifest, Training, manifest_path, pairplot_path
 
 # Probabilities computed elsewhere may differ in their last digits, by the order in which a processor adds.
 TOLERANCE = 1e-9
 
 REMEDY = "Train a model with scripts/train_model.py."
-
-
-def manifest_path(path: Path) -> Path:
-    """Say where the manifest of the artifact at ``path`` lies."""
-    return path.with_name(f"{path.name}.json")
-
-
-def pairplot_path(path: Path) -> Path:
-    """Say where the picture of the data lies that the artifact at ``path`` was trained on."""
-    return path.with_name(f"{path.name}.svg")
 
 
 def save(path: Path, classifier: Any, training: Training, pairplot: bytes) -> Manifest:
@@ -69,8 +59,8 @@ def save(path: Path, classifier: Any, training: Training, pairplot: bytes) -> Ma
     return manifest
 
 
-def load(path: Path) -> tuple[Any, Manifest, bytes | None]:
-    """Read, verify and unpickle the artifact at ``path``.
+def load(path: Path, pinned: str | None = None) -> tuple[Any, Manifest, bytes | None]:
+    """Read, verify and unpickle the artifact at ``path``, whose sha256 must be the ``pinned`` one where there is one.
 
     Returns
     -------
@@ -94,6 +84,8 @@ def load(path: Path) -> tuple[Any, Manifest, bytes | None]:
             f"{path} is not the artifact that its manifest describes: its sha256 is {digest}, "
             f"the manifest's {manifest.sha256}. Put the right pair in place, or train again."
         )
+    if pinned is not None and digest != pinned:
+        raise ModelUnavailable(f"{path} has the sha256 {digest}, and MODEL_SHA256 allows only {pinned}.")
     return _unpickle(path, artifact, manifest), manifest, _read_pairplot(pairplot_path(path), manifest)
 
 

@@ -1,6 +1,7 @@
 """What a model says of itself: the manifest that lies beside its artifact."""
 
 from datetime import datetime
+from pathlib import Path
 from typing import Annotated, Self
 
 import msgspec
@@ -119,3 +120,13 @@ class ModelDescription(msgspec.Struct, frozen=True):
         """Describe the model that a manifest belongs to."""
         shared = {name: getattr(manifest, name) for name in cls.__struct_fields__ if name != "species"}
         return cls(species=SPECIES_NAMES, **shared)
+
+
+def manifest_path(path: Path) -> Path:
+    """Say where the manifest of the artifact at ``path`` lies."""
+    return path.with_name(f"{path.name}.json")
+
+
+def pairplot_path(path: Path) -> Path:
+    """Say where the picture of the data lies that the artifact at ``path`` was trained on."""
+    return path.with_name(f"{path.name}.svg")

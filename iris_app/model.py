@@ -166,9 +166,9 @@ class Model:
         )
 
 
-def load(path: Path) -> Model:
-    """Load the model whose artifact lies at ``path``, or raise ``ModelUnavailable``."""
-    return Model(*artifact.load(path))
+def load(path: Path, pinned: str | None = None) -> Model:
+    """Load the model whose artifact lies at ``path``, with the ``pinned`` sha256, or raise ``ModelUnavailable``."""
+    return Model(*artifact.load(path, pinned))
 
 
 def fold(classifier: Any) -> Affine | None:

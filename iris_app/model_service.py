@@ -1,57 +1,123 @@
 """The one way to a prediction: every door asks ``get_model()`` and hands a float array to its ``classify``.
 
-Only ``init_app``, ``get_model`` and ``model_path`` know Flask.
+Only ``init_app``, ``get_service``, ``get_model`` and ``model_path`` know Flask.
 """
 
+import logging
+import time
 from pathlib import Path
-from threading import Lock
+from threading import Lock, Thread
 from typing import TYPE_CHECKING
 
 from flask import Flask, current_app
+
+from iris_app.exceptions import ModelUnavailable
+from iris_app.manifest import manifest_path
 
 if TYPE_CHECKING:
     from iris_app.model import Model
 
 EXTENSION = "model_service"
 
+logger = logging.getLogger(__name__)
+
+# What of the artifact and its manifest changes when they are replaced; None for one that is not there.
+FilesState = list[tuple[int, int, int] | None]
+
 
 class ModelService:
-    """Hold the model of a process: loaded when it is first asked for, once, and again only after a failure."""
+    """Hold the model of a process: loaded when it is first asked for, and again when another is published.
 
-    def __init__(self, path: Path) -> None:
+    Parameters
+    ----------
+    path : Path
+        Where the artifact lies; its manifest lies beside it.
+    pinned : str, optional
+        The only sha256 that the artifact may have.
+    """
+
+    def __init__(self, path: Path, pinned: str | None = None) -> None:
         self.path = path
+        self.refused: str | None = None
+        self._pinned = pinned
         self._lock = Lock()
         self._model: Model | None = None
+        self._tried: FilesState | None = None
 
     @property
     def model(self) -> "Model":
-        """The model that was loaded from ``path``.
+        """The model that answers.
 
         Raises
         ------
         ModelUnavailable
-            Where it cannot be; the next one who asks tries again.
+            Where none can be loaded; the next one who asks tries again.
         """
         return self._model or self._load()
 
-    def _load(self) -> "Model":
-        from iris_app.model import load  # here, and not above, to keep scikit-learn out of start-up
+    def watch(self, seconds: float) -> None:
+        """Take a model that is published over this one within so many seconds, from now until the process ends."""
+        Thread(target=self._keep_up, args=(seconds / 3,), name="model-watch", daemon=True).start()
 
+    def _load(self) -> "Model":
         with self._lock:
             if self._model is None:
-                self._model = load(self.path)
+                self._model = self._read()
             return self._model
+
+    def _read(self) -> "Model":
+        from iris_app.model import load  # here, and not above, to keep scikit-learn out of start-up
+
+        self._tried = self._state()
+        return load(self.path, self._pinned)
+
+    def _keep_up(self, seconds: float) -> None:
+        """Look at the files now and then; one that changed is taken when it has stopped changing."""
+        seen: FilesState | None = None
+        while True:
+            time.sleep(seconds)
+            before, seen = seen, self._state()
+            if seen == before and seen != self._tried:
+                self._replace()
+
+    def _state(self) -> FilesState:
+        return [_stamp(path) for path in (self.path, manifest_path(self.path))]
+
+    def _replace(self) -> None:
+        """Load what was published beside what answers, and let it answer if it can be trusted."""
+        try:
+            model = self._read()
+        except ModelUnavailable as error:
+            self.refused = str(error)
+            logger.error("A model that was published is refused, and what answered goes on: %s", error)
+            return
+        logger.warning("Model %s answers from now on.", model.version)
+        self.refused, self._model = None, model
+
+
+def _stamp(path: Path) -> tuple[int, int, int] | None:
+    """Return what of a file changes when it is replaced."""
+    try:
+        state = path.stat()
+    except (OSError, ValueError):
+        return None
+    return state.st_mtime_ns, state.st_size, state.st_ino
 
 
 def init_app(app: Flask) -> None:
     """Give the app its model service."""
-    app.extensions[EXTENSION] = ModelService(model_path(app))
+    app.extensions[EXTENSION] = ModelService(model_path(app), app.config["MODEL_SHA256"])
+
+
+def get_service() -> ModelService:
+    """Return the current app's model service."""
+    service: ModelService = current_app.extensions[EXTENSION]
+    return service
 
 
 def get_model() -> "Model":
     """Return the current app's model, loading it if need be, or raise ``ModelUnavailable``."""
-    service: ModelService = current_app.extensions[EXTENSION]
-    return service.model
+    return get_service().model
 
 
 def model_path(app: Flask) -> Path:

@@ -5,8 +5,8 @@ import argparse
 from pathlib import Path
 
 from iris_app import create_app
-from iris_app.artifact import manifest_path, save
-from iris_app.manifest import Manifest
+from iris_app.artifact import save
+from iris_app.manifest import Manifest, manifest_path
 from iris_app.model_service import model_path
 from iris_app.training import train
 

@@ -20,9 +20,9 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.svm import LinearSVC
 
 from iris_app import artifact
-from iris_app.artifact import load, manifest_path, save
+from iris_app.artifact import load, save
 from iris_app.exceptions import ModelUnavailable
-from iris_app.manifest import Manifest
+from iris_app.manifest import Manifest, manifest_path
 from iris_app.training import load_data, train
 
 
@@ -165,6 +165,11 @@ def test_a_model_in_other_units_is_refused(model_path: Path) -> None:
 def test_a_model_of_other_species_is_refused(model_path: Path) -> None:
     edit_manifest(model_path, lambda manifest: manifest["species"][0].update(name="pallida"))
     assert "trained to tell other species apart, or in another order" in refusal(model_path)
+
+
+def test_a_model_without_flowers_of_a_species_is_refused(model_path: Path) -> None:
+    edit_manifest(model_path, lambda manifest: manifest.update(flowers=[[[5.1, 3.5, 1.4, 0.2], 0]]))
+    assert "trained on too few flowers of a species" in refusal(model_path)
 
 
 def test_a_file_that_is_no_pickle_is_refused(model_path: Path) -> None:

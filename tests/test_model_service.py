@@ -1,16 +1,19 @@
 import subprocess
 import sys
+import time
 from concurrent.futures import ThreadPoolExecutor
+from hashlib import sha256
 from pathlib import Path
 from threading import Barrier
 
+import numpy as np
 import pytest
 from flask import Flask
 
 import iris_app.model
 from iris_app.exceptions import ModelUnavailable
 from iris_app.model_service import ModelService, get_model, model_path
-from tests.support import CHECKOUT, SECRET_KEY
+from tests.support import CHECKOUT, FLOWER, SECRET_KEY, eventually, publish
 
 
 def test_the_app_starts_without_scikit_learn() -> None:
@@ -23,9 +26,9 @@ def test_threads_that_ask_at_once_share_one_load(trained_path: Path, monkeypatch
     loads: list[Path] = []
     load = iris_app.model.load
 
-    def count(path: Path) -> iris_app.model.Model:
+    def count(path: Path, pinned: str | None) -> iris_app.model.Model:
         loads.append(path)
-        return load(path)
+        return load(path, pinned)
 
     monkeypatch.setattr(iris_app.model, "load", count)
     service, barrier = ModelService(trained_path), Barrier(8)
@@ -63,3 +66,64 @@ def test_a_test_swaps_the_service_with_one_assignment(app: Flask, model_path: Pa
     service = app.extensions["model_service"] = ModelService(model_path)
     with app.app_context():
         assert get_model() is service.model
+
+
+@pytest.fixture
+def watched(model_path: Path) -> ModelService:
+    """A service that has its model and watches for another."""
+    service = ModelService(model_path)
+    assert service.model
+    service.watch(0.1)
+    return service
+
+
+def test_a_model_that_is_published_answers_from_then_on(watched: ModelService) -> None:
+    old = watched.model
+    publish(watched.path, regularisation=2)
+    eventually(lambda: watched.model is not old)
+    assert watched.model.version != old.version
+    assert old.classify(np.array([list(FLOWER.values())]))[0].species == "setosa"
+
+
+def test_a_bad_model_is_refused_once_and_the_old_one_goes_on(
+    watched: ModelService, caplog: pytest.LogCaptureFixture
+) -> None:
+    old, content = watched.model, watched.path.read_bytes()
+    watched.path.write_bytes(content[:-1])
+    eventually(lambda: watched.refused)
+    time.sleep(0.5)
+    assert watched.model is old
+    (record,) = (record for record in caplog.records if "is refused" in record.getMessage())
+    assert f"{watched.path} is not the artifact that its manifest describes" in record.getMessage()
+
+
+def test_a_model_that_was_refused_is_taken_when_it_is_put_right(watched: ModelService) -> None:
+    content = watched.path.read_bytes()
+    watched.path.unlink()
+    eventually(lambda: watched.refused)
+    watched.path.write_bytes(content)
+    eventually(lambda: watched.refused is None)
+    assert watched.model
+
+
+def test_a_model_that_comes_late_is_taken_without_being_asked_for(model_path: Path) -> None:
+    content = model_path.read_bytes()
+    model_path.unlink()
+    service = ModelService(model_path)
+    service.watch(0.1)
+    time.sleep(0.3)
+    model_path.write_bytes(content)
+    eventually(lambda: service._model)
+
+
+def test_only_the_pinned_artifact_is_loaded(model_path: Path) -> None:
+    digest = sha256(model_path.read_bytes()).hexdigest()
+    assert ModelService(model_path, digest).model
+    with pytest.raises(ModelUnavailable, match=f"MODEL_SHA256 allows only {'0' * 64}"):
+        _ = ModelService(model_path, "0" * 64).model
+
+
+def test_a_path_that_no_file_can_have_is_watched_in_vain() -> None:
+    service = ModelService(Path("a\0b"))
+    service.watch(0.1)
+    assert service._state() == [None, None]

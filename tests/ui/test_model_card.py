@@ -8,8 +8,8 @@ import pytest
 from flask import Flask
 from flask.testing import FlaskClient
 
-from iris_app.artifact import pairplot_path
 from iris_app.iris import FEATURES, SPECIES
+from iris_app.manifest import pairplot_path
 from tests.support import FORM
 
 
