@@ -1,5 +1,9 @@
 """What production serves: ``gunicorn wsgi:app``."""
 
 from iris_app import create_app
+from iris_app.exceptions import ConfigurationError
 
-app = create_app()
+try:
+    app = create_app()
+except ConfigurationError as error:
+    raise SystemExit(f"iris_app cannot start: {error}") from None
