@@ -119,9 +119,10 @@ def test_a_form_whose_cookie_is_gone_comes_back_and_can_be_sent(open_page: OpenP
 
 @pytest.mark.parametrize("width", [360, 1280])
 @pytest.mark.parametrize("scheme", ["light", "dark"])
-@pytest.mark.parametrize("path", ["/home", FLOWER, WRONG, UNUSUAL, "/batch", "/model", "/missing"])
+@pytest.mark.parametrize("path", ["/home", FLOWER, WRONG, UNUSUAL, "/batch", "/model", "/api/docs", "/missing"])
 def test_a_page_is_accessible_and_fits(open_page: OpenPage, path: str, scheme: str, width: int) -> None:
     page = open_page(path, color_scheme=scheme, viewport={"width": width, "height": 800})
+    page.wait_for_load_state("networkidle")
     assert Axe().run(page).response["violations"] == []
     assert page.evaluate("document.documentElement.scrollWidth") <= width
 
@@ -368,6 +369,10 @@ def test_the_example_is_classified_in_the_documentation(open_page: OpenPage) -> 
     answer = classify.locator(".live-responses-table .response-col_description .highlight-code").first
     expect(answer).to_contain_text('"species": "setosa"')
     expect(classify.locator(".live-responses-table .response-col_status").last).to_contain_text("200")
+    for scheme in ("light", "dark"):
+        page.emulate_media(color_scheme=scheme)  # type: ignore[arg-type]
+        page.wait_for_timeout(500)  # colours fade into each other
+        assert Axe().run(page).response["violations"] == []
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
