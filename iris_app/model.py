@@ -130,6 +130,8 @@ class Model:
         """Yield the number of each row that is unlike the training, and why it is."""
         outside, far = self._unlike(columns)
         rows = np.flatnonzero(far | outside.any(axis=0))
+        if not len(rows):
+            return
         for row, swap in zip(rows.tolist(), self._swaps(columns[:, rows]), strict=True):
             beyond = np.flatnonzero(outside[:, row]).tolist()
             cautions = [self._out_of_range(index, float(columns[index, row])) for index in beyond] or [UNLIKE_TRAINING]
