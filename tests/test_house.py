@@ -18,7 +18,7 @@ DOORS = {"iris_app.api", "iris_app.inference_protocol", "iris_app.invocations", 
 # Who may import whom: a module imports only from the storeys below its own.
 STOREYS = [
     {"iris_app.exceptions"},
-    {"iris_app.iris", "iris_app.problem", "iris_app.configuration", "iris_app.assets"},
+    {"iris_app.iris", "iris_app.problem", "iris_app.configuration", "iris_app.answers", "iris_app.assets"},
     {"iris_app.body", "iris_app.headers", "iris_app.manifest", "iris_app.json_rows", "iris_app.csv_rows"},
     {"iris_app.artifact", "iris_app.explanation"},
     {"iris_app.model", "iris_app.training"},

@@ -8,14 +8,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from iris_app import csv_rows, json_rows
+from iris_app.answers import JSON, encoder
 from iris_app.csv_rows import Table
 from iris_app.iris import Prediction
 
-JSON = "application/json"
 CSV = "text/csv"
 NDJSON = "application/x-ndjson"
-
-encoder = msgspec.json.Encoder()
 
 
 class Batch(NamedTuple):

@@ -4,7 +4,8 @@ from typing import Any
 
 import msgspec
 
-from iris_app.api.formats import CSV, JSON, NDJSON, Answer, Answers
+from iris_app.answers import JSON
+from iris_app.api.formats import CSV, NDJSON, Answer, Answers
 from iris_app.iris import FEATURES, Measurement
 from iris_app.manifest import ModelDescription
 from iris_app.problem import Problem

@@ -4,12 +4,12 @@ from importlib.metadata import version
 from importlib.resources import files
 
 from flask import Blueprint, Response, current_app, render_template, request
-from msgspec import Struct
 from werkzeug.datastructures import MIMEAccept
 from werkzeug.exceptions import NotAcceptable, UnsupportedMediaType
 
+from iris_app.answers import json_answer
 from iris_app.api import openapi
-from iris_app.api.formats import JSON, READERS, WRITERS, encoder
+from iris_app.api.formats import READERS, WRITERS
 from iris_app.body import read_body
 from iris_app.exceptions import MalformedDocument
 from iris_app.manifest import ModelDescription
@@ -64,13 +64,13 @@ def _explanation_wanted() -> bool:
 @bp.get("/model")
 def model() -> Response:
     """Describe the model that answers."""
-    return _json(ModelDescription.of(get_model().manifest))
+    return json_answer(ModelDescription.of(get_model().manifest))
 
 
 @bp.get("/openapi.json")
 def specification() -> Response:
     """Say what the API takes and gives, in OpenAPI 3.1."""
-    return _json(openapi.document(version("iris_app"), current_app.config["MAX_BATCH_ROWS"]))
+    return json_answer(openapi.document(version("iris_app"), current_app.config["MAX_BATCH_ROWS"]))
 
 
 @bp.get("/docs")
@@ -81,8 +81,4 @@ def docs() -> str:
 
 def tell(problem: Problem) -> Response:
     """Tell a program what went wrong."""
-    return _json(problem, problem.status, "application/problem+json")
-
-
-def _json(document: Struct | dict[str, object], status: int = 200, mimetype: str = JSON) -> Response:
-    return Response(encoder.encode(document), status, mimetype=mimetype)
+    return json_answer(problem, problem.status, "application/problem+json")

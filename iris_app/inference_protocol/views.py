@@ -2,12 +2,12 @@
 
 import uuid
 from importlib.metadata import version as version_of
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-import msgspec
 from flask import Blueprint, Response, current_app, request
 from werkzeug.exceptions import NotFound
 
+from iris_app.answers import json_answer
 from iris_app.body import read_body
 from iris_app.exceptions import MalformedDocument
 from iris_app.inference_protocol import requests, responses
@@ -27,27 +27,27 @@ HEADER_LENGTH = "Inference-Header-Content-Length"
 @bp.get("/")
 def server() -> Response:
     """Describe the server."""
-    return _json({"name": "iris_app", "version": version_of("iris_app"), "extensions": ["binary_tensor_data"]})
+    return json_answer({"name": "iris_app", "version": version_of("iris_app"), "extensions": ["binary_tensor_data"]})
 
 
 @bp.get("/health/live")
 def server_live() -> Response:
     """Say that the server runs."""
-    return _json({"live": True})
+    return json_answer({"live": True})
 
 
 @bp.get("/health/ready")
 def server_ready() -> Response:
     """Say that the server has its model, or raise ``ModelUnavailable``."""
     get_model()
-    return _json({"live": True, "ready": True})
+    return json_answer({"live": True, "ready": True})
 
 
 @bp.get("/models/<name>")
 @bp.get("/models/<name>/versions/<version>")
 def model(name: str, version: str | None = None) -> Response:
     """Describe the model: the tensors that it takes and gives."""
-    return _json(
+    return json_answer(
         {
             "name": name,
             "versions": [_model(name, version).version],
@@ -66,7 +66,7 @@ def model(name: str, version: str | None = None) -> Response:
 def model_ready(name: str, version: str | None = None) -> Response:
     """Say that the model is there."""
     _model(name, version)
-    return _json({"name": name, "ready": True})
+    return json_answer({"name": name, "ready": True})
 
 
 @bp.post("/models/<name>/infer")
@@ -108,8 +108,4 @@ def _header_length() -> int | None:
 
 def tell(problem: Problem) -> Response:
     """Tell a platform what went wrong, by the statuses that the protocol knows."""
-    return _json({"error": problem.summary}, 400 if problem.status in {406, 415, 422} else problem.status)
-
-
-def _json(document: dict[str, Any], status: int = 200) -> Response:
-    return Response(msgspec.json.encode(document), status, mimetype="application/json")
+    return json_answer({"error": problem.summary}, 400 if problem.status in {406, 415, 422} else problem.status)

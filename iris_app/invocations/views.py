@@ -12,6 +12,7 @@ from werkzeug.exceptions import UnsupportedMediaType
 from werkzeug.http import HTTP_STATUS_CODES
 
 from iris_app import csv_rows, json_rows
+from iris_app.answers import json_answer
 from iris_app.body import read_body
 from iris_app.exceptions import MalformedDocument
 from iris_app.iris import FEATURES_BY_NAME
@@ -62,24 +63,24 @@ def init_app(app: Flask) -> None:
 def predict() -> Response:
     """Classify the rows in the body, and answer with a species for each."""
     measurements = _read(read_body(), current_app.config["MAX_BATCH_ROWS"])
-    return _json({"predictions": [prediction.species for prediction in get_model().classify(measurements)]})
+    return json_answer({"predictions": [prediction.species for prediction in get_model().classify(measurements)]})
 
 
 def ping() -> Response:
     """Say that there is a model to answer, or raise ``ModelUnavailable``."""
-    return _json({"status": "ready", "model": get_model().version})
+    return json_answer({"status": "ready", "model": get_model().version})
 
 
 def _read(body: bytes, max_rows: int) -> Floats:
     match request.mimetype:
         case "application/json":
-            return _read_json(body, max_rows)
+            return _readjson_answer(body, max_rows)
         case "text/csv":
             return csv_rows.read(body, max_rows, header=list(FEATURES_BY_NAME)).measurements
     raise UnsupportedMediaType("Send application/json or text/csv, and say which in Content-Type.")
 
 
-def _read_json(body: bytes, max_rows: int) -> Floats:
+def _readjson_answer(body: bytes, max_rows: int) -> Floats:
     ways = {name: rows for name, rows in msgspec.structs.asdict(_decode(body, Invocation)).items() if rows is not UNSET}
     if len(ways) != 1:
         raise MalformedDocument(f"Send exactly one of {', '.join(Invocation.__struct_fields__)}, not {len(ways)}.")
@@ -115,8 +116,4 @@ def tell(problem: Problem) -> Response:
     """Tell a hosting service what went wrong, as MLflow does."""
     status = 400 if problem.errors else problem.status
     code = HTTP_STATUS_CODES[status].upper().replace(" ", "_")
-    return _json({"error_code": code, "message": problem.summary}, status)
-
-
-def _json(document: dict[str, Any], status: int = 200) -> Response:
-    return Response(msgspec.json.encode(document), status, mimetype="application/json")
+    return json_answer({"error_code": code, "message": problem.summary}, status)

@@ -2,9 +2,9 @@
 
 from typing import Any
 
-import msgspec
 from flask import Blueprint, Response, current_app
 
+from iris_app.answers import json_answer
 from iris_app.exceptions import ModelUnavailable
 from iris_app.model_service import get_service
 
@@ -32,6 +32,6 @@ def readyz() -> Response:
 
 
 def _json(document: dict[str, Any], status: int = 200) -> Response:
-    response = Response(msgspec.json.encode(document), status, mimetype="application/json")
+    response = json_answer(document, status)
     response.headers["Cache-Control"] = "no-store"
     return response
