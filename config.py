@@ -13,17 +13,41 @@ Count = Annotated[int, Meta(ge=0)]
 Limit = Annotated[int, Meta(ge=1)]
 Route = Annotated[str, Meta(pattern="^/[^<>]*$")]
 Name = Annotated[str, Meta(pattern=r"^[\w-]+$")]
+Secret = Annotated[str, Meta(min_length=32)]
+Sha256 = Annotated[str, Meta(pattern="^[0-9a-f]{64}$")]
 
 # Signs the session cookie and the form's token. Whoever deploys sets it, the same for every worker and never in
 # version control; scripts/setup writes a random one to instance/config.py. Without it the app refuses to start.
-SECRET_KEY: str | None = None
+SECRET_KEY: Secret | None = None
+
+# Secrets that were used before: cookies that they signed are still read. Whoever changes SECRET_KEY puts the old here
+# for as long as forms are open, and then takes it away.
+SECRET_KEY_FALLBACKS: list[Secret] = []
+
+# Who may use the doors for programs: a name for each key, and the key's sha256. Where there are none, everyone may.
+# Whoever lets known programs in only sets it; scripts/make_api_key makes a key. The pages and the probes stay open.
+API_KEYS: dict[Name, Sha256] = {}
+
+# What Prometheus must bring to read /metrics, as Authorization: Bearer. Whoever lets others reach the app sets it.
+METRICS_TOKEN: Secret | None = None
+
+# The names by which the app is asked for, as Host says them (".example.org" for all below it); None for any. Whoever
+# serves strangers sets it. Probes that ask by address need theirs here too.
+TRUSTED_HOSTS: list[str] | None = None
+
+# Seconds for which browsers shall come by HTTPS only, once they came by it; 0 for no such word. Whoever serves over
+# HTTPS for good sets a year, 31536000.
+HSTS_SECONDS: Count = 0
+
+# Requests that one worker may have in hand, at work or waiting; of more, each gets a 503 at once.
+MAX_CONCURRENT_REQUESTS: Limit = 128
 
 # Where the trained model lies; a relative path is under instance/. Its manifest lies beside it, with .json added.
 # Whoever keeps models outside the checkout changes it.
 MODEL_PATH: str = "model.joblib"
 
 # The only sha256 that the artifact may have, in hexadecimal. Whoever wants no other model, however it came, sets it.
-MODEL_SHA256: Annotated[str, Meta(pattern="^[0-9a-f]{64}$")] | None = None
+MODEL_SHA256: Sha256 | None = None
 
 # Seconds within which gunicorn's workers take a model that is published over the old one.
 MODEL_CHECK_SECONDS: Annotated[float, Meta(ge=0.1)] = 2.0
@@ -45,13 +69,20 @@ MAX_CONTENT_LENGTH: Limit = 16 * 1024 * 1024
 # Bytes in the fields of a form, files aside: ours sends a few hundred, and Werkzeug reads files by pieces of 64 KiB.
 MAX_FORM_MEMORY_SIZE: Limit = 512 * 1024
 
-# Seconds after which a client should try again when no model can be loaded (the Retry-After of a 503).
+# Parts of a form: ours has seven.
+MAX_FORM_PARTS: Limit = 20
+
+# Seconds after which a client should try again when no model can be loaded or too many ask (Retry-After of a 503).
 RETRY_AFTER_SECONDS: Count = 5
 
 # Seconds for which a form that was opened may be sent; null in the environment, or None, for as long as the session.
 WTF_CSRF_TIME_LIMIT: Limit | None = 4 * 60 * 60
 
-# The session cookie, which holds the form's token and nothing else. Whoever serves over HTTPS sets SECURE to True.
+# Seconds of requests that /metrics compares with the training, to tell how far they drifted from it.
+DRIFT_WINDOW_SECONDS: Limit = 60 * 60
+
+# The session cookie, which holds the form's token and nothing else. It is Secure wherever the request came by HTTPS;
+# True makes it so elsewhere too.
 SESSION_COOKIE_NAME: Name = "iris_session"
 SESSION_COOKIE_SECURE: bool = False
 SESSION_COOKIE_HTTPONLY: bool = True

@@ -1,23 +1,26 @@
 """How gunicorn serves ``wsgi:app``. Its own flags and GUNICORN_CMD_ARGS override every value here."""
 
 import os
+import shutil
+import tempfile
 from pathlib import Path
 from typing import Any
+
+from gunicorn.glogging import Logger as GunicornLogger
 
 # This machine only, until a proxy or --bind 0.0.0.0:8000 lets others in.
 bind = f"127.0.0.1:{os.environ.get('PORT', '8000')}"
 
-# One process a processor, each with a few threads: an answer is all computing, and threads only wait for slow clients.
+# One process a processor, each with a few threads: an answer is all computing, and slow clients wait elsewhere.
 processors = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 workers = int(os.environ.get("WEB_CONCURRENCY", processors))
-worker_class = "gthread"
+worker_class = "iris_app.worker.Worker"
 threads = 4
 
 # Longer than a proxy keeps its own connections (nginx: 60 s), so that it is never the one who is hung up on.
 keepalive = 75
 
-# A worker that does not stir for so long is replaced, but a client that sends slowly holds a thread for as long as it
-# likes: let a proxy that reads requests whole stand in front. A worker told to stop may finish what it has begun.
+# A worker that does not stir for so long is replaced. One that is told to stop may finish what it has begun.
 timeout = 30
 graceful_timeout = 30
 
@@ -34,26 +37,94 @@ http_parser = "python"
 # No socket to steer gunicorn by: nothing uses it, and it wants a writable home.
 control_socket_disable = True
 
-# Requests to standard output, all else to standard error.
-accesslog = "-"
-errorlog = "-"
+
+class Logger(GunicornLogger):
+    """gunicorn's own, less its line for each request unless that is asked for: the app writes a better one."""
+
+    def access(self, *args: Any) -> None:
+        """Write the line of a request."""
+        if self.cfg.accesslog:
+            super().access(*args)
 
 
-def on_starting(_server: Any) -> None:
+# Everything to standard output, a JSON object a line.
+logger_class = Logger
+logconfig_dict = {
+    "version": 1,
+    "disable_existing_loggers": False,
+    "formatters": {"json": {"()": "iris_app.logs.JsonFormatter"}},
+    "handlers": {"stdout": {"class": "logging.StreamHandler", "stream": "ext://sys.stdout", "formatter": "json"}},
+    "root": {"level": "INFO", "handlers": ["stdout"]},
+    "loggers": {"gunicorn.error": {"handlers": ["stdout"], "propagate": False}},
+}
+
+
+def on_starting(server: Any) -> None:
     """Import scikit-learn once, before the workers part: its threads start with the first work, which comes after."""
     import iris_app.model  # noqa: F401
+
+    server.counts = None
+    try:
+        server.counts = Path(tempfile.mkdtemp(prefix="iris_app-", dir=worker_tmp_dir))
+    except OSError as error:
+        server.log.error("/metrics is off, for there is no place to count in: %s", error)
+
+
+def on_reload(server: Any) -> None:
+    """Take new settings for the workers to come; with wrong ones, go on with the old."""
+    from iris_app import create_app
+    from iris_app.exceptions import ConfigurationError
+
+    try:
+        server.app.callable = create_app()
+    except ConfigurationError as error:
+        server.log.error("The settings stay as they were: %s", error)
+
+
+def pre_fork(server: Any, worker: Any) -> None:
+    """Give a worker files to count in that no living one has; those of a dead one are gone on with."""
+    from iris_app.metrics import make_room
+
+    taken = {other.slot for other in server.WORKERS.values()}
+    worker.slot = min(set(range(len(taken) + 1)) - taken)
+    worker.counts = server.counts
+    if worker.counts:
+        try:
+            make_room(worker.counts, worker.slot)
+        except OSError as error:
+            worker.counts = None
+            server.log.error("/metrics is off in a worker, for there is no place to count in: %s", error)
 
 
 def post_worker_init(worker: Any) -> None:
     """Load the model in each worker, so that no visitor waits for it, and keep up with what is published."""
     from iris_app.exceptions import ModelUnavailable
+    from iris_app.metrics import share
     from iris_app.model_service import get_service
+    from iris_app.telemetry import get_metrics
 
-    with worker.wsgi.app_context():
-        service = get_service()
-    worker.wsgi.extensions["stopping"] = lambda: not worker.alive
-    service.watch(worker.wsgi.config["MODEL_CHECK_SECONDS"])
+    if worker.counts:
+        share(worker.counts, worker.slot)
+    app = worker.wsgi
+    app.extensions["stopping"] = lambda: not worker.alive
+    app.extensions["refusing"] = getattr(worker, "is_refusing", bool)
+    get_metrics(app).keep_up()
+    service = get_service(app)
+    service.watch(app.config["MODEL_CHECK_SECONDS"])
     try:
         worker.log.info("Answering with model %s", service.model.version)
     except ModelUnavailable as error:
         worker.log.error("Answering without a model until there is one: %s", error)
+
+
+def worker_exit(_server: Any, worker: Any) -> None:
+    """Count what still waits to be counted."""
+    from iris_app.telemetry import get_metrics
+
+    get_metrics(worker.wsgi).tally.flush()
+
+
+def on_exit(server: Any) -> None:
+    """Throw the counts away."""
+    if server.counts:
+        shutil.rmtree(server.counts, ignore_errors=True)

@@ -7,8 +7,21 @@ from flask_bootstrap import Bootstrap5
 from flask_compress import Compress
 from werkzeug.middleware.proxy_fix import ProxyFix
 
-from iris_app import api, configuration, errors, headers, inference_protocol, invocations, model_service, operations, ui
-from iris_app.body import Request
+from iris_app import (
+    access,
+    api,
+    configuration,
+    errors,
+    headers,
+    inference_protocol,
+    invocations,
+    model_service,
+    operations,
+    telemetry,
+    ui,
+)
+from iris_app.request import Request
+from iris_app.sessions import Sessions
 
 
 def create_app(overrides: Mapping[str, object] | None = None) -> Flask:
@@ -26,8 +39,11 @@ def create_app(overrides: Mapping[str, object] | None = None) -> Flask:
     """
     app = Flask(__name__, instance_relative_config=True, static_folder=None, static_url_path="/static")
     app.request_class = Request
+    app.session_interface = Sessions()
     configuration.configure(app, overrides)
+    telemetry.init_app(app)
     model_service.init_app(app)
+    access.init_app(app)
     Bootstrap5(app)
     Compress(app)
     app.register_blueprint(ui.bp)

@@ -7,9 +7,8 @@ what a server raises over broken chunks pass for a fault of ours. Here the first
 import zlib
 from typing import IO, Any, cast
 
-import flask
+from flask import current_app, request
 from werkzeug.exceptions import ClientDisconnected, HTTPException, RequestEntityTooLarge, UnsupportedMediaType
-from werkzeug.utils import cached_property
 from werkzeug.wsgi import LimitedStream
 
 from iris_app.exceptions import MalformedDocument
@@ -21,18 +20,13 @@ ENDED_EARLY = "The body ended early, or its chunks are broken."
 MOST_MEMBERS = 100
 
 
-class Request(flask.Request):
-    """A request whose body never ends in the middle."""
-
-    @cached_property
-    def stream(self) -> IO[bytes]:
-        """Give the body as a stream that raises where it is too long, too short or broken."""
-        length, limit = self.content_length, self.max_content_length
-        if length is None and limit is not None and self.environ.get("wsgi.input_terminated"):
-            return cast("IO[bytes]", _Chunks(self.environ["wsgi.input"], limit))
-        if length is not None and limit is not None and length > limit:
-            raise RequestEntityTooLarge
-        return cast("IO[bytes]", _Whole(self.environ["wsgi.input"], length or 0))
+def open_body(environ: dict[str, Any], length: int | None, limit: int | None) -> IO[bytes]:
+    """Give a request's body as a stream that raises where it is too long, too short or broken."""
+    if length is None and limit is not None and environ.get("wsgi.input_terminated"):
+        return cast("IO[bytes]", _Chunks(environ["wsgi.input"], limit))
+    if length is not None and limit is not None and length > limit:
+        raise RequestEntityTooLarge
+    return cast("IO[bytes]", _Whole(environ["wsgi.input"], length or 0))
 
 
 class _Whole(LimitedStream):
@@ -73,9 +67,9 @@ class UnknownEncoding(UnsupportedMediaType):
 
 def read_body() -> bytes:
     """Return the body of the current request, inflated where it came compressed, as long as the limit at most."""
-    body = flask.request.get_data(cache=False)
-    encoding = flask.request.headers.get("Content-Encoding", "identity").strip().lower()
-    limit: int = flask.current_app.config["MAX_CONTENT_LENGTH"]
+    body = request.get_data(cache=False)
+    encoding = request.headers.get("Content-Encoding", "identity").strip().lower()
+    limit: int = current_app.config["MAX_CONTENT_LENGTH"]
     match encoding:
         case "identity" | "":
             return body

@@ -1,6 +1,7 @@
 """Layer the settings: ``config.py``, then ``instance/config.py``, then ``IRIS_*`` from the environment."""
 
 import os
+import re
 import runpy
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -13,6 +14,9 @@ import config
 from iris_app.exceptions import ConfigurationError
 
 PREFIX = "IRIS_"
+
+# Settings whose values no log may hold.
+SECRETS = re.compile("SECRET|TOKEN|KEY")
 
 # Variables that platforms set under names of their own.
 SET_BY_PLATFORMS = {"AIP_PREDICT_ROUTE", "AIP_HEALTH_ROUTE"}
@@ -48,7 +52,8 @@ def _apply(app: Flask, source: str, settings: Mapping[str, Any], convert: Callab
         try:
             app.config[name] = convert(value, types[name])
         except msgspec.DecodeError as error:
-            raise ConfigurationError(f"{name} in {source} cannot be {value!r}: {error}.") from error
+            wrong = "is wrong" if SECRETS.search(name) else f"cannot be {value!r}"
+            raise ConfigurationError(f"{name} in {source} {wrong}: {error}.") from error
 
 
 def _instance_settings(app: Flask) -> Mapping[str, Any]:

@@ -1,26 +1,31 @@
 """Every error, translated to HTTP in one place and told by the door that the request came to."""
 
-import re
-import uuid
 from collections.abc import Callable
 from http import HTTPStatus
 from typing import Any
 
-from flask import Flask, Response, current_app, request
-from werkzeug.exceptions import HTTPException, NotFound
+from flask import Flask, Response, current_app
+from werkzeug.exceptions import HTTPException, NotFound, SecurityError
 from werkzeug.http import HTTP_STATUS_CODES  # Python's own phrases changed with 3.13
 
 from iris_app import api, inference_protocol, invocations, ui
-from iris_app.exceptions import InputError, InvalidMeasurements, MalformedDocument, ModelUnavailable, TooManyRows
+from iris_app.exceptions import (
+    InputError,
+    InvalidMeasurements,
+    MalformedDocument,
+    ModelUnavailable,
+    Overloaded,
+    TooManyRows,
+)
 from iris_app.problem import Problem
+from iris_app.request import request
+from iris_app.telemetry import note_errors
 
 STATUSES: dict[type[InputError], HTTPStatus] = {
     MalformedDocument: HTTPStatus.BAD_REQUEST,
     TooManyRows: HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
     InvalidMeasurements: HTTPStatus.UNPROCESSABLE_ENTITY,
 }
-
-WELL_FORMED_ID = re.compile(r"[\w.-]{1,64}", re.ASCII)
 
 
 def init_app(app: Flask) -> None:
@@ -30,10 +35,12 @@ def init_app(app: Flask) -> None:
 
 def _answer(error: Exception) -> Response:
     problem = _describe(error)
-    response = _door()(problem)
+    # Whoever asks for a host that is not ours gets no page: there is no address that its links could have.
+    tell = api.tell if isinstance(error, SecurityError) else _door()
+    response = tell(problem)
     if isinstance(error, HTTPException):
         response.headers.extend((name, value) for name, value in error.get_headers() if name != "Content-Type")
-    if isinstance(error, ModelUnavailable):
+    if isinstance(error, ModelUnavailable | Overloaded):
         response.headers["Retry-After"] = str(current_app.config["RETRY_AFTER_SECONDS"])
     return response
 
@@ -51,6 +58,7 @@ def _describe(error: Exception) -> Problem:
     """Say what went wrong; where the fault is ours, say it to the log in full and to the client without the cause."""
     match error:
         case InvalidMeasurements():
+            note_errors(error.errors)
             return _problem(STATUSES[type(error)], str(error), errors=error.errors, errors_omitted=error.omitted)
         case InputError():
             return _problem(STATUSES[type(error)], str(error))
@@ -61,20 +69,15 @@ def _describe(error: Exception) -> Problem:
         case HTTPException():
             return _problem(error.code or 500, error.description)
         case ModelUnavailable():
-            request_id = _request_id()
-            current_app.logger.error("Request %s found no model: %s", request_id, error)
+            current_app.logger.error("Request %s found no model: %s", request.id, error)
             detail = "There is no model to answer with at the moment. Please try again soon."
-            return _problem(HTTPStatus.SERVICE_UNAVAILABLE, detail, request_id=request_id)
-    request_id = _request_id()
-    current_app.logger.error("Request %s failed: %s %s", request_id, request.method, request.path, exc_info=error)
-    return _problem(HTTPStatus.INTERNAL_SERVER_ERROR, "This is a fault of ours; it was logged.", request_id=request_id)
+            return _problem(HTTPStatus.SERVICE_UNAVAILABLE, detail)
+        case Overloaded():
+            return _problem(HTTPStatus.SERVICE_UNAVAILABLE, "Too many requests at once. Please try again soon.")
+    current_app.logger.error("Request %s failed: %s %s", request.id, request.method, request.path, exc_info=error)
+    return _problem(HTTPStatus.INTERNAL_SERVER_ERROR, "This is a fault of ours; it was logged.")
 
 
 def _problem(status: int, detail: str | None, **more: Any) -> Problem:
-    return Problem(type="about:blank", title=HTTP_STATUS_CODES[status], status=status, detail=detail or "", **more)
-
-
-def _request_id() -> str:
-    """Return the id that the client gave its request, where it is well-formed, or a new one."""
-    given = request.headers.get("X-Request-ID", "")
-    return given if WELL_FORMED_ID.fullmatch(given) else uuid.uuid4().hex
+    title = HTTP_STATUS_CODES[status]
+    return Problem(type="about:blank", title=title, status=status, detail=detail or "", request_id=request.id, **more)

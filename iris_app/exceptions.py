@@ -3,6 +3,7 @@
 - IrisError
     - ConfigurationError: a setting is missing, unknown or of the wrong type
     - ModelUnavailable: no model can be loaded and trusted
+    - Overloaded: more requests came than can be answered soon
     - InputError: what was sent cannot be classified
         - MalformedDocument: it is not a document of the stated form
         - TooManyRows: it holds more rows than one request may
@@ -30,6 +31,10 @@ class ConfigurationError(IrisError):
 
 class ModelUnavailable(IrisError):
     """Refuse to classify without a model that is whole and trusted; the message is for the operator alone."""
+
+
+class Overloaded(IrisError):
+    """Refuse one request more than can be answered soon."""
 
 
 class InputError(IrisError):

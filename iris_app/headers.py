@@ -2,7 +2,7 @@
 
 from http import HTTPStatus
 
-from flask import Flask, Response
+from flask import Flask, Response, current_app, request
 
 from iris_app.assets import is_versioned
 
@@ -21,14 +21,24 @@ CONTENT_SECURITY_POLICY = "; ".join(
 
 HEADERS = {
     "Content-Security-Policy": CONTENT_SECURITY_POLICY,
-    "X-Content-Type-Options": "nosniff",
+    "Cross-Origin-Opener-Policy": "same-origin",
+    "Permissions-Policy": "camera=(), geolocation=(), microphone=()",
     "Referrer-Policy": "same-origin",
+    "X-Content-Type-Options": "nosniff",
 }
 
 
 def init_app(app: Flask) -> None:
     """Put the headers on every answer of the app."""
     app.after_request(_add_headers)
+    if app.config["HSTS_SECONDS"]:
+        app.after_request(_add_hsts)
+
+
+def _add_hsts(response: Response) -> Response:
+    if request.is_secure:
+        response.headers["Strict-Transport-Security"] = f"max-age={current_app.config['HSTS_SECONDS']}"
+    return response
 
 
 def _add_headers(response: Response) -> Response:

@@ -14,6 +14,18 @@ Whitening = Annotated[list[Values], Meta(min_length=len(FEATURES), max_length=le
 Odds = Annotated[list[float], Meta(min_length=len(SPECIES_NAMES), max_length=len(SPECIES_NAMES))]
 
 
+class Histogram(msgspec.Struct, frozen=True):
+    """How many values lie between the edges: up to the first of them, between each two, and above the last."""
+
+    edges: list[float]
+    counts: list[int]
+
+    def __post_init__(self) -> None:
+        """Refuse edges that do not rise, and counts that do not fit them."""
+        if len(self.counts) != len(self.edges) + 1 or self.edges != sorted(set(self.edges)):
+            raise ValueError("a histogram has rising edges and one count more than edges")
+
+
 class FeatureSummary(msgspec.Struct, frozen=True):
     """What training saw of one feature, in ``unit``."""
 
@@ -23,6 +35,7 @@ class FeatureSummary(msgspec.Struct, frozen=True):
     maximum: float
     mean: float
     standard_deviation: float
+    histogram: Histogram
 
 
 class SpeciesSummary(msgspec.Struct, frozen=True):

@@ -5,6 +5,7 @@ Only ``init_app``, ``get_service``, ``get_model`` and ``model_path`` know Flask.
 
 import logging
 import time
+from collections.abc import Callable
 from pathlib import Path
 from threading import Lock, Thread
 from typing import TYPE_CHECKING
@@ -13,6 +14,7 @@ from flask import Flask, current_app
 
 from iris_app.exceptions import ModelUnavailable
 from iris_app.manifest import manifest_path
+from iris_app.telemetry import get_metrics
 
 if TYPE_CHECKING:
     from iris_app.model import Model
@@ -34,12 +36,17 @@ class ModelService:
         Where the artifact lies; its manifest lies beside it.
     pinned : str, optional
         The only sha256 that the artifact may have.
+    count : callable, optional
+        Told what became of each attempt to load a model.
     """
 
-    def __init__(self, path: Path, pinned: str | None = None) -> None:
+    def __init__(
+        self, path: Path, pinned: str | None = None, count: Callable[[str], None] = lambda _outcome: None
+    ) -> None:
         self.path = path
         self.refused: str | None = None
         self._pinned = pinned
+        self._count = count
         self._lock = Lock()
         self._model: Model | None = None
         self._tried: FilesState | None = None
@@ -55,6 +62,11 @@ class ModelService:
         """
         return self._model or self._load()
 
+    @property
+    def loaded(self) -> "Model | None":
+        """The model that answers, where one was loaded already."""
+        return self._model
+
     def watch(self, seconds: float) -> None:
         """Take a model that is published over this one within so many seconds, from now until the process ends."""
         Thread(target=self._keep_up, args=(seconds / 3,), name="model-watch", daemon=True).start()
@@ -69,7 +81,13 @@ class ModelService:
         from iris_app.model import load  # here, and not above, to keep scikit-learn out of start-up
 
         self._tried = self._state()
-        return load(self.path, self._pinned)
+        try:
+            model = load(self.path, self._pinned)
+        except ModelUnavailable:
+            self._count("refused")
+            raise
+        self._count("loaded")
+        return model
 
     def _keep_up(self, seconds: float) -> None:
         """Look at the files now and then; one that changed is taken when it has stopped changing."""
@@ -106,12 +124,12 @@ def _stamp(path: Path) -> tuple[int, int, int] | None:
 
 def init_app(app: Flask) -> None:
     """Give the app its model service."""
-    app.extensions[EXTENSION] = ModelService(model_path(app), app.config["MODEL_SHA256"])
+    app.extensions[EXTENSION] = ModelService(model_path(app), app.config["MODEL_SHA256"], get_metrics(app).count_load)
 
 
-def get_service() -> ModelService:
-    """Return the current app's model service."""
-    service: ModelService = current_app.extensions[EXTENSION]
+def get_service(app: Flask | None = None) -> ModelService:
+    """Return the model service of an app, or of the current one."""
+    service: ModelService = (app or current_app).extensions[EXTENSION]
     return service
 
 

@@ -9,16 +9,16 @@ class Problem(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
     """A problem document (RFC 9457).
 
     ``errors`` names the wrong values that were found first and ``errors_omitted`` counts the others; ``request_id``
-    stands where the fault is ours and finds the line in the log.
+    finds the request in the log.
     """
 
     type: str
     title: str
     status: int
     detail: str
+    request_id: str
     errors: tuple[InvalidValue, ...] = ()
     errors_omitted: int = 0
-    request_id: str | None = None
 
     @property
     def summary(self) -> str:

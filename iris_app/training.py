@@ -17,7 +17,17 @@ from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import StandardScaler
 
 from iris_app.iris import FEATURES, SPECIES, SPECIES_NAMES
-from iris_app.manifest import About, FeatureSummary, Flower, GoldenRow, Scores, SpeciesScore, SpeciesSummary, Training
+from iris_app.manifest import (
+    About,
+    FeatureSummary,
+    Flower,
+    GoldenRow,
+    Histogram,
+    Scores,
+    SpeciesScore,
+    SpeciesSummary,
+    Training,
+)
 
 FOLDS = 5
 
@@ -116,9 +126,17 @@ def _summarise_features(seen: Floats) -> list[FeatureSummary]:
             maximum=float(values.max()),
             mean=float(values.mean()),
             standard_deviation=float(values.std(ddof=1)),
+            histogram=_histogram(values),
         )
         for feature, values in zip(FEATURES, seen.T, strict=True)
     ]
+
+
+def _histogram(values: Floats) -> Histogram:
+    """Count the values between their deciles."""
+    edges = np.unique(np.quantile(values, np.linspace(0.1, 0.9, 9)))
+    counts = np.bincount(np.searchsorted(edges, values), minlength=len(edges) + 1)
+    return Histogram(edges=edges.tolist(), counts=counts.tolist())
 
 
 def _summarise_species(index: int, flowers: Floats) -> SpeciesSummary:

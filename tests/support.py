@@ -24,7 +24,7 @@ from iris_app.training import load_data, train
 CHECKOUT = Path(__file__).parent.parent
 FLOWER = {feature.name: feature.example for feature in FEATURES}
 FORM = {feature.form_name: str(feature.example) for feature in FEATURES}
-SECRET_KEY = "a secret of the tests"  # noqa: S105
+SECRET_KEY = "a secret of the tests, long enough"  # noqa: S105
 
 Found = TypeVar("Found")
 

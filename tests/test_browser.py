@@ -223,7 +223,7 @@ def test_no_model_is_a_page_that_keeps_what_was_typed(browser: Browser, tmp_path
         page.goto("/home")
         fill(page, FORM)
         page.get_by_role("button", name="Classify").click()
-        expect(page.get_by_role("heading", level=1)).to_have_text("No model to ask at the moment")
+        expect(page.get_by_role("heading", level=1)).to_have_text("No answer at the moment")
         assert Axe().run(page).response["violations"] == []
         page.get_by_role("link", name="Go to the form").click()
         assert typed(page) == FORM

@@ -8,6 +8,9 @@ from flask import Flask
 import config
 from iris_app.configuration import configure
 from iris_app.exceptions import ConfigurationError
+from tests.support import SECRET_KEY
+
+SECRET_LINE = f"SECRET_KEY = {SECRET_KEY!r}"
 
 
 @pytest.fixture(autouse=True)
@@ -20,7 +23,7 @@ def no_settings(monkeypatch: pytest.MonkeyPatch) -> None:
 def configured(tmp_path: Path) -> Callable[..., Any]:
     """Read the settings that an instance folder with this text, and these overrides, come to."""
 
-    def configured(text: str = "SECRET_KEY = 'instance'", overrides: dict[str, object] | None = None) -> Any:
+    def configured(text: str = SECRET_LINE, overrides: dict[str, object] | None = None) -> Any:
         (tmp_path / "config.py").write_text(text)
         app = Flask("iris_app", instance_path=str(tmp_path))
         configure(app, overrides)
@@ -44,29 +47,30 @@ def test_the_defaults_are_the_first_layer(configured: Callable[..., Any]) -> Non
 
 
 def test_the_instance_folder_changes_a_default(configured: Callable[..., Any]) -> None:
-    assert configured("SECRET_KEY = 'instance'\nMAX_BATCH_ROWS = 7")["MAX_BATCH_ROWS"] == 7
+    assert configured(f"{SECRET_LINE}\nMAX_BATCH_ROWS = 7")["MAX_BATCH_ROWS"] == 7
 
 
 def test_the_environment_changes_the_instance_folder(
     configured: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("IRIS_MAX_BATCH_ROWS", "8")
-    assert configured("SECRET_KEY = 'instance'\nMAX_BATCH_ROWS = 7")["MAX_BATCH_ROWS"] == 8
+    assert configured(f"{SECRET_LINE}\nMAX_BATCH_ROWS = 7")["MAX_BATCH_ROWS"] == 8
 
 
 def test_overrides_stand_in_place_of_instance_folder_and_environment(
     configured: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("IRIS_MAX_BATCH_ROWS", "8")
-    settings = configured("MAX_BATCH_ROWS = 7", {"SECRET_KEY": "override"})
-    assert (settings["SECRET_KEY"], settings["MAX_BATCH_ROWS"]) == ("override", config.MAX_BATCH_ROWS)
+    settings = configured("MAX_BATCH_ROWS = 7", {"SECRET_KEY": SECRET_KEY})
+    assert (settings["SECRET_KEY"], settings["MAX_BATCH_ROWS"]) == (SECRET_KEY, config.MAX_BATCH_ROWS)
 
 
 @pytest.mark.parametrize(
     ("name", "text", "value"),
     [
-        ("SECRET_KEY", "123", "123"),
-        ("SECRET_KEY", "true", "true"),
+        ("SECRET_KEY", "1" * 32, "1" * 32),
+        ("MODEL_PATH", "true", "true"),
+        ("API_KEYS", '{"lab": "%s"}' % ("0" * 64), {"lab": "0" * 64}),
         ("MODEL_PATH", "/a/b c.joblib", "/a/b c.joblib"),
         ("MAX_BATCH_ROWS", "123", 123),
         ("SESSION_COOKIE_SECURE", "true", True),
@@ -100,7 +104,7 @@ def test_an_unknown_variable_is_named(configured: Callable[..., Any], monkeypatc
 
 def test_an_ill_typed_setting_of_the_instance_folder_is_named(configured: Callable[..., Any]) -> None:
     with pytest.raises(ConfigurationError, match=r"^MAX_BATCH_ROWS in instance/config.py cannot be '7': .*`str`"):
-        configured("SECRET_KEY = 'instance'\nMAX_BATCH_ROWS = '7'")
+        configured(f"{SECRET_LINE}\nMAX_BATCH_ROWS = '7'")
 
 
 def test_an_unknown_setting_of_the_instance_folder_is_named(configured: Callable[..., Any]) -> None:
@@ -110,12 +114,12 @@ def test_an_unknown_setting_of_the_instance_folder_is_named(configured: Callable
 
 def test_a_setting_in_the_wrong_case_is_named(configured: Callable[..., Any]) -> None:
     with pytest.raises(ConfigurationError, match=r"^max_batch_rows in instance/config.py is not a setting"):
-        configured("SECRET_KEY = 'instance'\nmax_batch_rows = 7")
+        configured(f"{SECRET_LINE}\nmax_batch_rows = 7")
 
 
 def test_the_instance_folder_may_compute(configured: Callable[..., Any]) -> None:
     assert (
-        configured("from math import prod\nsize = prod([2, 3])\nSECRET_KEY = 'x'\nMAX_BATCH_ROWS = size")[
+        configured(f"from math import prod\nsize = prod([2, 3])\n{SECRET_LINE}\nMAX_BATCH_ROWS = size")[
             "MAX_BATCH_ROWS"
         ]
         == 6
@@ -130,15 +134,27 @@ def test_a_value_that_a_setting_does_not_allow_is_named(
     configured: Callable[..., Any], name: str, value: object
 ) -> None:
     with pytest.raises(ConfigurationError, match=rf"^{name} in the overrides cannot be {value!r}: "):
-        configured(overrides={"SECRET_KEY": "override", name: value})
+        configured(overrides={"SECRET_KEY": SECRET_KEY, name: value})
 
 
 def test_an_unknown_override_is_named(configured: Callable[..., Any]) -> None:
     with pytest.raises(ConfigurationError, match=r"^DEBUG_MODE in the overrides is not a setting"):
-        configured(overrides={"SECRET_KEY": "override", "DEBUG_MODE": True})
+        configured(overrides={"SECRET_KEY": SECRET_KEY, "DEBUG_MODE": True})
 
 
-@pytest.mark.parametrize("text", ["", "SECRET_KEY = None", "SECRET_KEY = ''"])
+@pytest.mark.parametrize("text", ["", "SECRET_KEY = None"])
 def test_there_is_no_start_without_a_secret_key(configured: Callable[..., Any], text: str) -> None:
     with pytest.raises(ConfigurationError, match=r"^SECRET_KEY is not set\. Run scripts/setup"):
         configured(text)
+
+
+@pytest.mark.parametrize("setting", ["SECRET_KEY", "SECRET_KEY_FALLBACKS", "METRICS_TOKEN", "API_KEYS"])
+def test_a_secret_that_is_refused_is_not_repeated(configured: Callable[..., Any], setting: str) -> None:
+    with pytest.raises(ConfigurationError, match=rf"^{setting} in instance/config.py is wrong: ") as raised:
+        configured(f"{SECRET_LINE}\n{setting} = 'hush'")
+    assert "hush" not in str(raised.value)
+
+
+def test_a_secret_key_that_is_too_short_stops_the_start(configured: Callable[..., Any]) -> None:
+    with pytest.raises(ConfigurationError, match=r"Expected `str` of length >= 32"):
+        configured("SECRET_KEY = 'a secret of thirty-one letters.'")

@@ -37,6 +37,10 @@ def classify(server: Server) -> tuple[int, dict[str, object]]:
     return answer.status, document
 
 
+def lines(server: Server) -> list[dict[str, str]]:
+    return [json.loads(line) for line in server.log.splitlines() if line.endswith("}")]
+
+
 def receive(client: socket.socket) -> bytes:
     """Read until the server hangs up."""
     received = b""
@@ -65,7 +69,12 @@ def test_there_is_a_worker_for_each_processor(server: Server) -> None:
 
 def test_requests_stand_in_the_log(server: Server) -> None:
     classify(server)
-    assert eventually(lambda: '"POST /api/classify HTTP/1.1" 200' in server.log)
+    assert eventually(lambda: any(line["message"] == "POST /api/classify 200" for line in lines(server)))
+
+
+def test_every_line_of_the_log_is_json(server: Server) -> None:
+    classify(server)
+    assert {"time", "level", "logger", "message"} <= set.intersection(*map(set, lines(server)))
 
 
 def test_a_connection_is_kept_alive(server: Server) -> None:
@@ -162,8 +171,9 @@ def test_a_flipped_byte_is_a_503_until_it_is_put_right(tmp_path: Path, model_pat
         status, problem = classify(server)
         assert status == 503
         assert str(tmp_path) not in json.dumps(problem)
-        (line,) = (line for line in server.log.splitlines() if str(problem["request_id"]) in line)
-        assert f"{model_path} is not the artifact that its manifest describes" in line
+        (line,) = (line for line in lines(server) if line["level"] == "ERROR" and "request_id" in line)
+        assert line["request_id"] == problem["request_id"]
+        assert f"{model_path} is not the artifact that its manifest describes" in line["message"]
         model_path.write_bytes(content)
         assert [classify(server)[0] for _ in range(8)] == [200] * 8
 

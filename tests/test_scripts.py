@@ -1,12 +1,15 @@
 """The commands that a person types, up to what a network is needed for."""
 
+import ast
 import os
 import shutil
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from flask import Flask
 
 from tests.support import CHECKOUT, SECRET_KEY
 
@@ -77,7 +80,7 @@ def ready(tmp_path: Path) -> Path:
 
 
 def run_in(checkout: Path, command: str, *options: str, timeout: float = 60) -> str:
-    environment = {name: text for name, text in os.environ.items() if not name.startswith("IRIS_")}
+    environment = {name: text for name, text in os.environ.items() if not name.startswith(("IRIS_", "COVERAGE_"))}
     run = subprocess.run(
         [checkout / "scripts" / command, *options],
         env=environment,
@@ -138,3 +141,10 @@ def test_training_saves_where_the_configuration_says(tmp_path: Path) -> None:
     command = CHECKOUT / "scripts" / "train_model.py"
     subprocess.run([command], env=settings, check=True, capture_output=True)
     assert path.exists()
+
+
+def test_a_key_is_made_with_the_line_that_lets_it_in(make_app: Callable[..., Flask]) -> None:
+    _, key, _, line = run_in(CHECKOUT, "make_api_key", "laboratory").splitlines()
+    app = make_app(API_KEYS=ast.literal_eval("{" + line + "}"))
+    headers = {"Authorization": f"Bearer {key.strip()}"}
+    assert app.test_client().get("/api/model", headers=headers).status_code == 200

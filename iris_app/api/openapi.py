@@ -19,7 +19,7 @@ PROBLEMS = {
     "413": "There are more rows, or more bytes, than one request may hold.",
     "415": "The content type or the content encoding is none that is read.",
     "422": "Something is missing, unknown, no number or out of bounds: `errors` says what and where.",
-    "503": "There is no usable model at the moment; `Retry-After` says when to try again.",
+    "503": "There is no usable model, or there are too many requests; `Retry-After` says when to try again.",
 }
 FAULT = {"500": "This is a fault of ours; `request_id` finds it in the log."}
 
@@ -33,10 +33,10 @@ CSV_DESCRIPTION = (
 )
 
 
-def document(version: str, max_rows: int) -> dict[str, Any]:
-    """Make the document for a version of the application and the rows that one request may hold."""
+def document(version: str, max_rows: int, *, keys: bool = False) -> dict[str, Any]:
+    """Make the document for a version of the application, the rows that one request may hold, and with keys or not."""
     _, components = msgspec.json.schema_components(TYPES, ref_template="#/components/schemas/{name}")
-    return {
+    made = {
         "openapi": "3.1.0",
         "info": {
             "title": "iris_app",
@@ -50,6 +50,16 @@ def document(version: str, max_rows: int) -> dict[str, Any]:
         },
         "components": {"schemas": components},
     }
+    return _locked(made) if keys else made
+
+
+def _locked(document: dict[str, Any]) -> dict[str, Any]:
+    """Say that every call wants a key, and what happens without one."""
+    for path in document["paths"].values():
+        for call in path.values():
+            call["responses"] |= _problems({"401": "There is no key, or none that is known."})
+    schemes = {"key": {"type": "http", "scheme": "bearer"}}
+    return document | {"security": [{"key": []}], "components": document["components"] | {"securitySchemes": schemes}}
 
 
 def _classify(components: dict[str, Any], max_rows: int) -> dict[str, Any]:

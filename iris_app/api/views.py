@@ -13,8 +13,10 @@ from iris_app.api.formats import READERS, WRITERS
 from iris_app.body import read_body
 from iris_app.exceptions import MalformedDocument
 from iris_app.manifest import ModelDescription
+from iris_app.marks import public
 from iris_app.model_service import get_model
 from iris_app.problem import Problem
+from iris_app.telemetry import note_predictions
 
 bp = Blueprint("api", __name__, url_prefix="/api", static_folder="static", template_folder="templates")
 
@@ -37,7 +39,9 @@ def classify() -> Response:
     form, explain = _form_of_answer(), _explanation_wanted()
     batch = read(read_body(), current_app.config["MAX_BATCH_ROWS"])
     model = get_model()
-    answer = WRITERS[form](batch, model.classify(batch.measurements, explain=explain), model.version)
+    predictions = model.classify(batch.measurements, explain=explain)
+    note_predictions(model, batch.measurements, predictions)
+    answer = WRITERS[form](batch, predictions, model.version)
     return Response(answer, mimetype=form, headers={"X-Model-Version": model.version})
 
 
@@ -68,12 +72,18 @@ def model() -> Response:
 
 
 @bp.get("/openapi.json")
+@public
 def specification() -> Response:
     """Say what the API takes and gives, in OpenAPI 3.1."""
-    return json_answer(openapi.document(version("iris_app"), current_app.config["MAX_BATCH_ROWS"]))
+    return json_answer(
+        openapi.document(
+            version("iris_app"), current_app.config["MAX_BATCH_ROWS"], keys=bool(current_app.config["API_KEYS"])
+        )
+    )
 
 
 @bp.get("/docs")
+@public
 def docs() -> str:
     """Show the API's documentation, in which it can be tried."""
     return render_template("api/docs.html")

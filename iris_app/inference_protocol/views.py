@@ -12,8 +12,10 @@ from iris_app.body import read_body
 from iris_app.exceptions import MalformedDocument
 from iris_app.inference_protocol import requests, responses
 from iris_app.iris import FEATURES, shortened
+from iris_app.marks import probe
 from iris_app.model_service import get_model
 from iris_app.problem import Problem
+from iris_app.telemetry import note_probabilities
 
 if TYPE_CHECKING:
     from iris_app.model import Model
@@ -31,12 +33,14 @@ def server() -> Response:
 
 
 @bp.get("/health/live")
+@probe
 def server_live() -> Response:
     """Say that the server runs."""
     return json_answer({"live": True})
 
 
 @bp.get("/health/ready")
+@probe
 def server_ready() -> Response:
     """Say that the server has its model, or raise ``ModelUnavailable``."""
     get_model()
@@ -63,6 +67,7 @@ def model(name: str, version: str | None = None) -> Response:
 
 @bp.get("/models/<name>/ready")
 @bp.get("/models/<name>/versions/<version>/ready")
+@probe
 def model_ready(name: str, version: str | None = None) -> Response:
     """Say that the model is there."""
     _model(name, version)
@@ -81,7 +86,9 @@ def infer(name: str, version: str | None = None) -> Response:
         "model_version": model.version,
         "id": uuid.uuid4().hex if asked.id is None else asked.id,
     }
-    body, header_length = responses.write(asked, outputs, head, model.predict_proba(measurements))
+    probabilities = model.predict_proba(measurements)
+    note_probabilities(model, measurements, probabilities)
+    body, header_length = responses.write(asked, outputs, head, probabilities)
     if header_length is None:
         return Response(body, mimetype="application/json")
     return Response(body, mimetype="application/octet-stream", headers={HEADER_LENGTH: str(header_length)})

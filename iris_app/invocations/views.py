@@ -16,8 +16,10 @@ from iris_app.answers import json_answer
 from iris_app.body import read_body
 from iris_app.exceptions import MalformedDocument
 from iris_app.iris import FEATURES_BY_NAME
+from iris_app.marks import probe
 from iris_app.model_service import get_model
 from iris_app.problem import Problem
+from iris_app.telemetry import note_predictions
 
 Floats = NDArray[np.float64]
 Decoded = TypeVar("Decoded")
@@ -63,9 +65,13 @@ def init_app(app: Flask) -> None:
 def predict() -> Response:
     """Classify the rows in the body, and answer with a species for each."""
     measurements = _read(read_body(), current_app.config["MAX_BATCH_ROWS"])
-    return json_answer({"predictions": [prediction.species for prediction in get_model().classify(measurements)]})
+    model = get_model()
+    predictions = model.classify(measurements)
+    note_predictions(model, measurements, predictions)
+    return json_answer({"predictions": [prediction.species for prediction in predictions]})
 
 
+@probe
 def ping() -> Response:
     """Say that there is a model to answer, or raise ``ModelUnavailable``."""
     return json_answer({"status": "ready", "model": get_model().version})

@@ -1,4 +1,4 @@
-"""The door for whoever is on call: ``/healthz`` and ``/readyz``."""
+"""The door for whoever is on call: ``/healthz``, ``/readyz`` and ``/metrics``."""
 
 from iris_app.operations.views import bp
 

@@ -17,6 +17,7 @@ from iris_app.csv_rows import Table
 from iris_app.exceptions import InvalidMeasurements, MalformedDocument, TooManyRows
 from iris_app.iris import FEATURES, SPECIES, SPECIES_NAMES, Prediction, number, species_spelt
 from iris_app.model_service import get_model
+from iris_app.telemetry import note_errors, note_predictions
 from iris_app.ui.blueprint import bp, status
 
 # How many rows the page shows; the file that can be downloaded has all of them.
@@ -101,6 +102,7 @@ def classify_batch() -> str | tuple[str, int]:
     try:
         return _page(form, outcome=_classify(form))
     except InvalidMeasurements as error:
+        note_errors(error.errors)
         return _page(form, error=error), status(422)
     except MalformedDocument as error:
         return _page(form, error=error), status(400)
@@ -122,7 +124,9 @@ def sample() -> Response:
 def _classify(form: BatchForm) -> Outcome:
     body = form.file.data.read()
     table = csv_rows.read(body, current_app.config["MAX_BATCH_ROWS"], skip_bad_rows=form.skip_bad_rows.data)
-    predictions = get_model().classify(table.measurements)
+    model = get_model()
+    predictions = model.classify(table.measurements)
+    note_predictions(model, table.measurements, predictions)
     written = csv_rows.write(table if form.keep_formulas.data else csv_rows.guard(table), predictions)
     stem = secure_filename(PurePath(form.file.data.filename).stem)[:LONGEST_NAME] or "irises"
     download = "data:text/csv;base64," + base64.b64encode(written.encode()).decode()

@@ -20,7 +20,7 @@ WORDS = {
         "Your flower is not to blame, and the fault was noted. Please try again later.",
     ),
     503: (
-        "No model to ask at the moment",
+        "No answer at the moment",
         "Your measurements are fine, but nothing can classify them just now. Please try again in a few seconds.",
     ),
 }

@@ -10,6 +10,7 @@ from iris_app.exceptions import ModelUnavailable
 from iris_app.iris import FEATURES, SPECIES, number
 from iris_app.manifest import FeatureSummary
 from iris_app.model_service import get_model
+from iris_app.telemetry import note_predictions, note_wrong
 from iris_app.ui import charts
 from iris_app.ui.blueprint import bp, status
 from iris_app.ui.forms import MeasurementForm
@@ -51,10 +52,13 @@ def show() -> Page:
 
 def _answer(form: MeasurementForm) -> Page:
     if form.wrong_fields:
+        for field in form.wrong_fields:
+            note_wrong(field.feature)
         return _form_page(form, status(422))
     model = get_model()
     measurement = form.measurement
-    (prediction,) = model.classify(measurement, explain=True)
+    (prediction,) = predictions = model.classify(measurement, explain=True)
+    note_predictions(model, measurement, predictions)
     return render_template(
         "ui/result.html",
         form=form,

@@ -233,7 +233,7 @@ def test_the_first_hundred_errors_are_named_and_the_rest_counted(client: FlaskCl
 
 def test_a_problem_with_few_errors_omits_none(client: FlaskClient) -> None:
     answer = post(client, "{}")
-    assert set(json.loads(answer.text)) == {"type", "title", "status", "detail", "errors"}
+    assert set(json.loads(answer.text)) == {"type", "title", "status", "detail", "request_id", "errors"}
 
 
 def test_many_unknown_fields_are_told_without_delay(client: FlaskClient) -> None:

@@ -1,0 +1,54 @@
+"""Who may come in: everyone, or whoever brings a key of ``API_KEYS``; and how many at once."""
+
+import hashlib
+import hmac
+
+from flask import Flask, current_app
+from werkzeug.datastructures import WWWAuthenticate
+from werkzeug.exceptions import Unauthorized
+
+from iris_app.exceptions import Overloaded
+from iris_app.marks import is_marked
+from iris_app.request import request
+from iris_app.telemetry import get_metrics
+
+# What a browser opens: it has no key to show.
+PAGES = frozenset({"ui", "swagger", "bootstrap"})
+
+# Called to learn whether the request in this thread is one too many.
+EXTENSION = "refusing"
+
+
+def init_app(app: Flask) -> None:
+    """Look at every request to the app before it is answered."""
+    app.extensions[EXTENSION] = bool
+    app.before_request(_refuse_one_too_many)
+    if app.config["API_KEYS"]:
+        app.before_request(_check_key)
+
+
+def check_token(digests: dict[str, str]) -> str:
+    """Return the name of the bearer token of the current request among names with their sha256, or refuse it."""
+    scheme, _, token = request.headers.get("Authorization", "").partition(" ")
+    given = hashlib.sha256(token.strip().encode()).hexdigest()
+    names = [name for name, digest in digests.items() if hmac.compare_digest(given, digest)]
+    if scheme.lower() == "bearer" and names:
+        return names[0]
+    reason = {"error": "invalid_token"} if token else {}
+    raise Unauthorized(
+        "Send a key that is known here, as Authorization: Bearer <key>.",
+        www_authenticate=WWWAuthenticate("bearer", {"realm": "iris_app", **reason}),
+    )
+
+
+def _refuse_one_too_many() -> None:
+    if current_app.extensions[EXTENSION]() and not is_marked("is_probe"):
+        raise Overloaded
+
+
+def _check_key() -> None:
+    endpoint = request.endpoint or ""
+    if endpoint.partition(".")[0] in PAGES or endpoint.endswith(".static") or is_marked("is_public"):
+        return
+    request.key = check_token(current_app.config["API_KEYS"])
+    get_metrics().count_key(request.key)

@@ -1,0 +1,115 @@
+"""How far the flowers that are asked about have moved from those of the training."""
+
+import math
+from collections import deque
+from collections.abc import Callable, Mapping
+from itertools import pairwise
+from threading import Lock
+
+import numpy as np
+from numpy.typing import NDArray
+
+from iris_app.iris import number
+from iris_app.manifest import FeatureSummary, Histogram, Manifest
+
+Floats = NDArray[np.float64]
+Totals = Mapping[tuple[str, str], float]
+
+# How many flowers of one request are counted; of more, so many that are evenly spread.
+COUNTED = 1000
+
+# How many requests' flowers may wait to be counted together, which is far cheaper than one by one.
+WAITING = 1000
+
+# With fewer flowers than this, their share of each interval says little.
+ENOUGH = 100
+
+
+class Tally:
+    """Count measurements by the intervals of the training's histograms.
+
+    Parameters
+    ----------
+    count : callable
+        Takes the name of a feature, the name of an interval, and by how many to raise its count.
+    """
+
+    def __init__(self, count: Callable[[str, str, int], None]) -> None:
+        self._count = count
+        self._waiting: deque[tuple[Manifest, Floats]] = deque()
+        self._lock = Lock()
+
+    def add(self, manifest: Manifest, measurements: Floats) -> None:
+        """Count flowers that a model was asked about, soon: an array of shape (n, 4) in the features' units."""
+        step = math.ceil(len(measurements) / COUNTED)
+        self._waiting.append((manifest, measurements[::step].copy() if step > 1 else measurements))
+        if len(self._waiting) >= WAITING:
+            self.flush()
+
+    def flush(self) -> None:
+        """Count what waits."""
+        with self._lock:
+            by_model: dict[int, tuple[Manifest, list[Floats]]] = {}
+            while self._waiting:
+                manifest, measurements = self._waiting.popleft()
+                by_model.setdefault(id(manifest), (manifest, []))[1].append(measurements)
+            for manifest, batches in by_model.values():
+                self._count_all(manifest, np.concatenate(batches))
+
+    def _count_all(self, manifest: Manifest, measurements: Floats) -> None:
+        for feature, values in zip(manifest.features, measurements.T, strict=True):
+            counts = np.bincount(
+                np.searchsorted(feature.histogram.edges, values), minlength=len(feature.histogram.counts)
+            )
+            for interval, count in zip(intervals(feature.histogram), counts.tolist(), strict=True):
+                if count:
+                    self._count(feature.name, interval, count)
+
+
+class Window:
+    """Compare what was counted in the last ``seconds`` with what training saw."""
+
+    def __init__(self, seconds: float) -> None:
+        self._seconds = seconds
+        self._snapshots: deque[tuple[float, Totals]] = deque()
+
+    def remember(self, now: float, totals: Totals) -> None:
+        """Keep a snapshot of the totals, and forget those that the window has left behind, but for the last."""
+        self._snapshots.append((now, totals))
+        while len(self._snapshots) > 1 and self._snapshots[1][0] <= now - self._seconds:
+            self._snapshots.popleft()
+
+    def counts(self, feature: FeatureSummary, totals: Totals) -> list[float]:
+        """Return how many values fell into each interval of a feature since the window began."""
+        before = self._snapshots[0][1] if self._snapshots else {}
+        keys = [(feature.name, interval) for interval in intervals(feature.histogram)]
+        return [totals.get(key, 0) - before.get(key, 0) for key in keys]
+
+
+def intervals(histogram: Histogram) -> list[str]:
+    """Name the intervals of a histogram by their edges."""
+    edges = ["", *map(number, histogram.edges), ""]
+    return [f"{low}..{high}" for low, high in pairwise(edges)]
+
+
+def stability(expected: list[int], seen: list[float]) -> float:
+    """Return the population stability index of what was seen against what was expected.
+
+    Parameters
+    ----------
+    expected, seen : list
+        Counts by the same intervals; half a flower is added to each, so that an empty one has a logarithm.
+
+    Returns
+    -------
+    float
+        0 where the shares are the same; by custom, more than 0.1 is some change and more than 0.25 a great one.
+    """
+    was, now = _shares(expected), _shares(seen)
+    return float(((now - was) * np.log(now / was)).sum())
+
+
+def _shares(counts: list[int] | list[float]) -> Floats:
+    smoothed = np.array(counts) + 0.5
+    shares: Floats = smoothed / smoothed.sum()
+    return shares

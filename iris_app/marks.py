@@ -1,0 +1,27 @@
+"""What a view says of itself, for those who look at every request."""
+
+from collections.abc import Callable
+from typing import TypeVar
+
+from flask import current_app
+
+from iris_app.request import request
+
+View = TypeVar("View", bound=Callable[..., object])
+
+
+def probe(view: View) -> View:
+    """Mark what orchestrators ask every few seconds: open to everyone, never put off, and kept out of the log."""
+    view.is_probe = True  # type: ignore[attr-defined]
+    return public(view)
+
+
+def public(view: View) -> View:
+    """Mark what is open to everyone."""
+    view.is_public = True  # type: ignore[attr-defined]
+    return view
+
+
+def is_marked(mark: str) -> bool:
+    """Say whether the view that the current request is for has a mark: ``is_probe`` or ``is_public``."""
+    return hasattr(current_app.view_functions.get(request.endpoint or ""), mark)

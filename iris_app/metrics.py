@@ -1,0 +1,187 @@
+"""What is counted, for Prometheus: in the memory of a process, or in files that the workers of gunicorn share."""
+
+import os
+import time
+from collections.abc import Callable, Iterator, Mapping
+from functools import cache
+from pathlib import Path
+from threading import Thread
+
+from prometheus_client import CollectorRegistry, Counter, Histogram, values
+from prometheus_client.core import GaugeMetricFamily, Metric
+from prometheus_client.exposition import choose_encoder
+from prometheus_client.multiprocess import MultiProcessCollector
+
+from iris_app.drift import ENOUGH, Tally, Totals, Window, stability
+from iris_app.manifest import Manifest
+
+# From what one flower takes to what a full batch may.
+SECONDS = (0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10)
+
+# Whatever else clients make up is counted as one.
+METHODS = frozenset({"GET", "HEAD", "POST", "OPTIONS"})
+
+# How often in its window the drift's past is remembered.
+SNAPSHOTS = 60
+
+# Where prometheus_client looks for the files that processes share.
+DIRECTORY = "PROMETHEUS_MULTIPROC_DIR"
+
+# What a file of counts may hold before it must grow. It is taken at once, so that a full disk is found when the file is
+# made: who writes to memory behind which there is no disk is killed.
+ROOM = 256 * 1024
+
+
+class Metrics:
+    """Count what a process answers, and tell what it and those that share its files counted.
+
+    Parameters
+    ----------
+    drift_window : float
+        Seconds of requests that are compared with the training.
+    """
+
+    def __init__(self, drift_window: float) -> None:
+        self._registry = CollectorRegistry()
+        durations = Histogram(
+            "iris_http_request_duration_seconds",
+            "Requests, by the time that they took.",
+            ["method", "route", "status"],
+            buckets=SECONDS,
+            registry=self._registry,
+        )
+        self._durations = cache(durations.labels)
+        self._rows = self._counter("iris_rows", "Rows that were classified.", "species", "door")
+        self._warnings = self._counter("iris_warnings", "Doubts that predictions came with.", "code")
+        self._invalid_values = self._counter("iris_invalid_values", "Values that were refused.", "field")
+        self._loads = self._counter("iris_model_loads", "Attempts to load a model.", "outcome")
+        self._keys = self._counter("iris_keyed_requests", "Requests that came with an API key.", "key")
+        self._values = self._counter("iris_values", "Values that were classified.", "feature", "interval")
+        self._drift_window = drift_window
+        self._window = Window(drift_window)
+        self.tally = Tally(lambda feature, interval, count: self._values(feature, interval).inc(count))
+
+    def count_request(self, method: str, route: str | None, status: int, seconds: float) -> None:
+        """Count a request by the pattern of its address, and the time that it took."""
+        self._durations(method if method in METHODS else "other", route or "none", status).observe(seconds)
+
+    def count_rows(self, door: str, species: Mapping[str, int]) -> None:
+        """Count rows by the species that they were given at a door."""
+        for name, count in species.items():
+            self._rows(name, door).inc(count)
+
+    def count_warnings(self, codes: Mapping[str, int]) -> None:
+        """Count the doubts that predictions came with."""
+        for code, count in codes.items():
+            self._warnings(code).inc(count)
+
+    def count_invalid(self, field: str) -> None:
+        """Count a value that was refused."""
+        self._invalid_values(field).inc()
+
+    def count_load(self, outcome: str) -> None:
+        """Count an attempt to load a model."""
+        self._loads(outcome).inc()
+
+    def count_key(self, name: str) -> None:
+        """Count a request that came with the API key of this name."""
+        self._keys(name).inc()
+
+    def expose(self, accept: str, manifest: Manifest | None) -> tuple[bytes, str]:
+        """Return what was counted in the format that a client accepts, and that format's media type.
+
+        ``manifest`` is that of the model that answers, where there is one.
+        """
+        self.tally.flush()
+        told = CollectorRegistry()
+        told.register(self._counted())
+        if manifest is not None:
+            told.register(_Gauges([*self._model(manifest), *self._drift(manifest)]))
+        encode, media_type = choose_encoder(accept)
+        return encode(told), media_type
+
+    def keep_up(self) -> None:
+        """Count what waits to be counted, and remember what was, from now until the process ends."""
+        Thread(target=self._keep_up, name="metrics", daemon=True).start()
+
+    def _keep_up(self) -> None:
+        due = time.monotonic()
+        while True:
+            self.tally.flush()
+            if (now := time.monotonic()) >= due:
+                self._window.remember(now, self._totals())
+                due = now + self._drift_window / SNAPSHOTS
+            time.sleep(1)
+
+    def _counter(self, name: str, description: str, *labels: str) -> Callable[..., Counter]:
+        return cache(Counter(name, description, labels, registry=self._registry).labels)
+
+    def _counted(self) -> CollectorRegistry | MultiProcessCollector:
+        if DIRECTORY not in os.environ:
+            return self._registry
+        return MultiProcessCollector(None, os.environ[DIRECTORY])  # type: ignore[no-untyped-call]
+
+    def _totals(self) -> Totals:
+        """Return how many values of each feature and interval there were since the start."""
+        samples = (sample for family in self._counted().collect() for sample in family.samples)
+        return {
+            (sample.labels["feature"], sample.labels["interval"]): sample.value
+            for sample in samples
+            if sample.name == "iris_values_total"
+        }
+
+    def _model(self, manifest: Manifest) -> Iterator[Metric]:
+        gauge = GaugeMetricFamily("iris_model_info", "The model that answers.", labels=["version", "sha256"])
+        gauge.add_metric([manifest.version, manifest.sha256], 1)
+        yield gauge
+
+    def _drift(self, manifest: Manifest) -> Iterator[Metric]:
+        """Yield how far each feature has moved from the training, where enough flowers were seen to tell."""
+        totals = self._totals()
+        counts = [self._window.counts(feature, totals) for feature in manifest.features]
+        flowers = GaugeMetricFamily("iris_drift_flowers", "Flowers in the window that is compared with the training.")
+        flowers.add_metric([], sum(counts[0]))
+        yield flowers
+        drift = GaugeMetricFamily("iris_drift_psi", "Population stability index of the window.", labels=["feature"])
+        for feature, seen in zip(manifest.features, counts, strict=True):
+            if sum(seen) >= ENOUGH:
+                drift.add_metric([feature.name], stability(feature.histogram.counts, seen))
+        yield drift
+
+
+class _Gauges:
+    """What is true at the moment, as prometheus_client collects it."""
+
+    def __init__(self, families: list[Metric]) -> None:
+        self._families = families
+
+    def collect(self) -> list[Metric]:
+        return self._families
+
+
+def make_room(directory: Path, slot: int) -> None:
+    """Make the files of one worker's counts, unless they are there from a worker before it, which goes on in them.
+
+    Raises
+    ------
+    OSError
+        Where there is no room for them.
+    """
+    for kind in ("counter", "histogram"):
+        with (directory / f"{kind}_{slot}.db").open("ab") as file:
+            if not file.tell():
+                os.posix_fallocate(file.fileno(), 0, ROOM)
+
+
+def share(directory: Path, slot: int) -> None:
+    """Count in files that other processes read, from now on; call it before anything is counted.
+
+    Parameters
+    ----------
+    directory : Path
+        Where the files lie.
+    slot : int
+        A number that no other live process has. Who takes it over goes on counting in the same files.
+    """
+    os.environ[DIRECTORY] = str(directory)
+    values.ValueClass = values.MultiProcessValue(lambda: slot)  # type: ignore[no-untyped-call]

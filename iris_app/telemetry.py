@@ -1,0 +1,102 @@
+"""What is told of every request: its id to the client, a line to the log, and counts to the metrics."""
+
+import logging
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from time import perf_counter
+from typing import TYPE_CHECKING
+
+import numpy as np
+from flask import Flask, Response, current_app
+from numpy.typing import NDArray
+
+from iris_app.exceptions import InvalidValue
+from iris_app.iris import FEATURES, FEATURES_BY_NAME, SPECIES_NAMES, Feature, Prediction, feature_spelt
+from iris_app.marks import is_marked
+from iris_app.metrics import Metrics
+from iris_app.request import request
+
+if TYPE_CHECKING:
+    from iris_app.model import Model
+
+EXTENSION = "metrics"
+
+logger = logging.getLogger(__name__)
+
+FEATURES_BY_PLACE = {str(place): feature for place, feature in enumerate(FEATURES)}
+
+Floats = NDArray[np.float64]
+
+
+def init_app(app: Flask) -> None:
+    """Tell of every request of the app."""
+    app.extensions[EXTENSION] = Metrics(app.config["DRIFT_WINDOW_SECONDS"])
+    app.after_request(_tell)
+
+
+def get_metrics(app: Flask | None = None) -> Metrics:
+    """Return the metrics of an app, or of the current one."""
+    metrics: Metrics = (app or current_app).extensions[EXTENSION]
+    return metrics
+
+
+def note_predictions(model: "Model", measurements: Floats, predictions: Sequence[Prediction]) -> None:
+    """Note what the current request was answered: measurements of shape (n, 4), and a prediction for each."""
+    _note(model, measurements, Counter([prediction.species for prediction in predictions]))
+    get_metrics().count_warnings(Counter([caution.code for one in predictions for caution in one.warnings]))
+
+
+def note_probabilities(model: "Model", measurements: Floats, probabilities: Floats) -> None:
+    """Note what the current request was answered: measurements of shape (n, 4), and each species' probability."""
+    winners = Counter(probabilities.argmax(axis=1).tolist())
+    _note(model, measurements, {SPECIES_NAMES[index]: count for index, count in winners.items()})
+
+
+def note_errors(errors: Iterable[InvalidValue]) -> None:
+    """Note which values of the current request were refused."""
+    for error in errors:
+        note_wrong(_feature(error))
+
+
+def note_wrong(feature: Feature | None) -> None:
+    """Note that a value of a feature was refused, or one of no feature."""
+    get_metrics().count_invalid(feature.name if feature else "other")
+
+
+def _feature(error: InvalidValue) -> Feature | None:
+    """Find the feature that an error is about: by its column, its name in an object, or its place in a list."""
+    place = error.column or (error.pointer or "").rpartition("/")[2]
+    return FEATURES_BY_PLACE.get(place) or FEATURES_BY_NAME.get(place) or feature_spelt(place)
+
+
+def _note(model: "Model", measurements: Floats, species: Mapping[str, int]) -> None:
+    request.model, request.rows = model.version, len(measurements)
+    metrics = get_metrics()
+    metrics.count_rows((request.endpoint or "").partition(".")[0], species)
+    metrics.tally.add(model.manifest, measurements)
+
+
+def _tell(response: Response) -> Response:
+    seconds = perf_counter() - request.began
+    response.headers["X-Request-ID"] = request.id
+    get_metrics().count_request(request.method, request.route, response.status_code, seconds)
+    if not is_marked("is_probe"):
+        logger.info(
+            "%s %s %s", request.method, request.path, response.status_code, extra={"fields": _fields(response, seconds)}
+        )
+    return response
+
+
+def _fields(response: Response, seconds: float) -> dict[str, object]:
+    """Return what the log says of a request beside its sentence; never what was measured."""
+    fields = {
+        "client": request.remote_addr,
+        "method": request.method,
+        "route": request.route,
+        "status": response.status_code,
+        "seconds": round(seconds, 6),
+        "rows": request.rows,
+        "model": request.model,
+        "key": request.key,
+    }
+    return {name: value for name, value in fields.items() if value is not None}

@@ -1,0 +1,210 @@
+"""What Prometheus reads, by its own parser."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from flask import Flask
+from flask.testing import FlaskClient
+from prometheus_client import values
+from prometheus_client.parser import text_string_to_metric_families
+
+from iris_app.drift import ENOUGH
+from iris_app.iris import FEATURES
+from iris_app.metrics import DIRECTORY, ROOM, Metrics, make_room, share
+from iris_app.model_service import get_service
+from iris_app.telemetry import get_metrics
+from tests.support import FLOWER, FORM, eventually
+
+TOKEN = "a token of the tests, long enough"  # noqa: S105
+
+
+def read(text: str, name: str, **labels: str) -> float:
+    """Add up the samples of a name that have these labels."""
+    return sum(
+        sample.value
+        for family in text_string_to_metric_families(text)
+        for sample in family.samples
+        if sample.name == name and labels.items() <= sample.labels.items()
+    )
+
+
+@pytest.fixture
+def scrape(client: FlaskClient) -> Callable[..., float]:
+    return lambda name, **labels: read(client.get("/metrics").text, name, **labels)
+
+
+def test_requests_are_counted_by_method_route_and_status(client: FlaskClient, scrape: Callable[..., float]) -> None:
+    for document in (FLOWER, FLOWER, {}):
+        client.post("/api/classify", json=document)
+    asked = {"method": "POST", "route": "/api/classify"}
+    assert scrape("iris_http_request_duration_seconds_count", **asked, status="200") == 2
+    assert scrape("iris_http_request_duration_seconds_count", **asked, status="422") == 1
+    assert scrape("iris_http_request_duration_seconds_sum", **asked) > 0
+
+
+def test_what_clients_make_up_makes_no_new_series(client: FlaskClient, scrape: Callable[..., float]) -> None:
+    for number in range(3):
+        client.get(f"/nowhere/{number}")
+        client.open("/home", method=f"MADE{number}")
+    assert scrape("iris_http_request_duration_seconds_count", method="GET", route="none", status="404") == 3
+    assert scrape("iris_http_request_duration_seconds_count", method="other", status="405") == 3
+
+
+DOORS = {
+    "api": lambda client: client.post("/api/classify", json=[FLOWER] * 2),
+    "inference_protocol": lambda client: client.post(
+        "/v2/models/iris/infer",
+        json={"inputs": [{"name": "x", "shape": [2, 4], "datatype": "FP64", "data": [*FLOWER.values()] * 2}]},
+    ),
+    "invocations": lambda client: client.post("/invocations", json={"instances": [[*FLOWER.values()]] * 2}),
+    "ui": lambda client: [client.get("/classify", query_string=FORM) for _ in range(2)],
+}
+
+
+@pytest.mark.parametrize("door", DOORS)
+def test_rows_are_counted_by_species_and_door(client: FlaskClient, scrape: Callable[..., float], door: str) -> None:
+    DOORS[door](client)
+    assert scrape("iris_rows_total", species="setosa", door=door) == 2
+    assert scrape("iris_rows_total") == 2
+    assert scrape("iris_drift_flowers") == 2
+
+
+def test_doubts_are_counted_by_their_codes(client: FlaskClient, scrape: Callable[..., float]) -> None:
+    client.post("/api/classify", json=[FLOWER | {"petal_width": 9}, FLOWER])
+    assert scrape("iris_warnings_total", code="out_of_range") == 1
+
+
+WRONG = {
+    "an object": lambda client: client.post("/api/classify", json=FLOWER | {"petal_width": 99}),
+    "an object among others": lambda client: client.post("/api/classify", json=[FLOWER, FLOWER | {"petal_width": 99}]),
+    "a list": lambda client: client.post("/invocations", json={"instances": [[1, 1, 1, 99]]}),
+    "a column": lambda client: client.post(
+        "/api/classify", data="Petal.Width,slen,swid,plen\n99,1,1,1", content_type="text/csv"
+    ),
+    "the form": lambda client: client.get("/classify", query_string=FORM | {"pwid": "99"}),
+}
+
+
+@pytest.mark.parametrize("where", WRONG)
+def test_refused_values_are_counted_by_their_fields(
+    client: FlaskClient, scrape: Callable[..., float], where: str
+) -> None:
+    WRONG[where](client)
+    assert scrape("iris_invalid_values_total", field="petal_width") == 1
+    assert scrape("iris_invalid_values_total") == 1
+
+
+def test_fields_that_clients_make_up_are_counted_as_one(client: FlaskClient, scrape: Callable[..., float]) -> None:
+    client.post("/api/classify", json=FLOWER | {"height": 1, "weight": 2})
+    assert scrape("iris_invalid_values_total", field="other") == 2
+
+
+def test_the_model_that_answers_is_told(client: FlaskClient, scrape: Callable[..., float]) -> None:
+    assert scrape("iris_model_info") == 0
+    model = client.get("/api/model").get_json()
+    assert scrape("iris_model_info", version=model["version"], sha256=model["sha256"]) == 1
+    assert scrape("iris_model_loads_total", outcome="loaded") == 1
+
+
+def test_a_model_that_is_refused_is_counted(make_app: Callable[..., Flask]) -> None:
+    client = make_app(MODEL_PATH="/nowhere").test_client()
+    client.get("/readyz")
+    assert read(client.get("/metrics").text, "iris_model_loads_total", outcome="refused") == 1
+
+
+def test_a_few_flowers_tell_nothing_of_drift(client: FlaskClient, scrape: Callable[..., float]) -> None:
+    client.post("/api/classify", json=[FLOWER] * (ENOUGH - 1))
+    assert "iris_drift_psi{" not in client.get("/metrics").text
+    assert scrape("iris_drift_flowers") == ENOUGH - 1
+
+
+def test_the_flowers_of_the_training_have_not_drifted_and_one_flower_again_and_again_has(app: Flask) -> None:
+    client = app.test_client()
+    flowers = get_service(app).model.manifest.flowers
+    client.post("/api/classify", json=[dict(zip(FLOWER, flower.measurement, strict=True)) for flower in flowers])
+    text = client.get("/metrics").text
+    assert all(read(text, "iris_drift_psi", feature=feature.name) < 0.01 for feature in FEATURES)
+    client.post("/api/classify", json=[FLOWER] * 1000)
+    text = client.get("/metrics").text
+    assert all(read(text, "iris_drift_psi", feature=feature.name) > 0.25 for feature in FEATURES)
+
+
+def test_what_waits_is_counted_before_long(app: Flask) -> None:
+    metrics = get_metrics(app)
+    app.test_client().post("/api/classify", json=[FLOWER] * 3)
+    metrics.keep_up()
+    assert eventually(lambda: sum(metrics._totals().values())) == 3 * len(FEATURES)
+
+
+def test_what_was_before_the_window_is_no_drift(make_app: Callable[..., Flask]) -> None:
+    app = make_app(DRIFT_WINDOW_SECONDS=1)
+    get_metrics(app).keep_up()
+    client = app.test_client()
+    client.post("/api/classify", json=[FLOWER] * 3)
+    assert eventually(lambda: read(client.get("/metrics").text, "iris_drift_flowers") == 0)
+    assert read(client.get("/metrics").text, "iris_rows_total") == 3
+
+
+def test_openmetrics_is_told_to_who_accepts_it(client: FlaskClient) -> None:
+    client.get("/home")
+    answer = client.get("/metrics", headers={"Accept": "application/openmetrics-text; version=1.0.0"})
+    assert answer.content_type.startswith("application/openmetrics-text; version=1.0.0")
+    assert answer.text.endswith("# EOF\n")
+
+
+def test_a_token_guards_the_metrics(make_app: Callable[..., Flask]) -> None:
+    client = make_app(METRICS_TOKEN=TOKEN).test_client()
+    answers = [
+        client.get("/metrics", headers=headers)
+        for headers in ({}, {"Authorization": "Bearer wrong"}, {"Authorization": f"Bearer {TOKEN}"})
+    ]
+    assert [answer.status_code for answer in answers] == [401, 401, 200]
+    assert answers[0].headers["WWW-Authenticate"] == "Bearer realm=iris_app"
+
+
+@pytest.fixture
+def shared(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A directory for the counts of processes, while this one counts as if it were several."""
+    monkeypatch.setattr(values, "ValueClass", values.ValueClass)
+    monkeypatch.setenv(DIRECTORY, str(tmp_path))
+    return tmp_path
+
+
+def count_in(directory: Path, slot: int, rows: int) -> Metrics:
+    make_room(directory, slot)
+    share(directory, slot)
+    metrics = Metrics(drift_window=60)
+    metrics.count_rows("api", {"setosa": rows})
+    return metrics
+
+
+def test_what_processes_count_in_their_files_is_added_up(shared: Path) -> None:
+    counts = [count_in(shared, slot, rows) for slot, rows in enumerate([1, 20, 300])]
+    for metrics in counts:
+        assert read(metrics.expose("", None)[0].decode(), "iris_rows_total", door="api") == 321
+
+
+def test_who_takes_a_slot_over_goes_on_counting(shared: Path) -> None:
+    count_in(shared, 0, 5)
+    metrics = count_in(shared, 0, 6)
+    assert read(metrics.expose("", None)[0].decode(), "iris_rows_total") == 11
+
+
+def test_room_for_counts_is_taken_at_once(tmp_path: Path) -> None:
+    make_room(tmp_path, 3)
+    assert {file.stat().st_blocks * 512 for file in tmp_path.iterdir()} == {ROOM}
+
+
+def test_what_is_counted_is_kept_where_room_was_made_before(tmp_path: Path) -> None:
+    make_room(tmp_path, 0)
+    (tmp_path / "counter_0.db").write_bytes(b"12345678")
+    make_room(tmp_path, 0)
+    assert (tmp_path / "counter_0.db").read_bytes() == b"12345678"
+
+
+def test_the_metrics_are_those_of_their_app(make_app: Callable[..., Flask]) -> None:
+    one, other = make_app(), make_app()
+    one.test_client().get("/home")
+    assert get_metrics(one) is not get_metrics(other)
+    assert read(other.test_client().get("/metrics").text, "iris_http_request_duration_seconds_count") == 0
