@@ -30,6 +30,7 @@ from iris_app.manifest import Manifest, Training, manifest_path, pairplot_path
 TOLERANCE = 1e-9
 
 REMEDY = "Train a model with scripts/train_model.py."
+ANOTHER_PAIR = "Put the right pair in place, or train again."
 
 
 def save(path: Path, classifier: Any, training: Training, pairplot: bytes) -> Manifest:
@@ -42,6 +43,7 @@ def save(path: Path, classifier: Any, training: Training, pairplot: bytes) -> Ma
     artifact = buffer.getvalue()
     manifest = Manifest(
         sha256=hashlib.sha256(artifact).hexdigest(),
+        bytes=len(artifact),
         pairplot_sha256=hashlib.sha256(pairplot).hexdigest(),
         created=datetime.now(UTC).replace(microsecond=0),
         versions={
@@ -52,10 +54,20 @@ def save(path: Path, classifier: Any, training: Training, pairplot: bytes) -> Ma
         },
         **msgspec.structs.asdict(training),
     )
-    path.parent.mkdir(parents=True, exist_ok=True)
-    _write(path, artifact)
-    _write(pairplot_path(path), pairplot)
-    _write(manifest_path(path), msgspec.json.format(msgspec.json.encode(manifest)))
+    _put(path, artifact, pairplot, msgspec.json.format(msgspec.json.encode(manifest)))
+    return manifest
+
+
+def copy(source: Path, path: Path, pinned: str | None = None) -> Manifest:
+    """Verify the artifact at ``source`` as ``load`` does, and write it, its picture and its manifest as ``save`` does.
+
+    Raises
+    ------
+    ModelUnavailable
+        Where it cannot be trusted; nothing is written.
+    """
+    _, manifest, pairplot = load(source, pinned)
+    _put(path, _read(source), pairplot, _read(manifest_path(source)))
     return manifest
 
 
@@ -76,17 +88,26 @@ def load(path: Path, pinned: str | None = None) -> tuple[Any, Manifest, bytes | 
         where the classifier does not answer its golden rows as it did in training. The message says which, and what to
         do.
     """
-    manifest = _read_manifest(manifest_path(path))
-    artifact = _read(path)
+    manifest = read_manifest(path)
+    artifact = _read(path, manifest.bytes)
     digest = hashlib.sha256(artifact).hexdigest()
     if digest != manifest.sha256:
         raise ModelUnavailable(
             f"{path} is not the artifact that its manifest describes: its sha256 is {digest}, "
-            f"the manifest's {manifest.sha256}. Put the right pair in place, or train again."
+            f"the manifest's {manifest.sha256}. {ANOTHER_PAIR}"
         )
     if pinned is not None and digest != pinned:
         raise ModelUnavailable(f"{path} has the sha256 {digest}, and MODEL_SHA256 allows only {pinned}.")
     return _unpickle(path, artifact, manifest), manifest, _read_pairplot(pairplot_path(path), manifest)
+
+
+def read_manifest(path: Path) -> Manifest:
+    """Read what the artifact at ``path`` must be, or raise ``ModelUnavailable``."""
+    place = manifest_path(path)
+    try:
+        return msgspec.json.decode(_read(place), type=Manifest)
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise ModelUnavailable(f"{place} is not the manifest of a model for this application: {error}") from error
 
 
 def _read_pairplot(path: Path, manifest: Manifest) -> bytes | None:
@@ -95,6 +116,15 @@ def _read_pairplot(path: Path, manifest: Manifest) -> bytes | None:
     except OSError:
         return None
     return pairplot if hashlib.sha256(pairplot).hexdigest() == manifest.pairplot_sha256 else None
+
+
+def _put(path: Path, artifact: bytes, pairplot: bytes | None, manifest: bytes) -> None:
+    """Write what makes a model; a reader between two of the files sees digests that differ."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    _write(path, artifact)
+    if pairplot is not None:
+        _write(pairplot_path(path), pairplot)
+    _write(manifest_path(path), manifest)
 
 
 def _write(path: Path, content: bytes) -> None:
@@ -118,19 +148,20 @@ def _write(path: Path, content: bytes) -> None:
         os.close(directory)
 
 
-def _read(path: Path) -> bytes:
+def _read(path: Path, size: int | None = None) -> bytes:
+    """Read a file, but nothing of one that does not have the ``size`` that is known."""
     try:
-        return path.read_bytes()
+        with path.open("rb") as file:
+            found = os.fstat(file.fileno()).st_size
+            if size not in {None, found}:
+                raise ModelUnavailable(
+                    f"{path} is not the artifact that its manifest describes: it has {found:,} bytes, "
+                    f"the manifest's {size:,}. {ANOTHER_PAIR}"
+                )
+            return file.read()
     except (OSError, ValueError) as error:  # ValueError: no file can have such a path
         reason = error.strerror if isinstance(error, OSError) else error
         raise ModelUnavailable(f"{path} cannot be read: {reason}. {REMEDY}") from error
-
-
-def _read_manifest(path: Path) -> Manifest:
-    try:
-        return msgspec.json.decode(_read(path), type=Manifest)
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
-        raise ModelUnavailable(f"{path} is not the manifest of a model for this application: {error}") from error
 
 
 def _unpickle(path: Path, artifact: bytes, manifest: Manifest) -> Any:

@@ -103,9 +103,10 @@ class Training(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Manifest(Training, frozen=True, kw_only=True):
-    """What the artifact beside it must be: its digest and its picture's, what made it and when, and its training."""
+    """What the artifact beside it must be: its digest, its size, what made it and when, and its training."""
 
     sha256: str
+    bytes: int
     pairplot_sha256: str
     created: datetime
     versions: dict[str, str]

@@ -2,26 +2,46 @@
 """Train the model, save it with its manifest, and say how good it is."""
 
 import argparse
+import sys
 from pathlib import Path
+
+from flask import Flask
 
 from iris_app import create_app
 from iris_app.artifact import save
+from iris_app.exceptions import ModelUnavailable
 from iris_app.manifest import Manifest, manifest_path
 from iris_app.model_service import model_path
 from iris_app.training import train
+from iris_app.versions import Versions
 
 
 def main() -> None:
     """Run the command."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument(
+    where = parser.add_mutually_exclusive_group()
+    where.add_argument(
         "--output", type=Path, metavar="PATH", help="where to save the model; else where the configuration says"
     )
-    path = parser.parse_args().output or model_path(create_app())
-    manifest = save(path, *train())
+    where.add_argument("--publish", action="store_true", help="keep what is in place, for scripts/rollback to put back")
+    arguments = parser.parse_args()
+    if arguments.publish:
+        path, manifest = publish(create_app())
+    else:
+        path = arguments.output or model_path(create_app())
+        manifest = save(path, *train())
     report(manifest)
     print(f"model     {path}")
     print(f"manifest  {manifest_path(path)}")
+
+
+def publish(app: Flask) -> tuple[Path, Manifest]:
+    """Train, put the model in place and keep it among its versions."""
+    versions = Versions.of(app)
+    try:
+        return versions.path, versions.publish(*train(), keep=app.config["KEEP_MODELS"])
+    except ModelUnavailable as error:
+        sys.exit(f"train_model: {error}")
 
 
 def report(manifest: Manifest) -> None:

@@ -10,15 +10,16 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import msgspec
 import numpy as np
 
 from iris_app.artifact import save
 from iris_app.iris import FEATURES
-from iris_app.manifest import GoldenRow
+from iris_app.manifest import GoldenRow, Training
 from iris_app.training import load_data, train
 
 CHECKOUT = Path(__file__).parent.parent
@@ -87,12 +88,18 @@ def eventually(look: Callable[[], Found | None], process: subprocess.Popen[bytes
     return found
 
 
-def publish(path: Path, regularisation: float) -> str:
-    """Train another model, save it over the one at ``path`` and return its version."""
+@cache
+def another(regularisation: float) -> tuple[Any, Training, bytes]:
+    """Train a model that is unlike the one of the configuration."""
     classifier, training, pairplot = train()
     classifier.set_params(classify__C=regularisation).fit(*load_data())
     rows = np.array([row.measurement for row in training.golden_rows])
     golden_rows = [
         GoldenRow(*answer) for answer in zip(rows.tolist(), classifier.predict_proba(rows).tolist(), strict=True)
     ]
-    return save(path, classifier, msgspec.structs.replace(training, golden_rows=golden_rows), pairplot).version
+    return classifier, msgspec.structs.replace(training, golden_rows=golden_rows), pairplot
+
+
+def publish(path: Path, regularisation: float) -> str:
+    """Save another model over the one at ``path`` and return its version."""
+    return save(path, *another(regularisation)).version

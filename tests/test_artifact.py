@@ -5,6 +5,7 @@ import os
 import pickle
 import re
 import sys
+import tracemalloc
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from hashlib import sha256
@@ -29,7 +30,8 @@ from iris_app.training import load_data, train
 def pretend(path: Path, content: bytes) -> None:
     """Put other content in the artifact's place, with a manifest that vouches for it."""
     path.write_bytes(content)
-    edit_manifest(path, lambda manifest: manifest.update(sha256=sha256(content).hexdigest()))
+    digest = sha256(content).hexdigest()
+    edit_manifest(path, lambda manifest: manifest.update(sha256=digest, bytes=len(content)))
 
 
 def pretend_pickle(path: Path, content: object) -> None:
@@ -112,9 +114,19 @@ def test_a_folder_in_the_place_of_the_artifact_is_refused(model_path: Path) -> N
     assert "cannot be read: Is a directory" in refusal(model_path)
 
 
-def test_a_truncated_artifact_is_refused(model_path: Path) -> None:
-    model_path.write_bytes(model_path.read_bytes()[:-1])
-    assert "is not the artifact that its manifest describes" in refusal(model_path)
+def test_a_truncated_artifact_is_refused_by_its_size(model_path: Path) -> None:
+    whole = model_path.read_bytes()
+    model_path.write_bytes(whole[:-1])
+    reason = f"its manifest describes: it has {len(whole) - 1:,} bytes, the manifest's {len(whole):,}."
+    assert reason in refusal(model_path)
+
+
+def test_a_file_of_another_size_is_refused_before_it_is_read(model_path: Path) -> None:
+    os.truncate(model_path, 10**9)
+    tracemalloc.start()
+    assert "it has 1,000,000,000 bytes" in refusal(model_path)
+    assert tracemalloc.get_traced_memory()[1] < 10**6
+    tracemalloc.stop()
 
 
 def test_an_artifact_with_one_bit_flipped_is_refused(model_path: Path) -> None:

@@ -10,12 +10,14 @@ import sys
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 from threading import Event
 
 import pytest
 
-from tests.support import CHECKOUT, FLOWER, SECRET_KEY, Server, eventually, publish, running
+from iris_app.versions import Versions
+from tests.support import CHECKOUT, FLOWER, SECRET_KEY, Server, another, eventually, publish, running
 
 BODY = json.dumps(FLOWER).encode()
 HEAD = b"POST /api/classify HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"
@@ -256,3 +258,18 @@ def test_a_hundred_models_are_published_under_load_without_a_lost_request(tmp_pa
     assert {model for _, model, _ in answers} == {version for version, _ in pairs}
     for version, _ in pairs:
         assert len({probability for _, model, probability in answers if model == version}) == 1
+
+
+def test_each_worker_ends_on_what_is_published_and_on_what_is_put_back(tmp_path: Path, model_path: Path) -> None:
+    versions = Versions(tmp_path / "models", model_path)
+    settings = {"IRIS_MODEL_PATH": str(model_path), "IRIS_MODEL_CHECK_SECONDS": "0.1"}
+    with running(tmp_path / "log", "--workers=2", **settings) as server:
+        eventually(lambda: server.log.count("Answering with model ") == 2)
+        for put in (partial(versions.publish, *another(2), keep=5), versions.put_back):
+            version = put().version
+            eventually(partial(both_took, server, version))
+            assert {classify(server)[1]["model"] for _ in range(10)} == {version}
+
+
+def both_took(server: Server, version: str) -> bool:
+    return server.log.count(f"Model {version} answers from now on") == 2

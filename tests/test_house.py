@@ -25,6 +25,7 @@ STOREYS = [
     {"iris_app.metrics", "iris_app.model", "iris_app.training"},
     {"iris_app.telemetry"},
     {"iris_app.access", "iris_app.model_service"},
+    {"iris_app.versions"},
     DOORS,
     {"iris_app.errors"},
     {"iris_app"},

@@ -2,6 +2,7 @@
 
 import ast
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -11,7 +12,7 @@ from pathlib import Path
 import pytest
 from flask import Flask
 
-from tests.support import CHECKOUT, SECRET_KEY
+from tests.support import CHECKOUT, SECRET_KEY, publish
 
 TOOLS = ["sh", "dirname", "cat", "cmp", "mkdir", "rm", "sleep"]
 
@@ -148,3 +149,39 @@ def test_a_key_is_made_with_the_line_that_lets_it_in(make_app: Callable[..., Fla
     app = make_app(API_KEYS=ast.literal_eval("{" + line + "}"))
     headers = {"Authorization": f"Bearer {key.strip()}"}
     assert app.test_client().get("/api/model", headers=headers).status_code == 200
+
+
+def versions_of(report: str) -> list[str]:
+    """Return the versions that a listing names, and whether each is in place."""
+    return [" ".join(line.split()[:1] + line.split()[4:]) for line in report.splitlines()[1:]]
+
+
+def test_a_model_that_was_published_can_be_put_back(ready: Path) -> None:
+    old = publish(ready / "instance" / "model.joblib", regularisation=2)
+    new = re.search(r"version +(\w{12})", run_in(ready, "setup") + run_in(ready, "train_model.py", "--publish"))[1]  # type: ignore[index]
+    assert versions_of(run_in(ready, "rollback", "--list")) == [f"{new} in place", old]
+    assert f"version {old} is in place" in run_in(ready, "rollback")
+    assert versions_of(run_in(ready, "rollback", "--list")) == [new, f"{old} in place"]
+    assert f"version {new} is in place" in run_in(ready, "rollback", new[:6])
+
+
+def test_the_versions_are_listed_with_when_they_were_trained_and_how_good_they_are(ready: Path) -> None:
+    run_in(ready, "setup")
+    run_in(ready, "train_model.py", "--publish")
+    listing = run_in(ready, "rollback", "--list").splitlines()
+    assert listing[0].split() == ["version", "trained", "accuracy"]
+    assert re.fullmatch(r"\w{12}  \d{4}-\d\d-\d\d \d\d:\d\d  0.9737     in place", listing[1])
+
+
+def test_a_damaged_version_is_listed_as_such_and_refused_in_one_line(ready: Path) -> None:
+    old = publish(ready / "instance" / "model.joblib", regularisation=2)
+    run_in(ready, "setup")
+    run_in(ready, "train_model.py", "--publish")
+    (manifest,) = (ready / "instance" / "models").glob(f"*-{old}*/*.json")
+    manifest.write_text("{}")
+    assert run_in(ready, "rollback", "--list").splitlines()[-1] == f"{old}  its manifest is damaged"
+    with pytest.raises(subprocess.CalledProcessError) as refused:
+        run_in(ready, "rollback")
+    assert refused.value.returncode == 1
+    assert refused.value.stderr.startswith(f"rollback: {manifest} is not the manifest of a model")
+    assert refused.value.stderr.count("\n") == 1
