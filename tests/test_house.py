@@ -93,7 +93,14 @@ def test_the_readme_names_every_setting(name: str) -> None:
 
 
 def test_a_lock_names_hashes_and_no_addresses() -> None:
-    for lock in ("requirements.txt", "requirements-test.txt"):
-        text = (CHECKOUT / lock).read_text()
+    for lock in CHECKOUT.glob("requirements*.txt"):
+        text = lock.read_text()
         assert "://" not in text
         assert text.count("==") <= text.count("--hash=sha256:")
+
+
+def test_what_serves_is_locked_without_what_trains_or_tests() -> None:
+    locks = {lock: (CHECKOUT / f"requirements{lock}.txt").read_text() for lock in ("", "-train", "-test")}
+    locked = {lock: set(re.findall(r"^[\w.-]+==\S+", text, re.MULTILINE)) for lock, text in locks.items()}
+    assert locked[""] < locked["-train"] < locked["-test"]
+    assert not any(name.startswith(("matplotlib=", "pandas=", "seaborn=", "setuptools=")) for name in locked[""])

@@ -69,13 +69,13 @@ def ready(tmp_path: Path) -> Path:
     """A checkout of this app in which everything is installed."""
     for name in ("iris_app", "scripts"):
         shutil.copytree(CHECKOUT / name, tmp_path / name)
-    for name in ("config.py", "wsgi.py", "requirements.txt"):
+    for name in ("config.py", "wsgi.py", "requirements-train.txt"):
         shutil.copy(CHECKOUT / name, tmp_path)
     (tmp_path / ".venv" / "bin").mkdir(parents=True)
     python = tmp_path / ".venv" / "bin" / "python"
     python.write_text(f'#!/bin/sh\nPYTHONPATH="{tmp_path}" exec {sys.executable} "$@"\n')
     python.chmod(0o755)
-    shutil.copy(CHECKOUT / "requirements.txt", tmp_path / ".venv")
+    shutil.copy(CHECKOUT / "requirements-train.txt", tmp_path / ".venv")
     (tmp_path / ".venv" / "checkout").write_text(f"{tmp_path}\n")
     return tmp_path
 
