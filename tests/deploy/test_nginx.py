@@ -1,0 +1,263 @@
+"""Debian's nginx with the configuration that is ours, in front of a real gunicorn."""
+
+import os
+import re
+import shutil
+import signal
+import socket
+import ssl
+import subprocess
+import time
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import httpx
+import pytest
+import trustme
+from playwright.sync_api import Browser, expect
+
+from tests.support import CHECKOUT, FLOWER, FORM, Server, eventually, running
+
+NAME = "iris.example.org"
+PERSON = {"Accept": "text/html,*/*;q=0.8"}
+
+# What a server of its own needs around the file.
+MAIN = """
+{user}
+daemon off;
+pid {folder}/nginx.pid;
+error_log {folder}/nginx.log;
+events {{ worker_connections 2048; }}
+http {{
+    client_body_temp_path {folder}/body;
+    proxy_temp_path {folder}/proxy;
+    fastcgi_temp_path {folder}/fastcgi;
+    uwsgi_temp_path {folder}/uwsgi;
+    scgi_temp_path {folder}/scgi;
+    include {folder}/iris-app.conf;
+}}
+"""
+
+
+@dataclass
+class Nginx:
+    """An nginx that runs."""
+
+    folder: Path
+    http_port: int
+    https_port: int
+    trust: ssl.SSLContext
+
+    @property
+    def log(self) -> str:
+        return (self.folder / "iris_app.log").read_text()
+
+    def client(self, address: str = "127.0.0.1") -> httpx.Client:
+        """Return a client at an address of its own, so that nobody else uses its allowance up."""
+        transport = httpx.HTTPTransport(verify=self.trust, local_address=address)
+        return httpx.Client(base_url=f"https://localhost:{self.https_port}", transport=transport, timeout=20)
+
+    def connect(self, address: str) -> ssl.SSLSocket:
+        connection = socket.create_connection(("127.0.0.1", self.https_port), 20, (address, 0))
+        return self.trust.wrap_socket(connection, server_hostname="localhost")
+
+
+def free_ports() -> tuple[int, int]:
+    with ExitStack() as stack:
+        one, other = (stack.enter_context(socket.create_server(("127.0.0.1", 0))).getsockname()[1] for _ in range(2))
+        return one, other
+
+
+def configuration(folder: Path, http_port: int, https_port: int, app_port: int) -> str:
+    """Return our file with other ports and folders, and nothing else changed."""
+    text = (CHECKOUT / "deploy" / "nginx.conf").read_text()
+    if not Path("/proc/net/if_inet6").exists():
+        text = re.sub(r"    listen \[::\].*\n", "", text)
+    places = {
+        r"(listen (?:\[::\]:)?)80;": rf"\g<1>{http_port};",
+        r"(listen (?:\[::\]:)?)443 ": rf"\g<1>{https_port} ",
+        r"server 127.0.0.1:8000;": f"server 127.0.0.1:{app_port};",
+        r"/etc/ssl/(certs|private)|/var/log/nginx|/var/cache/nginx": str(folder),
+    }
+    for pattern, place in places.items():
+        text, found = re.subn(pattern, place, text)
+        assert found, pattern
+    return text
+
+
+def certify(folder: Path) -> ssl.SSLContext:
+    """Make a certificate where the configuration looks for it, and return what trusts it."""
+    authority = trustme.CA()
+    certificate = authority.issue_cert(NAME, "localhost")
+    certificate.private_key_pem.write_to_path(str(folder / f"{NAME}.key"))
+    for blob in certificate.cert_chain_pems:
+        blob.write_to_path(str(folder / f"{NAME}.pem"), append=True)
+    trust = ssl.create_default_context()
+    authority.configure_trust(trust)
+    return trust
+
+
+@pytest.fixture(scope="module")
+def app_server(trained_path: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """One worker, whose four threads would soon be held."""
+    settings = {"IRIS_PROXY_COUNT": "1", "IRIS_SESSION_COOKIE_SECURE": "true", "IRIS_MODEL_PATH": str(trained_path)}
+    with running(tmp_path_factory.mktemp("app") / "log", "--workers=1", **settings) as server:
+        yield server
+
+
+@pytest.fixture(scope="module")
+def nginx(app_server: Server, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Nginx]:
+    with serving(tmp_path_factory.mktemp("nginx"), app_server.port) as nginx:
+        yield nginx
+
+
+@contextmanager
+def serving(folder: Path, app_port: int) -> Iterator[Nginx]:
+    """Run nginx in front of what listens at a port."""
+    http_port, https_port = free_ports()
+    nginx = Nginx(folder, http_port, https_port, certify(folder))
+    (folder / "iris-app.conf").write_text(configuration(folder, http_port, https_port, app_port))
+    user = "user root;" if os.geteuid() == 0 else ""
+    (folder / "nginx.conf").write_text(MAIN.format(folder=folder, user=user))
+    command = [shutil.which("nginx") or "/usr/sbin/nginx", "-e", folder / "nginx.log", "-c", folder / "nginx.conf"]
+    with subprocess.Popen(command) as process:
+        try:
+            eventually((folder / "nginx.pid").exists, process)
+            yield nginx
+        finally:
+            process.send_signal(signal.SIGQUIT)
+
+
+def test_http_is_sent_on_to_https(nginx: Nginx) -> None:
+    answer = httpx.get(f"http://localhost:{nginx.http_port}/classify?slen=5.1", headers={"Host": NAME})
+    assert (answer.status_code, answer.headers["Location"]) == (308, f"https://{NAME}/classify?slen=5.1")
+
+
+def test_a_form_is_sent_with_a_cookie_that_only_https_carries(nginx: Nginx) -> None:
+    with nginx.client() as client:
+        page = client.get("/home")
+        assert "Secure" in page.headers["Set-Cookie"]
+        token = re.search(r'name="csrf_token"[^>]* value="([^"]+)"', page.text)
+        assert token
+        headers = {"Referer": str(page.url)}
+        answer = client.post("/classify", data=FORM | {"csrf_token": token[1]}, headers=headers)
+    assert answer.status_code == 200
+    assert "Predicted class: Setosa" in answer.text
+
+
+def test_a_browser_sends_the_form(nginx: Nginx, browser: Browser) -> None:
+    page = browser.new_page(base_url=f"https://localhost:{nginx.https_port}", ignore_https_errors=True)
+    page.goto("/home")
+    for name, value in FORM.items():
+        page.locator(f"[name={name}]").fill(value)
+    page.get_by_role("button", name="Classify").click()
+    expect(page.get_by_role("heading", level=1)).to_have_text("Predicted class: Setosa")
+    page.close()
+
+
+def test_programs_are_answered(nginx: Nginx) -> None:
+    with nginx.client() as client:
+        answer = client.post("/api/classify", json=FLOWER)
+    assert (answer.status_code, answer.json()["species"]) == (200, "setosa")
+
+
+def test_the_log_of_the_app_names_the_client_and_not_the_proxy(nginx: Nginx, app_server: Server) -> None:
+    with nginx.client("127.0.0.7") as client:
+        client.get("/home")
+    assert eventually(lambda: "127.0.0.7" in app_server.log)
+
+
+@pytest.mark.parametrize("header", ["X-Forwarded-For", "Forwarded", "X-Real-IP"])
+def test_a_client_cannot_pretend_to_be_another(nginx: Nginx, app_server: Server, header: str) -> None:
+    with nginx.client("127.0.0.6") as client:
+        client.get(f"/home?{header}", headers={header: "192.0.2.1"})
+    line = eventually(lambda: next((line for line in app_server.log.splitlines() if f"/home?{header}" in line), None))
+    assert "127.0.0.6" in line
+    assert "192.0.2.1" not in app_server.log
+
+
+def test_a_client_cannot_pretend_to_be_sent_by_another_host(nginx: Nginx) -> None:
+    with nginx.client() as client:
+        answer = client.get("/", headers={"X-Forwarded-Host": "evil.example", "X-Forwarded-Prefix": "/evil"})
+    assert "evil" not in answer.headers["Location"]
+
+
+def test_a_static_file_is_answered_from_the_cache(nginx: Nginx) -> None:
+    with nginx.client() as client:
+        path = re.search(r'href="(/bootstrap/static/[^"]+)"', client.get("/home").text)
+        assert path
+        answers = [client.get(path[1]) for _ in range(2)]
+    assert [answer.headers["X-Cache"] for answer in answers] == ["MISS", "HIT"]
+    assert {answer.headers["Cache-Control"] for answer in answers} == {"public, max-age=31536000, immutable"}
+    assert answers[0].content == answers[1].content
+
+
+def until_refused(ask: Callable[[], httpx.Response]) -> list[httpx.Response]:
+    """Ask until there is a 429, which comes the later the slower the machine is."""
+    answers = [ask()]
+    while answers[-1].status_code != 429 and len(answers) < 5000:
+        answers.append(ask())
+    return answers
+
+
+def test_who_asks_too_often_is_told_to_wait(nginx: Nginx) -> None:
+    with nginx.client("127.0.0.8") as client:
+        *answered, refused = until_refused(lambda: client.post("/api/classify", json=FLOWER))
+        page = until_refused(lambda: client.get("/home", headers=PERSON))[-1]
+    assert len(answered) >= 100
+    assert {answer.status_code for answer in answered} == {200}
+    assert (refused.json()["status"], refused.headers["Content-Type"]) == (429, "application/problem+json")
+    assert refused.headers["Retry-After"] == "1"
+    assert page.headers["Content-Type"] == "text/html"
+    assert "Too many requests came from your address" in page.text
+
+
+def test_a_body_above_the_limit_never_reaches_the_app(nginx: Nginx, app_server: Server) -> None:
+    with nginx.client() as client:
+        answer = client.post("/api/classify?large", content=b" " * (16 * 1024 * 1024 + 1))
+    assert (answer.status_code, answer.json()["title"]) == (413, "Request Entity Too Large")
+    assert "classify?large" not in app_server.log
+
+
+def test_a_head_above_the_limit_is_refused(nginx: Nginx) -> None:
+    with nginx.client() as client:
+        assert client.get("/home", headers={"X-Long": "x" * 40_000}).status_code == 400
+
+
+def test_an_app_that_is_away_is_a_502_that_says_so(tmp_path: Path) -> None:
+    with serving(tmp_path, free_ports()[0]) as nginx, nginx.client() as client:
+        answer = client.post("/api/classify", json=FLOWER)
+        assert (answer.status_code, answer.json()["status"], answer.headers["Retry-After"]) == (502, 502, "5")
+        assert "cannot be reached" in client.get("/home", headers=PERSON).text
+
+
+def test_the_metrics_are_not_for_the_world(nginx: Nginx) -> None:
+    with nginx.client() as client:
+        assert client.get("/metrics").status_code == 404
+
+
+@pytest.mark.parametrize("given", ["an-id.of_mine", 'an id "of" mine', ""])
+def test_a_request_has_one_id_in_both_logs(tmp_path: Path, given: str) -> None:
+    with (
+        running(tmp_path / "log", "--workers=1", IRIS_MODEL_PATH="/nowhere") as server,
+        serving(tmp_path, server.port) as nginx,
+        nginx.client() as client,
+    ):
+        request_id = client.post("/api/classify", json=FLOWER, headers={"X-Request-ID": given}).json()["request_id"]
+        assert request_id in server.log
+        assert eventually(lambda: nginx.log).split()[-1] == request_id
+    assert (request_id == given) == (given == "an-id.of_mine")
+
+
+def test_two_hundred_slow_clients_hold_nobody_up(nginx: Nginx) -> None:
+    begun = b"POST /api/classify HTTP/1.1\r\nHost: localhost\r\nContent-Length: 99\r\n\r\n{"
+    with ExitStack() as stack:
+        for number in range(200):
+            stack.enter_context(nginx.connect(f"127.0.1.{number + 1}")).sendall(begun)
+        client = stack.enter_context(nginx.client("127.0.0.9"))
+        started = time.monotonic()
+        answers = [client.post("/api/classify", json=FLOWER).status_code for _ in range(50)]
+        assert answers == [200] * 50
+        assert time.monotonic() - started < 5
