@@ -111,9 +111,9 @@ def test_a_version_that_is_not_kept_is_refused(versions: Versions) -> None:
 
 def test_digits_with_which_several_versions_begin_are_refused(versions: Versions) -> None:
     first, second = publish_new(versions, 2, 3)
-    shutil.copytree(versions.kept()[0].path.parent, versions.folder / f"0003-{second[0]}{first[1:]}")
-    with pytest.raises(ModelUnavailable, match=f"2 versions in .* begin with {second[0]}"):
-        versions.put_back(second[0])
+    shutil.copytree(versions.kept()[0].path.parent, versions.folder / f"0003-{second[:12]}{first[12:]}")
+    with pytest.raises(ModelUnavailable, match=f"2 versions in .* begin with {second[:12]}"):
+        versions.put_back(second[:12])
 
 
 def test_a_kept_version_that_is_damaged_is_not_put_back(versions: Versions) -> None:

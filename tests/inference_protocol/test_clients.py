@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import httpx
@@ -119,7 +120,8 @@ class TestTritonClient:
                 answer = await client.infer("iris", matrix())
                 return answer.as_numpy("predict").tolist()  # type: ignore[no-any-return]
 
-        assert asyncio.run(infer()) == classes
+        with ThreadPoolExecutor(1) as thread:  # this one may have a loop already, a browser's
+            assert thread.submit(asyncio.run, infer()).result() == classes
 
     @pytest.mark.parametrize("request_algorithm", [None, "gzip", "deflate"])
     @pytest.mark.parametrize("response_algorithm", [None, "gzip", "deflate"])
