@@ -16,6 +16,9 @@ from iris_app.iris import shortened
 
 ENDED_EARLY = "The body ended early, or its chunks are broken."
 
+# How many bytes of a body of unknown length are asked for at once.
+PIECE = 64 * 1024
+
 # How many gzip streams may follow each other in one body; each costs a copy of what is left.
 MOST_MEMBERS = 100
 
@@ -51,10 +54,10 @@ class _Chunks(LimitedStream):
             raise ClientDisconnected(ENDED_EARLY) from error
 
     def readall(self) -> bytes:
-        body = super().readall()
-        if self.is_exhausted:
-            self.on_exhausted()
-        return body
+        pieces = []
+        while piece := self.read(PIECE):
+            pieces.append(piece)
+        return b"".join(pieces)
 
 
 class UnknownEncoding(UnsupportedMediaType):
