@@ -103,9 +103,11 @@ def post_worker_init(worker: Any) -> None:
     from iris_app.model_service import get_service
     from iris_app.telemetry import get_metrics
 
+    app = worker.wsgi
     if worker.counts:
         share(worker.counts, worker.slot)
-    app = worker.wsgi
+    else:
+        get_metrics(app).incomplete = True
     app.extensions["stopping"] = lambda: not worker.alive
     app.extensions["refusing"] = getattr(worker, "is_refusing", bool)
     get_metrics(app).keep_up()

@@ -94,10 +94,13 @@ def load(path: Path, pinned: str | None = None) -> tuple[Any, Manifest, bytes | 
     if digest != manifest.sha256:
         raise ModelUnavailable(
             f"{path} is not the artifact that its manifest describes: its sha256 is {digest}, "
-            f"the manifest's {manifest.sha256}. {ANOTHER_PAIR}"
+            f"the manifest's {manifest.sha256}. {ANOTHER_PAIR}",
+            "wrong digest",
         )
     if pinned is not None and digest != pinned:
-        raise ModelUnavailable(f"{path} has the sha256 {digest}, and MODEL_SHA256 allows only {pinned}.")
+        raise ModelUnavailable(
+            f"{path} has the sha256 {digest}, and MODEL_SHA256 allows only {pinned}.", "not the pinned digest"
+        )
     return _unpickle(path, artifact, manifest), manifest, _read_pairplot(pairplot_path(path), manifest)
 
 
@@ -107,7 +110,9 @@ def read_manifest(path: Path) -> Manifest:
     try:
         return msgspec.json.decode(_read(place), type=Manifest)
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
-        raise ModelUnavailable(f"{place} is not the manifest of a model for this application: {error}") from error
+        raise ModelUnavailable(
+            f"{place} is not the manifest of a model for this application: {error}", "wrong manifest"
+        ) from error
 
 
 def _read_pairplot(path: Path, manifest: Manifest) -> bytes | None:
@@ -151,17 +156,23 @@ def _write(path: Path, content: bytes) -> None:
 def _read(path: Path, size: int | None = None) -> bytes:
     """Read a file, but nothing of one that does not have the ``size`` that is known."""
     try:
-        with path.open("rb") as file:
+        with open(path, "rb", opener=_open_at_once) as file:
             found = os.fstat(file.fileno()).st_size
             if size not in {None, found}:
                 raise ModelUnavailable(
                     f"{path} is not the artifact that its manifest describes: it has {found:,} bytes, "
-                    f"the manifest's {size:,}. {ANOTHER_PAIR}"
+                    f"the manifest's {size:,}. {ANOTHER_PAIR}",
+                    "wrong size",
                 )
             return file.read()
     except (OSError, ValueError) as error:  # ValueError: no file can have such a path
         reason = error.strerror if isinstance(error, OSError) else error
-        raise ModelUnavailable(f"{path} cannot be read: {reason}. {REMEDY}") from error
+        raise ModelUnavailable(f"{path} cannot be read: {reason}. {REMEDY}", "unreadable") from error
+
+
+def _open_at_once(path: str, flags: int) -> int:
+    """Open a file without waiting for a writer, should it be a pipe."""
+    return os.open(path, flags | os.O_NONBLOCK)
 
 
 def _unpickle(path: Path, artifact: bytes, manifest: Manifest) -> Any:
@@ -174,12 +185,14 @@ def _unpickle(path: Path, artifact: bytes, manifest: Manifest) -> Any:
     except InconsistentVersionWarning as warning:
         raise ModelUnavailable(
             f"{path} was saved with scikit-learn {warning.original_sklearn_version}, and this is "
-            f"{warning.current_sklearn_version}. Train again with the version that serves."
+            f"{warning.current_sklearn_version}. Train again with the version that serves.",
+            "saved by another scikit-learn",
         ) from warning
     except Exception as error:
         raise ModelUnavailable(
             f"{path} cannot be used: {error!r}. It was saved with scikit-learn "
-            f"{manifest.versions.get('scikit-learn', 'of an unknown version')}, and this is {sklearn.__version__}."
+            f"{manifest.versions.get('scikit-learn', 'of an unknown version')}, and this is {sklearn.__version__}.",
+            "unusable",
         ) from error
     return classifier
 

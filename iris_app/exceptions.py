@@ -30,7 +30,14 @@ class ConfigurationError(IrisError):
 
 
 class ModelUnavailable(IrisError):
-    """Refuse to classify without a model that is whole and trusted; the message is for the operator alone."""
+    """Refuse to classify without a model that is whole and trusted.
+
+    The message is for the operator alone; ``reason`` says in a word or two to anyone what kind of fault it is.
+    """
+
+    def __init__(self, message: str, reason: str) -> None:
+        super().__init__(message)
+        self.reason = reason
 
 
 class Overloaded(IrisError):

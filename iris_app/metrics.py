@@ -39,6 +39,11 @@ class Metrics:
     ----------
     drift_window : float
         Seconds of requests that are compared with the training.
+
+    Attributes
+    ----------
+    incomplete : bool
+        Whether other processes count for themselves, so that what this one could tell is not the whole.
     """
 
     def __init__(self, drift_window: float) -> None:
@@ -59,6 +64,7 @@ class Metrics:
         self._values = self._counter("iris_values", "Values that were classified.", "feature", "interval")
         self._drift_window = drift_window
         self._window = Window(drift_window)
+        self.incomplete = False
         self.tally = Tally(lambda feature, interval, count: self._values(feature, interval).inc(count))
 
     def count_request(self, method: str, route: str | None, status: int, seconds: float) -> None:

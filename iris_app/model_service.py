@@ -44,7 +44,7 @@ class ModelService:
         self, path: Path, pinned: str | None = None, count: Callable[[str], None] = lambda _outcome: None
     ) -> None:
         self.path = path
-        self.refused: str | None = None
+        self.refused: ModelUnavailable | None = None
         self._pinned = pinned
         self._count = count
         self._lock = Lock()
@@ -83,8 +83,8 @@ class ModelService:
         self._tried = self._state()
         try:
             model = load(self.path, self._pinned)
-        except ModelUnavailable:
-            self._count("refused")
+        except ModelUnavailable as error:
+            self._count(error.reason)
             raise
         self._count("loaded")
         return model
@@ -106,7 +106,7 @@ class ModelService:
         try:
             model = self._read()
         except ModelUnavailable as error:
-            self.refused = str(error)
+            self.refused = error
             logger.error("A model that was published is refused, and what answered goes on: %s", error)
             return
         logger.warning("Model %s answers from now on.", model.version)

@@ -110,13 +110,13 @@ class Versions:
     def _find(self, beginning: str) -> Version:
         found = [version for version in self.kept() if version.sha256.startswith(beginning.lower())]
         if len(found) != 1:
-            raise ModelUnavailable(f"{len(found) or 'No'} versions in {self.folder} begin with {beginning}.")
+            raise ModelUnavailable(f"{len(found) or 'No'} versions in {self.folder} begin with {beginning}.", "unknown")
         return found[0]
 
     def _before(self, in_place: str | None) -> Version:
         earlier = list(takewhile(lambda version: version.sha256 != in_place, self.kept()))
         if not earlier:
-            raise ModelUnavailable(f"{self.folder} holds no version before the one that is in place.")
+            raise ModelUnavailable(f"{self.folder} holds no version before the one that is in place.", "unknown")
         return earlier[-1]
 
     def _keep_what_is_in_place(self) -> None:

@@ -45,6 +45,16 @@ class Worker(ThreadWorker):  # type: ignore[misc] # gunicorn has no types
         """Say whether the request of this thread is one too many."""
         return threading.current_thread().name.startswith(REFUSER)
 
+    def set_accept_enabled(self, enabled: bool) -> None:
+        """Take new connections or not; a worker that stops takes those that wait, and lets no others come."""
+        super().set_accept_enabled(enabled)
+        while not self.alive and not enabled and self.sockets:
+            listener, taken = self.sockets.pop(), -1
+            while taken != self.nr_conns:
+                taken = self.nr_conns
+                self.accept(listener)
+            listener.close()
+
     def enqueue_req(self, conn: TConn) -> None:
         """Give a connection on which something arrived to a thread."""
         conn.counts = self.in_hand < self.wsgi.config["MAX_CONCURRENT_REQUESTS"]
@@ -64,8 +74,8 @@ class Worker(ThreadWorker):  # type: ignore[misc] # gunicorn has no types
         """Take a connection back from a thread."""
         self.in_hand -= conn.counts
         result = not done.cancelled() and not done.exception() and done.result()
-        if result is _DEFER and not self.alive:
-            self.enqueue_req(conn)  # the worker was told to stop meanwhile, and waits for what has begun
+        if result is _DEFER:
+            self._await(conn)
         elif result:
             super().finish_request(conn, done)
         else:
@@ -96,6 +106,13 @@ class Worker(ThreadWorker):  # type: ignore[misc] # gunicorn has no types
         if conn.awaited != awaited:
             conn.sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVLOWAT, conn.awaited)
         return arrived
+
+    def _await(self, conn: TConn) -> None:
+        """Leave a connection to the poller until more of its request is there."""
+        conn.sock.setblocking(False)
+        conn.timeout = time.monotonic() + self.cfg.keepalive
+        self.pending_conns.append(conn)
+        self.poller.register(conn.sock, selectors.EVENT_READ, partial(self.on_pending_socket_readable, conn))
 
     def _linger(self, conn: TConn) -> None:
         """Say that no more will come, and wait for the client to hang up, or it might lose the end of its answer."""

@@ -8,7 +8,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -51,22 +51,26 @@ class Server:
 
 
 @contextlib.contextmanager
-def running(log_path: Path, *options: str, **settings: str) -> Iterator[Server]:
-    """Run gunicorn as production does, on a free port, and end it as an operator does."""
+def running(
+    log_path: Path, *options: str, under: Sequence[str] = (), checkout: Path = CHECKOUT, **settings: str
+) -> Iterator[Server]:
+    """Run gunicorn as production does, on a free port, ``under`` another command, and end it as an operator does."""
     environment = {
         name: text for name, text in os.environ.items() if not name.startswith(("IRIS_", "GUNICORN", "WEB_"))
     }
     environment |= {"IRIS_SECRET_KEY": SECRET_KEY} | settings
     with log_path.open("wb") as log:
         process = subprocess.Popen(
-            [Path(sys.executable).parent / "gunicorn", "wsgi:app", "--bind", "127.0.0.1:0", *options],
-            cwd=CHECKOUT,
+            [*under, Path(sys.executable).parent / "gunicorn", "wsgi:app", "--bind", "127.0.0.1:0", *options],
+            cwd=checkout,
             env=environment,
             stdout=log,
             stderr=log,
         )
         try:
-            yield Server(process, _port(process, log_path), log_path)
+            server = Server(process, _port(process, log_path), log_path)
+            _workers_have_started(server, " ".join(options) + settings.get("GUNICORN_CMD_ARGS", ""))
+            yield server
         finally:
             if process.poll() is None:
                 process.send_signal(signal.SIGTERM)
@@ -78,9 +82,18 @@ def _port(process: subprocess.Popen[bytes], log_path: Path) -> int:
     return int(eventually(lambda: re.search(r"Listening at: http://127.0.0.1:(\d+)", log_path.read_text()), process)[1])
 
 
-def eventually(look: Callable[[], Found | None], process: subprocess.Popen[bytes] | None = None) -> Found:
-    """Look until there is something to be seen, for 30 seconds at most."""
-    deadline = time.monotonic() + 30
+def _workers_have_started(server: Server, options: str) -> None:
+    """Wait for every worker: one that is still on its way does not hear that it shall stop."""
+    asked = re.search(r"--workers=(\d+)", options)
+    count = int(asked[1]) if asked else len(os.sched_getaffinity(0))
+    eventually(lambda: server.log.count("Answering with") >= count, server.process)
+
+
+def eventually(
+    look: Callable[[], Found | None], process: subprocess.Popen[bytes] | None = None, seconds: float = 30
+) -> Found:
+    """Look until there is something to be seen, for so many seconds at most."""
+    deadline = time.monotonic() + seconds
     while not (found := look()):
         assert time.monotonic() < deadline, "it did not come in time"
         assert process is None or process.poll() is None, "the process ended early"

@@ -9,15 +9,13 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
-from threading import Event
 
 import pytest
 
 from iris_app.versions import Versions
-from tests.support import CHECKOUT, FLOWER, SECRET_KEY, Server, another, eventually, publish, running
+from tests.support import CHECKOUT, FLOWER, SECRET_KEY, Server, another, eventually, running
 
 BODY = json.dumps(FLOWER).encode()
 HEAD = b"POST /api/classify HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"
@@ -221,43 +219,6 @@ def test_a_worker_that_stops_says_so_while_it_finishes(tmp_path: Path, trained_p
             client.sendall(BODY[20:])
             assert status_of(receive(client)) == 200
         probe.close()
-
-
-def test_a_hundred_models_are_published_under_load_without_a_lost_request(tmp_path: Path, model_path: Path) -> None:
-    pairs = []
-    for regularisation in (0.5, 2.0):
-        version = publish(model_path, regularisation)
-        pairs.append(
-            (version, {path.name: path.read_bytes() for path in model_path.parent.iterdir() if path.is_file()})
-        )
-    settings = {"IRIS_MODEL_PATH": str(model_path), "IRIS_MODEL_CHECK_SECONDS": "0.1"}
-    answers: list[tuple[int, str, float]] = []
-    published = Event()
-
-    def ask(server: Server) -> None:
-        while not published.is_set():
-            status, document = classify(server)
-            answers.append((status, str(document["model"]), document["probabilities"]["setosa"]))  # type: ignore[index]
-
-    with running(tmp_path.parent / f"{tmp_path.name}.log", "--workers=2", **settings) as server:
-        with ThreadPoolExecutor(3) as clients:
-            asked = [clients.submit(ask, server) for _ in range(3)]
-            for number in range(100):
-                _, files = pairs[number % 2]
-                for name, content in files.items():
-                    (model_path.parent / f"{name}.new").write_bytes(content)
-                    (model_path.parent / f"{name}.new").replace(model_path.parent / name)
-                time.sleep(0.15)
-            published.set()
-            for one in asked:
-                one.result()
-        last = pairs[1][0]
-        eventually(lambda: {str(classify(server)[1]["model"]) for _ in range(20)} == {last})
-        assert server.log.count("answers from now on") > 20
-    assert {status for status, _, _ in answers} == {200}
-    assert {model for _, model, _ in answers} == {version for version, _ in pairs}
-    for version, _ in pairs:
-        assert len({probability for _, model, probability in answers if model == version}) == 1
 
 
 def test_each_worker_ends_on_what_is_published_and_on_what_is_put_back(tmp_path: Path, model_path: Path) -> None:

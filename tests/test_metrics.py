@@ -110,7 +110,7 @@ def test_the_model_that_answers_is_told(client: FlaskClient, scrape: Callable[..
 def test_a_model_that_is_refused_is_counted(make_app: Callable[..., Flask]) -> None:
     client = make_app(MODEL_PATH="/nowhere").test_client()
     client.get("/readyz")
-    assert read(client.get("/metrics").text, "iris_model_loads_total", outcome="refused") == 1
+    assert read(client.get("/metrics").text, "iris_model_loads_total", outcome="unreadable") == 1
 
 
 def test_a_few_flowers_tell_nothing_of_drift(client: FlaskClient, scrape: Callable[..., float]) -> None:
@@ -161,6 +161,11 @@ def test_a_token_guards_the_metrics(make_app: Callable[..., Flask]) -> None:
     ]
     assert [answer.status_code for answer in answers] == [401, 401, 200]
     assert answers[0].headers["WWW-Authenticate"] == "Bearer realm=iris_app"
+
+
+def test_counts_that_are_not_the_whole_are_not_told(app: Flask) -> None:
+    get_metrics(app).incomplete = True
+    assert app.test_client().get("/metrics").status_code == 503
 
 
 @pytest.fixture

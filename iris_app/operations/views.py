@@ -4,6 +4,7 @@ import hashlib
 from typing import Any
 
 from flask import Blueprint, Response, current_app
+from werkzeug.exceptions import ServiceUnavailable
 
 from iris_app.access import check_token
 from iris_app.answers import json_answer
@@ -32,20 +33,24 @@ def readyz() -> Response:
         return _json({"ready": False, "reasons": ["This worker is stopping."]}, 503)
     try:
         model = service.model
-    except ModelUnavailable:
-        return _json({"ready": False, "reasons": ["No model can be loaded."]}, 503)
-    warnings = ["A model that was published since is refused."] if service.refused else []
+    except ModelUnavailable as error:
+        return _json({"ready": False, "reasons": [f"No model can be loaded: {error.reason}."]}, 503)
+    warnings = (
+        [f"A model that was published since is refused: {refused.reason}."] if (refused := service.refused) else []
+    )
     return _json({"ready": True, "model": model.version, "warnings": warnings})
 
 
 @bp.get("/metrics")
 @probe
-def metrics() -> Response:
+def tell_metrics() -> Response:
     """Tell Prometheus what all workers counted."""
     if token := current_app.config["METRICS_TOKEN"]:
         check_token({"metrics": hashlib.sha256(token.encode()).hexdigest()})
-    model = get_service().loaded
-    text, media_type = get_metrics().expose(request.headers.get("Accept", ""), model.manifest if model else None)
+    model, metrics = get_service().loaded, get_metrics()
+    if metrics.incomplete:
+        raise ServiceUnavailable("The counts of all workers cannot be told; the log says why.")
+    text, media_type = metrics.expose(request.headers.get("Accept", ""), model.manifest if model else None)
     return Response(text, content_type=media_type, headers={"Cache-Control": "no-store"})
 
 

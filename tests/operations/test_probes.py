@@ -22,7 +22,10 @@ def test_a_worker_with_a_model_is_ready(client: FlaskClient) -> None:
 
 def test_a_worker_without_a_model_is_not_ready(make_app: Callable[..., Flask]) -> None:
     answer = make_app(MODEL_PATH="/nowhere").test_client().get("/readyz")
-    assert (answer.status_code, answer.get_json()) == (503, {"ready": False, "reasons": ["No model can be loaded."]})
+    assert (answer.status_code, answer.get_json()) == (
+        503,
+        {"ready": False, "reasons": ["No model can be loaded: unreadable."]},
+    )
 
 
 def test_a_worker_that_stops_is_not_ready(app: Flask) -> None:
@@ -38,7 +41,7 @@ def test_a_refused_model_is_told(app: Flask, model_path: Path) -> None:
     service._replace()
     answer = app.test_client().get("/readyz")
     assert answer.status_code == 200
-    assert answer.get_json()["warnings"] == ["A model that was published since is refused."]
+    assert answer.get_json()["warnings"] == ["A model that was published since is refused: wrong size."]
 
 
 @pytest.mark.parametrize("path", ["/healthz", "/readyz"])
