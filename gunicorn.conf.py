@@ -1,5 +1,6 @@
 """How gunicorn serves ``wsgi:app``. Its own flags and GUNICORN_CMD_ARGS override every value here."""
 
+import logging
 import os
 import shutil
 import tempfile
@@ -46,6 +47,9 @@ class Logger(GunicornLogger):
         if self.cfg.accesslog:
             super().access(*args)
 
+
+# What no line of the log holds is not looked up for each.
+logging.logThreads = logging.logProcesses = logging.logMultiprocessing = False
 
 # Everything to standard output, a JSON object a line.
 logger_class = Logger

@@ -4,12 +4,12 @@ from collections.abc import Mapping
 
 from flask import Flask
 from flask_bootstrap import Bootstrap5
-from flask_compress import Compress
 from werkzeug.middleware.proxy_fix import ProxyFix
 
 from iris_app import (
     access,
     api,
+    compression,
     configuration,
     errors,
     headers,
@@ -20,8 +20,7 @@ from iris_app import (
     telemetry,
     ui,
 )
-from iris_app.request import Request
-from iris_app.sessions import Sessions
+from iris_app.application import Application
 
 
 def create_app(overrides: Mapping[str, object] | None = None) -> Flask:
@@ -37,15 +36,13 @@ def create_app(overrides: Mapping[str, object] | None = None) -> Flask:
     ConfigurationError
         Where a setting is missing, unknown or of the wrong type.
     """
-    app = Flask(__name__, instance_relative_config=True, static_folder=None, static_url_path="/static")
-    app.request_class = Request
-    app.session_interface = Sessions()
+    app = Application(__name__, instance_relative_config=True, static_folder=None, static_url_path="/static")
     configuration.configure(app, overrides)
     telemetry.init_app(app)
     model_service.init_app(app)
     access.init_app(app)
     Bootstrap5(app)
-    Compress(app)
+    compression.init_app(app)
     app.register_blueprint(ui.bp)
     app.register_blueprint(api.bp)
     app.register_blueprint(api.swagger)

@@ -2,6 +2,8 @@
 
 import hashlib
 import hmac
+from functools import partial
+from typing import Any
 
 from flask import Flask, current_app
 from werkzeug.datastructures import WWWAuthenticate
@@ -22,7 +24,7 @@ EXTENSION = "refusing"
 def init_app(app: Flask) -> None:
     """Look at every request to the app before it is answered."""
     app.extensions[EXTENSION] = bool
-    app.before_request(_refuse_one_too_many)
+    app.before_request(partial(_refuse_one_too_many, app.extensions))
     if app.config["API_KEYS"]:
         app.before_request(_check_key)
 
@@ -41,8 +43,8 @@ def check_token(digests: dict[str, str]) -> str:
     )
 
 
-def _refuse_one_too_many() -> None:
-    if current_app.extensions[EXTENSION]() and not is_marked("is_probe"):
+def _refuse_one_too_many(extensions: dict[str, Any]) -> None:
+    if extensions[EXTENSION]() and not is_marked("is_probe"):
         raise Overloaded
 
 

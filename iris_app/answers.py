@@ -1,15 +1,33 @@
-"""Answers in JSON, which every door for programs gives."""
+"""Answers to programs, most of them in JSON, which every door for programs gives."""
 
+from collections.abc import Iterable
 from typing import Any
 
 import msgspec
-from flask import Response
+from werkzeug.datastructures import Headers
+from werkzeug.utils import get_content_type
+
+from iris_app.response import Response
 
 JSON = "application/json"
 
 encoder = msgspec.json.Encoder()
 
 
-def json_answer(document: msgspec.Struct | dict[str, Any], status: int = 200, mimetype: str = JSON) -> Response:
+class Answer(Response):
+    """A whole document, whose headers are made at once and leave as they are: none depends on the request."""
+
+    def __init__(
+        self, body: bytes, status: int = 200, *, mimetype: str = JSON, headers: Iterable[tuple[str, str]] = ()
+    ) -> None:
+        content = ("Content-Type", get_content_type(mimetype, "utf-8")), ("Content-Length", str(len(body)))
+        super().__init__([body], status, Headers([*content, *headers]))
+
+    def get_wsgi_headers(self, environ: dict[str, Any]) -> Headers:  # noqa: ARG002 -- Werkzeug's own
+        """Return the headers."""
+        return self.headers
+
+
+def json_answer(document: msgspec.Struct | dict[str, Any], status: int = 200, mimetype: str = JSON) -> Answer:
     """Write a document as the answer."""
-    return Response(encoder.encode(document), status, mimetype=mimetype)
+    return Answer(encoder.encode(document), status, mimetype=mimetype)

@@ -14,9 +14,9 @@ def static(filename: str, blueprint: str = "ui") -> str:
 
 def is_versioned() -> bool:
     """Say whether the current request is for a static file by the address of the version that is served."""
-    if not request.blueprint or request.endpoint != f"{request.blueprint}.static" or not request.view_args:
+    if not request.view_args or request.endpoint != f"{request.blueprint}.static":
         return False
-    return request.args.get("v") == _version(_folder(request.blueprint), request.view_args["filename"])
+    return request.args.get("v") == _version(_folder(str(request.blueprint)), request.view_args["filename"])
 
 
 def _folder(blueprint: str) -> Path:

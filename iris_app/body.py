@@ -7,7 +7,6 @@ what a server raises over broken chunks pass for a fault of ours. Here the first
 import zlib
 from typing import IO, Any, cast
 
-from flask import current_app, request
 from werkzeug.exceptions import ClientDisconnected, HTTPException, RequestEntityTooLarge, UnsupportedMediaType
 from werkzeug.wsgi import LimitedStream
 
@@ -68,11 +67,21 @@ class UnknownEncoding(UnsupportedMediaType):
         return [*super().get_headers(*args, **kwargs), ("Accept-Encoding", "gzip, deflate")]
 
 
-def read_body() -> bytes:
-    """Return the body of the current request, inflated where it came compressed, as long as the limit at most."""
-    body = request.get_data(cache=False)
-    encoding = request.headers.get("Content-Encoding", "identity").strip().lower()
-    limit: int = current_app.config["MAX_CONTENT_LENGTH"]
+def read_whole(environ: dict[str, Any], length: int | None, limit: int | None) -> bytes:
+    """Read a request's body at once, or raise as its stream would."""
+    if length is None or limit is None or length > limit:
+        return open_body(environ, length, limit).read()
+    try:
+        body: bytes = environ["wsgi.input"].read(length)
+    except (OSError, ValueError) as error:
+        raise ClientDisconnected(ENDED_EARLY) from error
+    if len(body) < length:
+        raise ClientDisconnected(ENDED_EARLY)
+    return body
+
+
+def inflate(body: bytes, encoding: str, limit: int) -> bytes:
+    """Return a body that came in a content encoding as it was before, as long as the limit at most."""
     match encoding:
         case "identity" | "":
             return body

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from http import HTTPStatus
 from typing import Any
 
-from flask import Flask, Response, current_app
+from flask import Flask, current_app
 from werkzeug.exceptions import HTTPException, NotFound, SecurityError
 from werkzeug.http import HTTP_STATUS_CODES  # Python's own phrases changed with 3.13
 
@@ -19,6 +19,7 @@ from iris_app.exceptions import (
 )
 from iris_app.problem import Problem
 from iris_app.request import request
+from iris_app.response import Response
 from iris_app.telemetry import note_errors
 
 STATUSES: dict[type[InputError], HTTPStatus] = {

@@ -1,4 +1,4 @@
-"""The headers that every answer carries, and those of static files whose address names their version."""
+"""Headers that not every answer carries: those for browsers that came by HTTPS, and those of files that may be kept."""
 
 from http import HTTPStatus
 
@@ -6,31 +6,10 @@ from flask import Flask, Response, current_app, request
 
 from iris_app.assets import is_versioned
 
-CONTENT_SECURITY_POLICY = "; ".join(
-    [
-        "default-src 'none'",
-        "script-src 'self'",
-        "style-src 'self'",
-        "connect-src 'self'",
-        "img-src 'self' data:",  # Bootstrap draws its small marks as data: pictures
-        "form-action 'self'",
-        "frame-ancestors 'none'",
-        "base-uri 'none'",
-    ]
-)
-
-HEADERS = {
-    "Content-Security-Policy": CONTENT_SECURITY_POLICY,
-    "Cross-Origin-Opener-Policy": "same-origin",
-    "Permissions-Policy": "camera=(), geolocation=(), microphone=()",
-    "Referrer-Policy": "same-origin",
-    "X-Content-Type-Options": "nosniff",
-}
-
 
 def init_app(app: Flask) -> None:
-    """Put the headers on every answer of the app."""
-    app.after_request(_add_headers)
+    """Put the headers on the answers of the app."""
+    app.after_request(_let_keep)
     if app.config["HSTS_SECONDS"]:
         app.after_request(_add_hsts)
 
@@ -41,9 +20,7 @@ def _add_hsts(response: Response) -> Response:
     return response
 
 
-def _add_headers(response: Response) -> Response:
-    for name, value in HEADERS.items():
-        response.headers.setdefault(name, value)
+def _let_keep(response: Response) -> Response:
     if response.status_code == HTTPStatus.OK and is_versioned():
         response.headers["Cache-Control"] = "public, max-age=31536000, immutable"
     return response

@@ -65,10 +65,10 @@ def read(body: bytes, max_rows: int) -> tuple[Floats, bool]:
         document = _one_or_many.decode(body)
     except (msgspec.DecodeError, UnicodeDecodeError):
         _explain(body, max_rows, _wrong_in_object)
-    one = not isinstance(document, list)
-    rows = [document] if one else document
-    _limit(rows, max_rows)
-    return _array(map(msgspec.structs.astuple, rows), len(rows)), one
+    if not isinstance(document, list):
+        return np.array([msgspec.structs.astuple(document)]), True
+    _limit(document, max_rows)
+    return _array(map(msgspec.structs.astuple, document), len(document)), False
 
 
 def read_lines(body: bytes, max_rows: int) -> Floats:

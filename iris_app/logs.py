@@ -8,13 +8,19 @@ from typing import Any
 import msgspec
 from flask import has_request_context
 
-from iris_app.request import request
+from iris_app.request import Request, current_request
 
 encode = msgspec.json.Encoder(enc_hook=str).encode
 
 
+def about(request: Request) -> dict[str, object]:
+    """Return what a line says of the request that it is about."""
+    trace = request.traceparent
+    return {"request_id": request.id, "traceparent": trace} if trace else {"request_id": request.id}
+
+
 class JsonFormatter(logging.Formatter):
-    """Write a record as one line, its traceback and the id of the current request included."""
+    """Write a record as one line, its traceback and its ``fields`` included, or else the id of the current request."""
 
     def format(self, record: logging.LogRecord) -> str:
         """Return the line."""
@@ -24,11 +30,10 @@ class JsonFormatter(logging.Formatter):
             "logger": record.name,
             "message": record.getMessage(),
         }
-        if has_request_context():
-            line["request_id"] = request.id
-            if trace := request.traceparent:
-                line["traceparent"] = trace
-        line |= getattr(record, "fields", {})
+        if fields := getattr(record, "fields", None):
+            line |= fields
+        elif has_request_context():
+            line |= about(current_request())
         if record.exc_info:
             line["exception"] = self.formatException(record.exc_info)
         try:

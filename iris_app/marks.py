@@ -24,4 +24,5 @@ def public(view: View) -> View:
 
 def is_marked(mark: str) -> bool:
     """Say whether the view that the current request is for has a mark: ``is_probe`` or ``is_public``."""
-    return hasattr(current_app.view_functions.get(request.endpoint or ""), mark)
+    rule = request.url_rule
+    return rule is not None and hasattr(current_app.view_functions[rule.endpoint], mark)

@@ -1,14 +1,16 @@
 """The request as every door sees it: it has an id, and a body that never ends in the middle."""
 
+import os
 import re
-import uuid
 from time import perf_counter
 from typing import IO, Any, cast
 
 import flask
+from flask import current_app
+from werkzeug.sansio.utils import get_content_length
 from werkzeug.utils import cached_property
 
-from iris_app.body import open_body
+from iris_app.body import inflate, open_body, read_whole
 
 WELL_FORMED_ID = re.compile(r"[\w.-]{1,64}", re.ASCII)
 
@@ -30,25 +32,43 @@ class Request(flask.Request):
     @cached_property
     def id(self) -> str:
         """Name the request: as the client did, where that is well-formed, or anew."""
-        given = self.environ.get("HTTP_X_REQUEST_ID", "")
-        return given if WELL_FORMED_ID.fullmatch(given) else uuid.uuid4().hex
+        given = self.environ.get("HTTP_X_REQUEST_ID")
+        return given if given and WELL_FORMED_ID.fullmatch(given) else os.urandom(16).hex()
 
     @property
     def traceparent(self) -> str | None:
         """The trace that the client says it belongs to, where that is well-formed."""
-        given = self.environ.get("HTTP_TRACEPARENT", "")
-        return given if TRACE.fullmatch(given) else None
+        given = self.environ.get("HTTP_TRACEPARENT")
+        return given if given and TRACE.fullmatch(given) else None
 
     @property
     def route(self) -> str | None:
         """The pattern of addresses that this one matched."""
         return self.url_rule.rule if self.url_rule else None
 
+    @property
+    def content_length(self) -> int | None:
+        """The length of the body in bytes, or None where it comes in chunks."""
+        return get_content_length(
+            self.environ.get("CONTENT_LENGTH") or None, self.environ.get("HTTP_TRANSFER_ENCODING")
+        )
+
     @cached_property
     def stream(self) -> IO[bytes]:
         """Give the body as a stream that raises where it is too long, too short or broken."""
         return open_body(self.environ, self.content_length, self.max_content_length)
 
+    def read_body(self) -> bytes:
+        """Return the body, inflated where it came compressed, as long as the limit at most."""
+        limit = current_app.config["MAX_CONTENT_LENGTH"]
+        body = read_whole(self.environ, self.content_length, limit)
+        return inflate(body, self.environ.get("HTTP_CONTENT_ENCODING", "").strip().lower(), limit)
+
 
 # The current request, as flask.request has it, with what is ours.
 request = cast("Request", flask.request)
+
+
+def current_request() -> Request:
+    """Return the current request itself, for who asks much of it: ``request`` looks it up for each question."""
+    return cast("Request", flask.request._get_current_object())  # type: ignore[attr-defined]  # noqa: SLF001 -- Werkzeug documents it

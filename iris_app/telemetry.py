@@ -2,19 +2,22 @@
 
 import logging
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
+from functools import partial
 from time import perf_counter
 from typing import TYPE_CHECKING
 
 import numpy as np
-from flask import Flask, Response, current_app
+from flask import Flask, current_app
 from numpy.typing import NDArray
 
 from iris_app.exceptions import InvalidValue
 from iris_app.iris import FEATURES, FEATURES_BY_NAME, SPECIES_NAMES, Feature, Prediction, feature_spelt
+from iris_app.logs import about
 from iris_app.marks import is_marked
 from iris_app.metrics import Metrics
-from iris_app.request import request
+from iris_app.request import Request, current_request
+from iris_app.response import Response
 
 if TYPE_CHECKING:
     from iris_app.model import Model
@@ -30,8 +33,8 @@ Floats = NDArray[np.float64]
 
 def init_app(app: Flask) -> None:
     """Tell of every request of the app."""
-    app.extensions[EXTENSION] = Metrics(app.config["DRIFT_WINDOW_SECONDS"])
-    app.after_request(_tell)
+    app.extensions[EXTENSION] = metrics = Metrics(app.config["DRIFT_WINDOW_SECONDS"])
+    app.after_request(partial(_tell, metrics))
 
 
 def get_metrics(app: Flask | None = None) -> Metrics:
@@ -42,14 +45,16 @@ def get_metrics(app: Flask | None = None) -> Metrics:
 
 def note_predictions(model: "Model", measurements: Floats, predictions: Sequence[Prediction]) -> None:
     """Note what the current request was answered: measurements of shape (n, 4), and a prediction for each."""
-    _note(model, measurements, Counter([prediction.species for prediction in predictions]))
-    get_metrics().count_warnings(Counter([caution.code for one in predictions for caution in one.warnings]))
+    metrics = get_metrics()
+    _note(metrics, model, measurements, [prediction.species for prediction in predictions])
+    if codes := [caution.code for one in predictions if one.warnings for caution in one.warnings]:
+        metrics.count_warnings(Counter(codes))
 
 
 def note_probabilities(model: "Model", measurements: Floats, probabilities: Floats) -> None:
     """Note what the current request was answered: measurements of shape (n, 4), and each species' probability."""
-    winners = Counter(probabilities.argmax(axis=1).tolist())
-    _note(model, measurements, {SPECIES_NAMES[index]: count for index, count in winners.items()})
+    winners = probabilities.argmax(axis=1).tolist()
+    _note(get_metrics(), model, measurements, list(map(SPECIES_NAMES.__getitem__, winners)))
 
 
 def note_errors(errors: Iterable[InvalidValue]) -> None:
@@ -69,31 +74,33 @@ def _feature(error: InvalidValue) -> Feature | None:
     return FEATURES_BY_PLACE.get(place) or FEATURES_BY_NAME.get(place) or feature_spelt(place)
 
 
-def _note(model: "Model", measurements: Floats, species: Mapping[str, int]) -> None:
+def _note(metrics: Metrics, model: "Model", measurements: Floats, species: list[str]) -> None:
+    request = current_request()
     request.model, request.rows = model.version, len(measurements)
-    metrics = get_metrics()
-    metrics.count_rows((request.endpoint or "").partition(".")[0], species)
+    counts = {name: species.count(name) for name in set(species)}
+    metrics.count_rows((request.endpoint or "").partition(".")[0], counts)
     metrics.tally.add(model.manifest, measurements)
 
 
-def _tell(response: Response) -> Response:
+def _tell(metrics: Metrics, response: Response) -> Response:
+    request = current_request()
     seconds = perf_counter() - request.began
-    response.headers["X-Request-ID"] = request.id
-    get_metrics().count_request(request.method, request.route, response.status_code, seconds)
-    if not is_marked("is_probe"):
-        logger.info(
-            "%s %s %s", request.method, request.path, response.status_code, extra={"fields": _fields(response, seconds)}
-        )
+    metrics.count_request(request.method, request.route, response.status_code, seconds)
+    if not is_marked("is_probe") and logger.isEnabledFor(logging.INFO):
+        said = ("%s %s %s", (request.method, request.path, response.status_code))
+        fields = _fields(request, response.status_code, seconds)
+        # This is logger.info, less that it looks for the line of code that calls it.
+        logger.handle(logger.makeRecord(logger.name, logging.INFO, "", 0, *said, None, extra={"fields": fields}))
     return response
 
 
-def _fields(response: Response, seconds: float) -> dict[str, object]:
+def _fields(request: Request, status: int, seconds: float) -> dict[str, object]:
     """Return what the log says of a request beside its sentence; never what was measured."""
-    fields = {
+    fields = about(request) | {
         "client": request.remote_addr,
         "method": request.method,
         "route": request.route,
-        "status": response.status_code,
+        "status": status,
         "seconds": round(seconds, 6),
         "rows": request.rows,
         "model": request.model,

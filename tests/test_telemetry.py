@@ -35,6 +35,7 @@ def test_a_request_is_one_line_of_the_log(client: FlaskClient, said: Callable[[]
     model = client.post("/api/classify", json=[FLOWER] * 3).get_json()["model"]
     (line,) = said()
     assert line.pop("seconds") > 0
+    assert len(line.pop("request_id")) == 32
     assert line == {
         "client": "127.0.0.1",
         "method": "POST",
@@ -47,7 +48,7 @@ def test_a_request_is_one_line_of_the_log(client: FlaskClient, said: Callable[[]
 
 def test_a_request_for_nothing_has_no_route(client: FlaskClient, said: Callable[[], list[dict[str, Any]]]) -> None:
     client.get("/nowhere")
-    assert set(said()[0]) == {"client", "method", "status", "seconds"}
+    assert set(said()[0]) == {"request_id", "client", "method", "status", "seconds"}
 
 
 @pytest.mark.parametrize("path", ["/healthz", "/readyz", "/metrics", "/v2/health/ready", "/v2/health/live", "/ping"])

@@ -3,19 +3,20 @@
 from importlib.metadata import version
 from importlib.resources import files
 
-from flask import Blueprint, Response, current_app, render_template, request
+from flask import Blueprint, current_app, render_template
 from werkzeug.datastructures import MIMEAccept
 from werkzeug.exceptions import NotAcceptable, UnsupportedMediaType
 
-from iris_app.answers import json_answer
+from iris_app.answers import Answer, json_answer
 from iris_app.api import openapi
 from iris_app.api.formats import READERS, WRITERS
-from iris_app.body import read_body
 from iris_app.exceptions import MalformedDocument
 from iris_app.manifest import ModelDescription
 from iris_app.marks import public
 from iris_app.model_service import get_model
 from iris_app.problem import Problem
+from iris_app.request import Request, current_request
+from iris_app.response import Response
 from iris_app.telemetry import note_predictions
 
 bp = Blueprint("api", __name__, url_prefix="/api", static_folder="static", template_folder="templates")
@@ -33,22 +34,23 @@ swagger = Blueprint(
 @bp.post("/classify")
 def classify() -> Response:
     """Classify the measurements in the body."""
+    request = current_request()
     read = READERS.get(request.mimetype)
     if read is None:
         raise UnsupportedMediaType(f"Send {' or '.join(READERS)}, and say which in Content-Type.")
-    form, explain = _form_of_answer(), _explanation_wanted()
-    batch = read(read_body(), current_app.config["MAX_BATCH_ROWS"])
+    form, explain = _form_of_answer(request), _explanation_wanted(request)
+    batch = read(request.read_body(), current_app.config["MAX_BATCH_ROWS"])
     model = get_model()
     predictions = model.classify(batch.measurements, explain=explain)
     note_predictions(model, batch.measurements, predictions)
     answer = WRITERS[form](batch, predictions, model.version)
-    return Response(answer, mimetype=form, headers={"X-Model-Version": model.version})
+    return Answer(answer, mimetype=form, headers=[("X-Model-Version", model.version)])
 
 
-def _form_of_answer() -> str:
+def _form_of_answer(request: Request) -> str:
     """Choose the form that the client likes best, and among equals the one that it sent."""
     own = request.mimetype
-    if request.headers.get("Accept", "*/*") in {"*/*", ""}:
+    if request.environ.get("HTTP_ACCEPT", "*/*") in {"*/*", ""}:
         return own
     # Parameters, such as a charset, do not choose between forms.
     wanted = MIMEAccept([(name.partition(";")[0], quality) for name, quality in request.accept_mimetypes])
@@ -58,7 +60,9 @@ def _form_of_answer() -> str:
     return form
 
 
-def _explanation_wanted() -> bool:
+def _explanation_wanted(request: Request) -> bool:
+    if not request.query_string:
+        return False
     wanted = request.args.get("explain", "false")
     if wanted not in {"true", "false"}:
         raise MalformedDocument("The parameter explain must be true or false.")

@@ -4,17 +4,18 @@ import uuid
 from importlib.metadata import version as version_of
 from typing import TYPE_CHECKING
 
-from flask import Blueprint, Response, current_app, request
+from flask import Blueprint, current_app, request
 from werkzeug.exceptions import NotFound
 
-from iris_app.answers import json_answer
-from iris_app.body import read_body
+from iris_app.answers import Answer, json_answer
 from iris_app.exceptions import MalformedDocument
 from iris_app.inference_protocol import requests, responses
 from iris_app.iris import FEATURES, shortened
 from iris_app.marks import probe
 from iris_app.model_service import get_model
 from iris_app.problem import Problem
+from iris_app.request import current_request
+from iris_app.response import Response
 from iris_app.telemetry import note_probabilities
 
 if TYPE_CHECKING:
@@ -79,7 +80,9 @@ def model_ready(name: str, version: str | None = None) -> Response:
 def infer(name: str, version: str | None = None) -> Response:
     """Classify the flowers in the tensors."""
     model = _model(name, version)
-    asked, measurements = requests.read(read_body(), _header_length(), current_app.config["MAX_BATCH_ROWS"])
+    asked, measurements = requests.read(
+        current_request().read_body(), _header_length(), current_app.config["MAX_BATCH_ROWS"]
+    )
     outputs = responses.requested(asked)
     head = {
         "model_name": name,
@@ -88,10 +91,10 @@ def infer(name: str, version: str | None = None) -> Response:
     }
     probabilities = model.predict_proba(measurements)
     note_probabilities(model, measurements, probabilities)
-    body, header_length = responses.write(asked, outputs, head, probabilities)
+    answer, header_length = responses.write(asked, outputs, head, probabilities)
     if header_length is None:
-        return Response(body, mimetype="application/json")
-    return Response(body, mimetype="application/octet-stream", headers={HEADER_LENGTH: str(header_length)})
+        return Answer(answer)
+    return Answer(answer, mimetype="application/octet-stream", headers=[(HEADER_LENGTH, str(header_length))])
 
 
 def _model(name: str, version: str | None) -> "Model":

@@ -5,7 +5,7 @@ from typing import Any, TypeVar
 
 import msgspec
 import numpy as np
-from flask import Flask, Response, current_app, request
+from flask import Flask, current_app, request
 from msgspec import UNSET, Raw, UnsetType
 from numpy.typing import NDArray
 from werkzeug.exceptions import UnsupportedMediaType
@@ -13,12 +13,13 @@ from werkzeug.http import HTTP_STATUS_CODES
 
 from iris_app import csv_rows, json_rows
 from iris_app.answers import json_answer
-from iris_app.body import read_body
 from iris_app.exceptions import MalformedDocument
 from iris_app.iris import FEATURES_BY_NAME
 from iris_app.marks import probe
 from iris_app.model_service import get_model
 from iris_app.problem import Problem
+from iris_app.request import current_request
+from iris_app.response import Response
 from iris_app.telemetry import note_predictions
 
 Floats = NDArray[np.float64]
@@ -64,7 +65,7 @@ def init_app(app: Flask) -> None:
 
 def predict() -> Response:
     """Classify the rows in the body, and answer with a species for each."""
-    measurements = _read(read_body(), current_app.config["MAX_BATCH_ROWS"])
+    measurements = _read(current_request().read_body(), current_app.config["MAX_BATCH_ROWS"])
     model = get_model()
     predictions = model.classify(measurements)
     note_predictions(model, measurements, predictions)
@@ -80,13 +81,13 @@ def ping() -> Response:
 def _read(body: bytes, max_rows: int) -> Floats:
     match request.mimetype:
         case "application/json":
-            return _readjson_answer(body, max_rows)
+            return _read_json(body, max_rows)
         case "text/csv":
             return csv_rows.read(body, max_rows, header=list(FEATURES_BY_NAME)).measurements
     raise UnsupportedMediaType("Send application/json or text/csv, and say which in Content-Type.")
 
 
-def _readjson_answer(body: bytes, max_rows: int) -> Floats:
+def _read_json(body: bytes, max_rows: int) -> Floats:
     ways = {name: rows for name, rows in msgspec.structs.asdict(_decode(body, Invocation)).items() if rows is not UNSET}
     if len(ways) != 1:
         raise MalformedDocument(f"Send exactly one of {', '.join(Invocation.__struct_fields__)}, not {len(ways)}.")

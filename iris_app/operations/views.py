@@ -3,7 +3,7 @@
 import hashlib
 from typing import Any
 
-from flask import Blueprint, Response, current_app
+from flask import Blueprint, current_app
 from werkzeug.exceptions import ServiceUnavailable
 
 from iris_app.access import check_token
@@ -12,6 +12,7 @@ from iris_app.exceptions import ModelUnavailable
 from iris_app.marks import probe
 from iris_app.model_service import get_service
 from iris_app.request import request
+from iris_app.response import Response
 from iris_app.telemetry import get_metrics
 
 bp = Blueprint("operations", __name__)

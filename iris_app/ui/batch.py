@@ -5,7 +5,7 @@ from collections import Counter
 from dataclasses import dataclass
 from pathlib import PurePath
 
-from flask import Response, current_app, render_template, request
+from flask import current_app, render_template, request
 from flask_wtf import FlaskForm
 from flask_wtf.file import FileField, FileRequired
 from werkzeug.datastructures import CombinedMultiDict
@@ -17,6 +17,7 @@ from iris_app.csv_rows import Table
 from iris_app.exceptions import InvalidMeasurements, MalformedDocument, TooManyRows
 from iris_app.iris import FEATURES, SPECIES, SPECIES_NAMES, Prediction, number, species_spelt
 from iris_app.model_service import get_model
+from iris_app.response import Response
 from iris_app.telemetry import note_errors, note_predictions
 from iris_app.ui.blueprint import bp, status
 

@@ -2,10 +2,11 @@
 
 from http import HTTPStatus
 
-from flask import Response, render_template, request
+from flask import render_template, request
 
 from iris_app.iris import FEATURES
 from iris_app.problem import Problem
+from iris_app.response import Response
 
 WORDS = {
     400: (

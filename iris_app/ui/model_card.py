@@ -1,11 +1,12 @@
 """``/model``: what answers, what it learnt from, and how far to trust it."""
 
 import msgspec
-from flask import Response, render_template, request
+from flask import render_template, request
 from werkzeug.exceptions import NotFound
 
 from iris_app.iris import FEATURES, SPECIES
 from iris_app.model_service import get_model
+from iris_app.response import Response
 from iris_app.ui.blueprint import bp
 
 
@@ -36,5 +37,5 @@ def pairplot(version: str) -> Response:
     if request.args.get("v") == model.manifest.pairplot_sha256:
         answer.headers["Cache-Control"] = "public, max-age=31536000, immutable"
     # As a page of its own, the picture may style itself as matplotlib does, and nothing else.
-    answer.headers["Content-Security-Policy"] = "default-src 'none'; style-src 'unsafe-inline'"
+    answer.policy = "default-src 'none'; style-src 'unsafe-inline'"
     return answer

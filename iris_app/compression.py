@@ -1,0 +1,20 @@
+"""Answers made smaller for clients that ask for it."""
+
+from flask import Flask, request
+from flask_compress import Compress
+
+from iris_app.response import Response
+
+
+def init_app(app: Flask) -> None:
+    """Compress the answers of the app."""
+    app.config["COMPRESS_REGISTER"] = False
+    compress = Compress(app)
+
+    @app.after_request
+    def _compress(response: Response) -> Response:
+        if "HTTP_ACCEPT_ENCODING" in request.environ:
+            compress.after_request(response)  # it changes the response that it is given
+        else:
+            response.headers.add("Vary", "Accept-Encoding")
+        return response
