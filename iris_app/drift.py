@@ -16,7 +16,7 @@ Floats = NDArray[np.float64]
 Totals = Mapping[tuple[str, str], float]
 
 # How many flowers of one request are counted; of more, so many that are evenly spread.
-COUNTED = 1000
+COUNTED = 250
 
 # How many requests' flowers may wait to be counted together, which is far cheaper than one by one.
 WAITING = 1000
@@ -57,13 +57,16 @@ class Tally:
                 self._count_all(manifest, np.concatenate(batches))
 
     def _count_all(self, manifest: Manifest, measurements: Floats) -> None:
-        for feature, values in zip(manifest.features, measurements.T, strict=True):
-            counts = np.bincount(
-                np.searchsorted(feature.histogram.edges, values), minlength=len(feature.histogram.counts)
-            )
-            for interval, count in zip(intervals(feature.histogram), counts.tolist(), strict=True):
+        for feature, values in zip(manifest.features, np.ascontiguousarray(measurements.T), strict=True):
+            for interval, count in zip(intervals(feature.histogram), _counts(values, feature.histogram), strict=True):
                 if count:
                     self._count(feature.name, interval, count)
+
+
+def _counts(values: Floats, histogram: Histogram) -> list[int]:
+    """Count values by interval, each with its upper edge, which is faster edge by edge than value by value."""
+    up_to = [0, *(int(np.count_nonzero(values <= edge)) for edge in histogram.edges), len(values)]
+    return [above - below for below, above in pairwise(up_to)]
 
 
 class Window:

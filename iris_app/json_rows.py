@@ -9,7 +9,7 @@ import json
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import partial
-from itertools import chain
+from itertools import accumulate, chain
 from types import GenericAlias
 from typing import Any, NoReturn
 
@@ -33,6 +33,19 @@ _one_or_many = msgspec.json.Decoder(Measurement | GenericAlias(list, (Measuremen
 _lists_type: Any = GenericAlias(list, (GenericAlias(tuple, _values),))
 _lists_or_objects = msgspec.json.Decoder(GenericAlias(list, (GenericAlias(tuple, _values) | Measurement,)))
 _any_rows = msgspec.json.Decoder(list[msgspec.Raw])
+
+# How MessagePack writes a measurement: behind its own head, for each field the name, a byte, and eight of the value.
+_pack = msgspec.msgpack.Encoder().encode
+_spans = [len(_pack(name)) + 9 for name in FEATURES_BY_NAME]
+_size = len(_pack(Measurement(*(feature.example for feature in FEATURES))))
+_packed: Any = np.dtype(
+    {
+        "names": list(FEATURES_BY_NAME),
+        "formats": [">f8"] * len(_spans),
+        "offsets": [_size - sum(_spans) + end - 8 for end in accumulate(_spans)],
+        "itemsize": _size,
+    }
+)
 
 
 def read(body: bytes, max_rows: int) -> tuple[Floats, bool]:
@@ -68,7 +81,7 @@ def read(body: bytes, max_rows: int) -> tuple[Floats, bool]:
     if not isinstance(document, list):
         return np.array([msgspec.structs.astuple(document)]), True
     _limit(document, max_rows)
-    return _array(map(msgspec.structs.astuple, document), len(document)), False
+    return _unpack(document), False
 
 
 def read_lines(body: bytes, max_rows: int) -> Floats:
@@ -78,7 +91,7 @@ def read_lines(body: bytes, max_rows: int) -> Floats:
     except (msgspec.DecodeError, UnicodeDecodeError):
         _explain_lines(body, max_rows)
     _limit(rows, max_rows)
-    return _array(map(msgspec.structs.astuple, rows), len(rows))
+    return _unpack(rows)
 
 
 def read_rows(body: bytes, max_rows: int) -> Floats:
@@ -98,6 +111,13 @@ def check_rows(rows: list[list[object]], max_rows: int) -> Floats:
         return _array(msgspec.convert(rows, _lists_type), len(rows))
     except msgspec.ValidationError:
         raise InvalidMeasurements(_wrong_in_rows(rows, _wrong_in_list_or_object)) from None
+
+
+def _unpack(rows: list[Measurement]) -> Floats:
+    """Make an array of measurements by way of MessagePack, which writes each in as many bytes: no loop is as fast."""
+    packed = _pack(rows)
+    columns = np.frombuffer(packed, _packed, offset=len(packed) - len(rows) * _packed.itemsize)
+    return np.stack([columns[name] for name in _packed.names], axis=1, dtype=np.float64)
 
 
 def _array(rows: Iterable[Iterable[float]], count: int) -> Floats:

@@ -74,7 +74,8 @@ class Metrics:
     def count_rows(self, door: str, species: Mapping[str, int]) -> None:
         """Count rows by the species that they were given at a door."""
         for name, count in species.items():
-            self._rows(name, door).inc(count)
+            if count:
+                self._rows(name, door).inc(count)
 
     def count_warnings(self, codes: Mapping[str, int]) -> None:
         """Count the doubts that predictions came with."""

@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from msgspec import UNSET
 from numpy.typing import NDArray
 from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import Pipeline
@@ -19,13 +18,15 @@ from sklearn.preprocessing import StandardScaler
 from iris_app import artifact
 from iris_app.explanation import Explainer
 from iris_app.iris import FEATURES, SPECIES, SPECIES_NAMES, Caution, Explanation, Prediction, Probabilities, number
-from iris_app.linear import Affine, Floats, Map, softmax, softmax_of_one, total
+from iris_app.linear import Affine, Floats, Map, highest, softmax, softmax_of_one, total
 from iris_app.manifest import Manifest
 
 logger = logging.getLogger(__name__)
 
 # The folded map and the pipeline round differently; this is far above what that can make, far below what matters.
 TOLERANCE = 1e-12
+
+NAMES = np.array(SPECIES_NAMES, object)
 
 # How many flowers are classified at once: what is computed of so many fits into a processor's cache.
 BLOCK = 4096
@@ -111,12 +112,12 @@ class Model:
     def _classify(self, measurements: Floats, *, explain: bool) -> Iterable[Prediction]:
         """Classify so many flowers that what is computed of them stays in the processor's cache."""
         probabilities = self.predict_proba(measurements).T
-        species = map(SPECIES_NAMES.__getitem__, probabilities.argmax(axis=0).tolist())
+        species = NAMES[highest(probabilities)].tolist()
         warnings: list[tuple[Caution, ...]] = [()] * len(measurements)
         for row, cautions in self._doubts(np.ascontiguousarray(measurements.T)):
             warnings[row] = cautions
-        explanations = self._explanations(measurements) if explain else repeat(UNSET)
-        return map(Prediction, species, map(Probabilities, *probabilities.tolist()), warnings, explanations)
+        parts = [species, map(Probabilities, *probabilities.tolist()), warnings]
+        return map(Prediction, *parts, *([self._explanations(measurements)] if explain else []))
 
     def predict_proba(self, measurements: Floats) -> Floats:
         """Return the probability of each species.
@@ -153,9 +154,11 @@ class Model:
         (rows,) = (far | np.logical_or.reduce(outside)).nonzero()
         if not len(rows):
             return
-        for row, swap in zip(rows.tolist(), self._swaps(columns[:, rows]), strict=True):
-            beyond = np.flatnonzero(outside[:, row]).tolist()
-            cautions = [self._out_of_range(index, float(columns[index, row])) for index in beyond] or [UNLIKE_TRAINING]
+        unusual = columns[:, rows]
+        flowers = zip(rows.tolist(), outside[:, rows].T.tolist(), unusual.T.tolist(), self._swaps(unusual), strict=True)
+        for row, beyond, values, swap in flowers:
+            places = [place for place, is_beyond in enumerate(beyond) if is_beyond]
+            cautions = [self._out_of_range(place, values[place]) for place in places] or [UNLIKE_TRAINING]
             yield row, (*cautions, *swap)
 
     def _unlike(self, columns: Floats) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:

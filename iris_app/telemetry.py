@@ -2,8 +2,9 @@
 
 import logging
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from functools import partial
+from operator import attrgetter
 from time import perf_counter
 from typing import TYPE_CHECKING
 
@@ -13,6 +14,7 @@ from numpy.typing import NDArray
 
 from iris_app.exceptions import InvalidValue
 from iris_app.iris import FEATURES, FEATURES_BY_NAME, SPECIES_NAMES, Feature, Prediction, feature_spelt
+from iris_app.linear import highest
 from iris_app.logs import about
 from iris_app.marks import is_marked
 from iris_app.metrics import Metrics
@@ -46,15 +48,16 @@ def get_metrics(app: Flask | None = None) -> Metrics:
 def note_predictions(model: "Model", measurements: Floats, predictions: Sequence[Prediction]) -> None:
     """Note what the current request was answered: measurements of shape (n, 4), and a prediction for each."""
     metrics = get_metrics()
-    _note(metrics, model, measurements, [prediction.species for prediction in predictions])
+    _note(metrics, model, measurements, Counter(map(attrgetter("species"), predictions)))
     if codes := [caution.code for one in predictions if one.warnings for caution in one.warnings]:
         metrics.count_warnings(Counter(codes))
 
 
 def note_probabilities(model: "Model", measurements: Floats, probabilities: Floats) -> None:
     """Note what the current request was answered: measurements of shape (n, 4), and each species' probability."""
-    winners = probabilities.argmax(axis=1).tolist()
-    _note(get_metrics(), model, measurements, list(map(SPECIES_NAMES.__getitem__, winners)))
+    places = highest(probabilities.T)
+    counts = {name: int(np.count_nonzero(places == place)) for place, name in enumerate(SPECIES_NAMES)}
+    _note(get_metrics(), model, measurements, counts)
 
 
 def note_errors(errors: Iterable[InvalidValue]) -> None:
@@ -74,11 +77,10 @@ def _feature(error: InvalidValue) -> Feature | None:
     return FEATURES_BY_PLACE.get(place) or FEATURES_BY_NAME.get(place) or feature_spelt(place)
 
 
-def _note(metrics: Metrics, model: "Model", measurements: Floats, species: list[str]) -> None:
+def _note(metrics: Metrics, model: "Model", measurements: Floats, species: Mapping[str, int]) -> None:
     request = current_request()
     request.model, request.rows = model.version, len(measurements)
-    counts = {name: species.count(name) for name in set(species)}
-    metrics.count_rows((request.endpoint or "").partition(".")[0], counts)
+    metrics.count_rows((request.endpoint or "").partition(".")[0], species)
     metrics.tally.add(model.manifest, measurements)
 
 

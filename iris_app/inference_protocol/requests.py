@@ -150,7 +150,7 @@ def _from_bytes(tensor: Input, size: int, content: memoryview) -> Floats:
         )
     if len(content) != size:
         raise MalformedDocument(f"{tensor.title} is said to have {size} bytes, and {len(content)} came.")
-    return np.frombuffer(content, dtype).astype(np.float64)
+    return np.frombuffer(content, dtype).astype(np.float64, copy=False)
 
 
 def _from_json(tensor: Input) -> Floats:

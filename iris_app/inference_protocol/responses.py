@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from iris_app.exceptions import MalformedDocument
 from iris_app.inference_protocol.requests import InferenceRequest, RequestedOutput
 from iris_app.iris import SPECIES_NAMES
+from iris_app.linear import highest
 
 Floats = NDArray[np.float64]
 
@@ -21,11 +22,11 @@ class Output(NamedTuple):
     datatype: str
     width: int
     values: Callable[[Floats], list[Any]]
-    content: Callable[[Floats], bytes]
+    content: Callable[[Floats], bytes | memoryview]
 
 
 def _classes(probabilities: Floats) -> NDArray[np.int64]:
-    classes: NDArray[np.int64] = probabilities.argmax(axis=1).astype("<i8")
+    classes: NDArray[np.int64] = highest(probabilities.T).astype("<i8")
     return classes
 
 
@@ -33,12 +34,16 @@ def _names(probabilities: Floats) -> list[str]:
     return list(map(SPECIES_NAMES.__getitem__, _classes(probabilities).tolist()))
 
 
+def _bytes(values: NDArray[Any]) -> memoryview:
+    return values.ravel().view(np.uint8).data
+
+
 _BYTES = {name: struct.pack("<I", len(name)) + name.encode() for name in SPECIES_NAMES}
 
 OUTPUTS = {
-    "predict": Output("INT64", 1, lambda rows: _classes(rows).tolist(), lambda rows: _classes(rows).tobytes()),
+    "predict": Output("INT64", 1, lambda rows: _classes(rows).tolist(), lambda rows: _bytes(_classes(rows))),
     "predict_proba": Output(
-        "FP64", len(SPECIES_NAMES), lambda rows: rows.ravel().tolist(), lambda rows: rows.astype("<f8").tobytes()
+        "FP64", len(SPECIES_NAMES), lambda rows: rows.ravel().tolist(), lambda rows: _bytes(rows.astype("<f8", "C"))
     ),
     "label": Output("BYTES", 1, _names, lambda rows: b"".join(map(_BYTES.__getitem__, _names(rows)))),
 }
@@ -76,7 +81,7 @@ def write(
     """
     binary_by_default = bool(request.parameters and request.parameters.binary_data_output)
     tensors: list[dict[str, Any]] = []
-    contents: list[bytes] = []
+    contents: list[bytes | memoryview] = []
     for output in outputs:
         kind = OUTPUTS[output.name]
         tensor = {"name": output.name, "shape": [len(probabilities), kind.width], "datatype": kind.datatype}
