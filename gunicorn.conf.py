@@ -1,5 +1,6 @@
 """How gunicorn serves ``wsgi:app``. Its own flags and GUNICORN_CMD_ARGS override every value here."""
 
+import gc
 import logging
 import os
 import shutil
@@ -67,6 +68,8 @@ def on_starting(server: Any) -> None:
     """Import scikit-learn once, before the workers part: its threads start with the first work, which comes after."""
     import iris_app.model  # noqa: F401
 
+    gc.collect()
+    gc.freeze()  # or the first collection in each worker would touch, and so copy, all that they share
     server.counts = None
     try:
         server.counts = Path(tempfile.mkdtemp(prefix="iris_app-", dir=worker_tmp_dir))
