@@ -1,0 +1,60 @@
+"""What must hold, and whether it does."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+MEGABYTE = 1e6
+
+
+@dataclass(frozen=True)
+class Bound:
+    """How much a measure may be at most, or must be at least, and what it aims at where that is more."""
+
+    measure: str
+    limit: float
+    at_least: bool = False
+    aim: float | None = None
+    unit: str = "×"
+
+    def holds(self, value: float) -> bool:
+        """Say whether a value is within the bound."""
+        return value >= self.limit if self.at_least else value <= self.limit
+
+    def __str__(self) -> str:
+        aim = f" (aim: {self.aim:.2f} {self.unit})" if self.aim else ""
+        return f"at {'least' if self.at_least else 'most'} {self.limit:.2f} {self.unit}{aim}"
+
+
+BOUNDS = {
+    "hello": Bound("`/api/classify`, one row, in process: CPU time against a bare Flask hello", 2.5, aim=2.0),
+    "floor": Bound("over HTTP, requests per second against the WSGI floor", 0.5, at_least=True, aim=0.6),
+    "naive": Bound("over HTTP, requests per second against the naive Flask view", 1.8, at_least=True),
+    "fastapi": Bound("over HTTP, requests per second against FastAPI", 2.0, at_least=True),
+    "mlserver": Bound("over HTTP, requests per second against MLServer", 2.5, at_least=True),
+    "mlflow": Bound("over HTTP, requests per second against MLflow", 4.0, at_least=True),
+    "bentoml": Bound("over HTTP, requests per second against BentoML", 4.0, at_least=True),
+    "p99": Bound("p99 at four connections against the floor's", 2.5),
+    "json_10000": Bound("10,000 rows of JSON, in process, against msgspec decoding and encoding alone", 2.5, aim=1.8),
+    "json_100000": Bound("100,000 rows of JSON, in process, against msgspec decoding and encoding alone", 3.0),
+    "binary_10000": Bound("10,000 rows as binary tensors through `/v2`, in process, against NumPy alone", 3.0),
+    "worker": Bound("PSS added by each further worker after 1,000 requests each", 25.0, unit="MB"),
+    "start": Bound("start of `gunicorn wsgi:app` to the first 200 of `/readyz`, against importing scikit-learn", 2.0),
+    "rows": Bound("CPU per row as rows grow from 1 to 100,000 falls, then is flat: the steepest step upwards", 1.1),
+    "telling": Bound("`/api/classify`, one row, in process: CPU with metrics, logs and headers against without", 1.25),
+}
+
+
+def broken(values: Mapping[str, float]) -> list[str]:
+    """Name the measures that were taken and are not within their bounds."""
+    return [name for name, value in values.items() if not BOUNDS[name].holds(value)]
+
+
+def rows_of(values: Mapping[str, float]) -> list[list[str]]:
+    """Return the table: a row for each bound, whether it was measured or not."""
+    return [[bound.measure, *_measured(bound, values.get(name))] for name, bound in BOUNDS.items()]
+
+
+def _measured(bound: Bound, value: float | None) -> list[str]:
+    if value is None:
+        return ["not measured", str(bound), ""]
+    return [f"{value:.2f} {bound.unit}", str(bound), "yes" if bound.holds(value) else "no"]

@@ -1,0 +1,130 @@
+"""What a request costs without a socket: the processor's time of this process."""
+
+import contextlib
+import gc
+from collections.abc import Callable, Mapping
+from functools import partial
+from time import process_time
+from types import GenericAlias
+from typing import Any
+
+import msgspec
+import numpy as np
+from flask import Flask
+
+from benchmarks.baselines import flask_app
+from benchmarks.flowers import Request, binary_tensor, flowers, objects
+from benchmarks.production import caller, nothing_told, without_telling
+from benchmarks.rounds import Effort, alternate, ratio
+from iris_app.iris import FEATURES_BY_NAME, SPECIES_NAMES
+from iris_app.model_service import get_service
+
+SIZES = (1, 10, 100, 1000, 10_000, 100_000)
+
+Work = Callable[[], object]
+Setting = Callable[[], contextlib.AbstractContextManager[None]]
+
+
+def classify(app: Flask, rows: int) -> Work:
+    """Return what asks an app about so many flowers as JSON."""
+    return caller(app, objects("/api/classify", flowers(rows)))
+
+
+def against_hello(app: Flask, effort: Effort) -> float:
+    """Compare one flower with a bare Flask hello."""
+    return _ratio(effort, classify(app, 1), caller(flask_app.app, Request("/")))
+
+
+def against_silence(app: Flask, effort: Effort) -> float:
+    """Compare one flower with one of which nothing is told: no metrics, no logs, no headers."""
+    return _ratio(effort, classify(app, 1), classify(without_telling(), 1), nothing_told)
+
+
+def against_parsing(app: Flask, effort: Effort, rows: int) -> float:
+    """Compare flowers as JSON with decoding the same body to structs and encoding the same answer, nothing else."""
+    request = objects("/api/classify", flowers(rows))
+    call = caller(app, request)
+    return _ratio(effort, call, parsing(request.body, call()))
+
+
+def against_numpy(app: Flask, effort: Effort, rows: int) -> float:
+    """Compare flowers as a tensor of bytes with reading these and computing by the same folded map, nothing else."""
+    model, content = get_service(app).model, flowers(rows).tobytes()
+
+    def compute() -> bytes:
+        return model.predict_proba(np.frombuffer(content).reshape(rows, -1)).tobytes()
+
+    return _ratio(effort, caller(app, binary_tensor("/v2/models/iris/infer", flowers(rows))), compute)
+
+
+def cost_of_a_row(app: Flask, effort: Effort) -> dict[int, list[float]]:
+    """Return the seconds that a row costs by how many there are in a request, a value a round."""
+    taken = compare(effort, {str(rows): classify(app, rows) for rows in SIZES})
+    return {rows: [seconds / rows for seconds in taken[str(rows)]] for rows in SIZES}
+
+
+def compare(
+    effort: Effort, works: Mapping[str, Work], settings: Mapping[str, Setting] | None = None
+) -> dict[str, list[float]]:
+    """Do pieces of work in turns, some of them in a setting of their own.
+
+    Returns
+    -------
+    dict of str to list of float
+        The seconds of the processor that each takes when it is done once, a value a round.
+    """
+    rounds = {}
+    for name, work in works.items():
+        setting = (settings or {}).get(name, contextlib.nullcontext)
+        with setting():
+            times = _times_in(work, effort.moment)
+        rounds[name] = partial(_seconds, work, times, setting)
+    return alternate(effort.rounds, rounds)
+
+
+def parsing(body: bytes, answer: bytes) -> Work:
+    """Return what decodes a body of flowers to structs, and encodes an answer from structs that are there."""
+    flower = _struct("Flower", dict.fromkeys(FEATURES_BY_NAME, float))
+    probabilities = _struct("Probabilities", dict.fromkeys(SPECIES_NAMES, float))
+    prediction = _struct("Prediction", {"species": str, "probabilities": probabilities, "warnings": tuple})
+    answers = _struct("Answers", {"model": str, "predictions": _list(prediction)})
+    decode, encode = msgspec.json.Decoder(_list(flower)).decode, msgspec.json.Encoder().encode
+    prepared = msgspec.json.decode(answer, type=answers)
+
+    def work() -> bytes:
+        decode(body)
+        return encode(prepared)
+
+    return work
+
+
+def _struct(name: str, fields: Mapping[str, Any]) -> Any:
+    return msgspec.defstruct(name, fields.items(), gc=False, forbid_unknown_fields=True)
+
+
+def _list(of: Any) -> Any:
+    return GenericAlias(list, (of,))
+
+
+def _ratio(effort: Effort, work: Work, other: Work, setting: Setting = contextlib.nullcontext) -> float:
+    taken = compare(effort, {"work": work, "other": other}, {"other": setting})
+    return ratio(taken["work"], taken["other"])
+
+
+def _times_in(work: Work, seconds: float) -> int:
+    """Return how often something can be done in some seconds, once at least, by doing it."""
+    began, times = process_time(), 0
+    while not times or process_time() - began < seconds:
+        work()
+        times += 1
+    return times
+
+
+def _seconds(work: Work, times: int, setting: Setting) -> float:
+    """Return the seconds of the processor that something takes once, when it is done several times."""
+    gc.collect()  # what the one before left is not this one's to tidy
+    with setting():
+        began = process_time()
+        for _ in range(times):
+            work()
+        return (process_time() - began) / times

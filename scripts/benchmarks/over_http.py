@@ -1,0 +1,95 @@
+"""Servers that run one beside the other and are driven in turns."""
+
+import contextlib
+import sys
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import partial
+from pathlib import Path
+from typing import NamedTuple
+
+from benchmarks import wrk
+from benchmarks.flowers import flowers
+from benchmarks.rounds import Effort, alternate
+from benchmarks.servers import Contestant, Server, check, running
+
+FORMS = ("JSON", "CSV", "binary")
+
+
+class Load(NamedTuple):
+    """What a server did in a round: requests a second, latencies in milliseconds, CPU in microseconds a request."""
+
+    rate: float
+    p50: float
+    p99: float
+    cpu: float
+
+
+class Cores(NamedTuple):
+    """Where the servers run, and where who drives them does."""
+
+    server: Sequence[int]
+    client: Sequence[int]
+
+
+class Figures(NamedTuple):
+    """What was seen: loads by form and rows and then by server, and the servers with the bytes that each held."""
+
+    loads: dict[tuple[str, int], dict[str, list[Load]]]
+    servers: dict[str, tuple[Server, float]]
+
+
+def compare(
+    contestants: Iterable[Contestant],
+    sizes: Sequence[int],
+    effort: Effort,
+    cores: Cores,
+    folder: Path,
+    probability: float,
+) -> Figures:
+    """Start all servers and drive them in turns, form by form and size by size.
+
+    ``probability`` is what the answer to a flower alone must hold, so that all serve the same model.
+    """
+    with contextlib.ExitStack() as stack:
+        servers = [_start(stack, contestant, cores, folder, probability) for contestant in contestants]
+        loads = {}
+        for form in FORMS:
+            for rows in sizes:
+                print(f"over HTTP: {rows:,} rows as {form}", file=sys.stderr)
+                rounds = _rounds(servers, form, rows, effort.seconds, cores, folder)
+                loads[form, rows] = alternate(effort.rounds, rounds)
+        return Figures(loads, {one.contestant.name: (one, one.memory()) for one in servers})
+
+
+def _start(
+    stack: contextlib.ExitStack, contestant: Contestant, cores: Cores, folder: Path, probability: float
+) -> Server:
+    print(f"over HTTP: starting {contestant.name}", file=sys.stderr)
+    request = contestant.forms["JSON"](flowers(1))
+    server = stack.enter_context(running(contestant, request, cores.server, folder))
+    check(server, request, probability if request.body else None)
+    return server
+
+
+def _rounds(
+    servers: Iterable[Server], form: str, rows: int, seconds: int, cores: Cores, folder: Path
+) -> Mapping[str, Callable[[], Load]]:
+    """Return a round for each server that takes the form, after each has warmed up."""
+    rounds = {}
+    for server in servers:
+        if make := server.contestant.forms.get(form):
+            request = make(flowers(rows))
+            if not request.body and rows > 1:  # it takes no flowers, and was seen already
+                continue
+            check(server, request, None)
+            script = wrk.write_script(folder / f"{server.contestant.name}-{form}-{rows}.lua", request)
+            rounds[server.contestant.name] = partial(_drive, server, request.path, script, seconds, cores)
+            rounds[server.contestant.name]()
+    return rounds
+
+
+def _drive(server: Server, path: str, script: Path, seconds: int, cores: Cores) -> Load:
+    before = server.cpu_seconds()
+    report = wrk.drive(server, path, script, seconds, cores.client)
+    cpu = (server.cpu_seconds() - before) / report.requests
+    return Load(report.requests / report.seconds, report.p50, report.p99, cpu * 1e6)

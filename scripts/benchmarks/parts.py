@@ -1,0 +1,146 @@
+"""The parts of the benchmark: each returns the values that have bounds, and tables that say more."""
+
+import contextlib
+import cProfile
+import pstats
+import shutil
+import sys
+import tempfile
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from itertools import pairwise
+from os import sched_getaffinity
+from pathlib import Path
+from statistics import median
+from typing import NamedTuple
+
+import msgspec
+
+from benchmarks import contestants, in_process, operating, over_http, report
+from benchmarks.bounds import BOUNDS, MEGABYTE
+from benchmarks.flowers import flowers
+from benchmarks.over_http import Cores
+from benchmarks.production import production
+from benchmarks.rounds import Effort, ratio
+from benchmarks.servers import Failed
+from iris_app import artifact, create_app
+from iris_app.iris import FEATURES_BY_NAME, SPECIES_NAMES
+from iris_app.model import fold
+from iris_app.model_service import model_path
+
+Found = tuple[dict[str, float], list[str]]
+
+SIZES = (1, 100, 10_000)
+
+
+class Bench(NamedTuple):
+    """What a part needs: how much to measure, whom to compare with, and where files go."""
+
+    effort: Effort
+    against: Sequence[str]
+    environments: Path
+    folder: Path
+
+
+@contextlib.contextmanager
+def bench(effort: Effort, against: Sequence[str], environments: Path) -> Iterator[Bench]:
+    """Make ready what all parts need."""
+    with tempfile.TemporaryDirectory(prefix="iris_app-benchmark-") as folder:
+        yield Bench(effort, against, environments, Path(folder))
+
+
+def measure_over_http(bench: Bench) -> Found:
+    """Measure servers under load, ours and others."""
+    _need("taskset", "wrk")
+    probability = lay_out_model(bench.folder)
+    others = [contestants.foreign(name, bench.folder, bench.environments) for name in bench.against]
+    compared = [contestants.ours("--workers", "1"), *contestants.baselines(bench.folder), *others]
+    figures = over_http.compare(compared, SIZES, bench.effort, cores(), bench.folder, probability)
+    loads = figures.loads["JSON", 1]
+    values = {name: ratio(*([load.rate for load in loads[one]] for one in ("ours", name))) for name in loads}
+    values["p99"] = ratio(*([load.p99 for load in loads[one]] for one in ("ours", "floor")))
+    bounded = {name: value for name, value in values.items() if name in BOUNDS}
+    return bounded, [report.of_servers(figures), report.of_loads(figures)]
+
+
+def measure_in_process(bench: Bench) -> Found:
+    """Measure requests without a socket."""
+    _say("in process")
+    app, effort = production(), bench.effort
+    cost = in_process.cost_of_a_row(app, effort)
+    values = {
+        "hello": in_process.against_hello(app, effort),
+        "telling": in_process.against_silence(app, effort),
+        "json_10000": in_process.against_parsing(app, effort, 10_000),
+        "json_100000": in_process.against_parsing(app, effort, 100_000),
+        "binary_10000": in_process.against_numpy(app, effort, 10_000),
+        "rows": max(ratio(cost[more], cost[fewer]) for fewer, more in pairwise(cost)),
+    }
+    return values, [report.of_rows(cost)]
+
+
+def measure_memory(bench: Bench) -> Found:
+    """Measure what a worker more takes."""
+    _need("taskset", "wrk")
+    _say("memory of workers")
+    added = operating.memory_of_a_worker(bench.effort, sorted(sched_getaffinity(0)), bench.folder)
+    return {"worker": median(added) / MEGABYTE}, []
+
+
+def measure_start(bench: Bench) -> Found:
+    """Measure how long a start takes."""
+    _need("taskset")
+    _say("start")
+    taken = operating.start(bench.effort, sorted(sched_getaffinity(0)), bench.folder)
+    return {"start": ratio(*taken.values())}, [report.of_seconds(taken)]
+
+
+PARTS: Mapping[str, Callable[[Bench], Found]] = {
+    "in-process": measure_in_process,
+    "http": measure_over_http,
+    "memory": measure_memory,
+    "start": measure_start,
+}
+
+
+def profile(rows: int) -> None:
+    """Print where the time of a request about so many flowers goes."""
+    call = in_process.classify(production(), rows)
+    call()
+    profiler = cProfile.Profile()
+    profiler.enable()
+    for _ in range(max(10, 5000 // rows)):
+        call()
+    profiler.disable()
+    pstats.Stats(profiler).strip_dirs().sort_stats("tottime").print_stats(40)
+
+
+def cores() -> Cores:
+    """Part the cores that there are: one for the server, another for its client where there is another."""
+    there = sorted(sched_getaffinity(0))
+    return Cores(there[:1], there[-1:])
+
+
+def lay_out_model(folder: Path) -> float:
+    """Put the model into a folder for others to serve, and return a probability that it gives to the first flower."""
+    app = create_app()
+    path = model_path(app)
+    classifier, _, _ = artifact.load(path, app.config["MODEL_SHA256"])
+    folded = fold(classifier)
+    if folded is None:
+        raise Failed("The model does not fold to an affine map, which is all that the floor knows.")
+    weights, intercepts = (part.tolist() for part in folded)
+    told = {"features": list(FEATURES_BY_NAME), "species": SPECIES_NAMES, "weights": weights, "intercepts": intercepts}
+    (folder / "folded.json").write_bytes(msgspec.json.encode(told))
+    shutil.copy(path, folder / "model.joblib")
+    return float(classifier.predict_proba(flowers(1)).max())
+
+
+def _need(*tools: str) -> None:
+    packages = {"taskset": "util-linux", "wrk": "wrk"}
+    for tool in tools:
+        if not shutil.which(tool):
+            raise Failed(f"{tool} is needed: install it (on Debian: apt-get install {packages[tool]}).")
+
+
+def _say(text: str) -> None:
+    print(f"benchmark: {text}", file=sys.stderr)

@@ -1,0 +1,76 @@
+"""What was measured, as tables in Markdown."""
+
+import os
+import platform
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from statistics import median
+
+from benchmarks import bounds
+from benchmarks.bounds import MEGABYTE
+from benchmarks.over_http import Figures, Load
+from benchmarks.rounds import Effort, ratio
+
+
+def title(effort: Effort) -> str:
+    """Say when, on what, and how much was measured."""
+    lines = Path("/proc/cpuinfo").read_text().splitlines()
+    names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
+    cores, processor = len(os.sched_getaffinity(0)), names[0] if names else platform.machine()
+    return (
+        f"{datetime.now(UTC):%Y-%m-%d}, Python {platform.python_version()}, {cores} cores of {processor}; "
+        f"medians of {effort.rounds} rounds."
+    )
+
+
+def of_bounds(values: Mapping[str, float]) -> str:
+    """Show what must hold, and whether it does."""
+    return _table(["measure", "measured", "bound", "holds"], bounds.rows_of(values))
+
+
+def of_servers(figures: Figures) -> str:
+    """Show what each server is, how long it took to start, and what it holds."""
+    rows = [
+        [name, server.contestant.described, f"{server.started:.2f}", f"{held / MEGABYTE:.0f}"]
+        for name, (server, held) in figures.servers.items()
+    ]
+    return _table(["server", "what it is", "start (s)", "PSS (MB)"], rows)
+
+
+def of_loads(figures: Figures) -> str:
+    """Show what each server did under load, and how many times that ours did."""
+    heads = ["asked about", "server", "requests/s", "p50 (ms)", "p99 (ms)", "CPU (µs/request)"]
+    rows = [
+        [f"{rows:,} as {form}", name, *_load(loads[name]), *_ratios(loads.get("ours", []), loads[name])]
+        for (form, rows), loads in figures.loads.items()
+        for name in loads
+    ]
+    return _table([*heads, "ours: requests/s", "ours: p99", "ours: CPU"], rows)
+
+
+def of_rows(cost: Mapping[int, Sequence[float]]) -> str:
+    """Show what a row costs by how many there are."""
+    rows = [[f"{rows:,}", f"{median(seconds) * 1e6:.2f}"] for rows, seconds in cost.items()]
+    return _table(["rows in a request", "CPU (µs/row)"], rows)
+
+
+def of_seconds(taken: Mapping[str, Sequence[float]]) -> str:
+    """Show how long each takes."""
+    return _table(["start", "seconds"], [[name, f"{median(seconds):.2f}"] for name, seconds in taken.items()])
+
+
+def _load(loads: Sequence[Load]) -> list[str]:
+    medians = Load(*map(median, zip(*loads, strict=True)))
+    return [f"{medians.rate:,.0f}", f"{medians.p50:.2f}", f"{medians.p99:.2f}", f"{medians.cpu:,.0f}"]
+
+
+def _ratios(ours: Sequence[Load], theirs: Sequence[Load]) -> Iterator[str]:
+    for name in ("rate", "p99", "cpu"):
+        ones, others = ([getattr(load, name) for load in loads] for loads in (ours, theirs))
+        yield f"{ratio(ones, others):.2f} ×"
+
+
+def _table(heads: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    lines = [heads, ["---"] * len(heads), *rows]
+    return "\n".join(f"| {' | '.join(line)} |" for line in lines) + "\n"

@@ -1,0 +1,38 @@
+"""Rounds that take turns, so that a machine that is busy for a while is so for everyone."""
+
+from collections.abc import Callable, Mapping, Sequence
+from statistics import median
+from typing import NamedTuple, TypeVar
+
+Taken = TypeVar("Taken")
+
+
+class Effort(NamedTuple):
+    """How much is measured: how many rounds, and the seconds that one takes over HTTP and in process."""
+
+    rounds: int = 9
+    seconds: int = 2
+    moment: float = 0.3
+
+
+QUICK = Effort(rounds=1, seconds=1, moment=0.02)
+
+
+def alternate(rounds: int, measures: Mapping[str, Callable[[], Taken]]) -> dict[str, list[Taken]]:
+    """Take every measure once a round, in an order that turns about each time: A B C, C B A.
+
+    Returns
+    -------
+    dict of str to list
+        What each measure gave, a value a round.
+    """
+    taken: dict[str, list[Taken]] = {name: [] for name in measures}
+    for number in range(rounds):
+        for name in reversed(list(measures)) if number % 2 else measures:
+            taken[name].append(measures[name]())
+    return taken
+
+
+def ratio(ones: Sequence[float], others: Sequence[float]) -> float:
+    """Return how many times the other the one is: the median of what it was round by round."""
+    return median(one / other for one, other in zip(ones, others, strict=True))

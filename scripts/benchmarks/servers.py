@@ -1,0 +1,140 @@
+"""Servers that are started to be measured."""
+
+import contextlib
+import http.client
+import math
+import os
+import re
+import signal
+import socket
+import subprocess
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from benchmarks import processes
+from benchmarks.flowers import Floats, Request
+
+CHECKOUT = Path(__file__).parent.parent.parent
+
+# What would steer gunicorn and the metrics from outside.
+STEERING = ("GUNICORN", "WEB_", "PORT", "PROMETHEUS_")
+
+# Seconds in which a server has to start, answer or end.
+PATIENCE = 60
+
+
+class Failed(Exception):
+    """A server that does not do what it is measured at."""
+
+
+@dataclass(frozen=True)
+class Contestant:
+    """A server to be started.
+
+    ``command`` and ``settings`` (of the environment) name ports as ``{0}``, on which it answers, ``{1}`` and ``{2}``.
+    ``forms`` make the request by which it is asked about flowers, by the form in which they go.
+    """
+
+    name: str
+    command: Sequence[str]
+    forms: Mapping[str, Callable[[Floats], Request]]
+    settings: Mapping[str, str] = field(default_factory=dict)
+    folder: Path = CHECKOUT
+    described: str = ""
+
+
+@dataclass(frozen=True)
+class Server:
+    """A server that runs, and the seconds until it first answered."""
+
+    contestant: Contestant
+    pid: int
+    port: int
+    log: Path
+    started: float
+
+    def cpu_seconds(self) -> float:
+        """Return the processor's time that all its processes took until now."""
+        return processes.cpu_seconds(*processes.family(self.pid))
+
+    def memory(self) -> float:
+        """Return the bytes that all its processes hold (PSS)."""
+        return processes.memory(*processes.family(self.pid))
+
+
+@contextlib.contextmanager
+def running(contestant: Contestant, first: Request, cores: Sequence[int], folder: Path) -> Iterator[Server]:
+    """Run a server on some cores, from its first answer on, with its log in a folder."""
+    ports = _free_ports(3)
+    log = folder / f"{contestant.name}.log"
+    command = ["taskset", "--cpu-list", ",".join(map(str, cores))]
+    command += [part.format(*ports) for part in contestant.command]
+    began = time.perf_counter()
+    with log.open("wb") as file:
+        process = subprocess.Popen(
+            command,
+            cwd=contestant.folder,
+            env=_environment(contestant, ports),
+            stdout=file,
+            stderr=file,
+            start_new_session=True,
+        )
+    try:
+        _wait(process, ports[0], first, log)
+        yield Server(contestant, process.pid, ports[0], log, time.perf_counter() - began)
+    finally:
+        _stop(process)
+
+
+def ask(port: int, request: Request) -> tuple[int, bytes]:
+    """Return the status and the body that a server answers with."""
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=PATIENCE)
+    with contextlib.closing(connection):
+        connection.request(request.method, request.path, request.body or None, request.headers)
+        response = connection.getresponse()
+        return response.status, response.read()
+
+
+def check(server: Server, request: Request, probability: float | None) -> None:
+    """Raise ``Failed`` unless a server answers, and the probability is in its answer where there shall be one."""
+    status, body = ask(server.port, request)
+    numbers = map(float, re.findall(r"\d\.\d+(?:e-?\d+)?", body.decode(errors="replace")))
+    right = probability is None or any(math.isclose(number, probability, rel_tol=1e-9) for number in numbers)
+    if status != http.HTTPStatus.OK or not right:
+        raise Failed(f"{server.contestant.name} answers {status} to {request.path}: {body[:300]!r}; see {server.log}")
+
+
+def _environment(contestant: Contestant, ports: Sequence[int]) -> dict[str, str]:
+    own = {name: text for name, text in os.environ.items() if not name.startswith(STEERING)}
+    return own | {name: text.format(*ports) for name, text in contestant.settings.items()}
+
+
+def _free_ports(count: int) -> list[int]:
+    with contextlib.ExitStack() as stack:
+        sockets = [stack.enter_context(socket.create_server(("127.0.0.1", 0))) for _ in range(count)]
+        return [one.getsockname()[1] for one in sockets]
+
+
+def _wait(process: subprocess.Popen[bytes], port: int, first: Request, log: Path) -> None:
+    """Wait until a server answers with 200."""
+    deadline = time.monotonic() + PATIENCE
+    while time.monotonic() < deadline:
+        with contextlib.suppress(OSError, http.client.HTTPException):
+            if ask(port, first)[0] == http.HTTPStatus.OK:
+                return
+        if process.poll() is not None:
+            break
+        time.sleep(0.005)
+    raise Failed(f"It did not start. The end of {log}:\n{log.read_text(errors='replace')[-2000:]}")
+
+
+def _stop(process: subprocess.Popen[bytes]) -> None:
+    """End a server as an operator does, and what is left of it after a while by force."""
+    process.send_signal(signal.SIGTERM)
+    with contextlib.suppress(subprocess.TimeoutExpired):
+        process.wait(10)
+    with contextlib.suppress(ProcessLookupError):
+        os.killpg(process.pid, signal.SIGKILL)
+    process.wait()
