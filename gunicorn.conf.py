@@ -13,7 +13,7 @@ from gunicorn.glogging import Logger as GunicornLogger
 # This machine only, until a proxy or --bind 0.0.0.0:8000 lets others in.
 bind = f"127.0.0.1:{os.environ.get('PORT', '8000')}"
 
-# One process a processor, each with a few threads: an answer is all computing, and slow clients wait elsewhere.
+# One process a processor, each with a few threads for long requests: iris_app.worker answers small ones without.
 processors = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 workers = int(os.environ.get("WEB_CONCURRENCY", processors))
 worker_class = "iris_app.worker.Worker"
@@ -32,6 +32,11 @@ preload_app = True
 # Heartbeats are files; on a disk that is busy they would come late.
 memory = Path("/dev/shm")  # noqa: S108 -- gunicorn makes files of its own there, with names of chance
 worker_tmp_dir = str(memory) if memory.is_dir() else None
+
+# Whether a proxy is believed is for the app to say, by PROXY_COUNT; gunicorn takes nobody's word, and so asks no names.
+forwarded_allow_ips = "*"
+secure_scheme_headers: dict[str, str] = {}
+forwarder_headers = ""
 
 # The parser that is there; "auto" looks for a faster one that no release of gunicorn 27 can install.
 http_parser = "python"

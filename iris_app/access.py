@@ -3,9 +3,8 @@
 import hashlib
 import hmac
 from functools import partial
-from typing import Any
 
-from flask import Flask, current_app
+from flask import Flask
 from werkzeug.datastructures import WWWAuthenticate
 from werkzeug.exceptions import Unauthorized
 
@@ -24,9 +23,9 @@ EXTENSION = "refusing"
 def init_app(app: Flask) -> None:
     """Look at every request to the app before it is answered."""
     app.extensions[EXTENSION] = bool
-    app.before_request(partial(_refuse_one_too_many, app.extensions))
+    app.before_request(partial(_refuse_one_too_many, app))
     if app.config["API_KEYS"]:
-        app.before_request(_check_key)
+        app.before_request(partial(_check_key, app))
 
 
 def check_token(digests: dict[str, str]) -> str:
@@ -43,14 +42,14 @@ def check_token(digests: dict[str, str]) -> str:
     )
 
 
-def _refuse_one_too_many(extensions: dict[str, Any]) -> None:
-    if extensions[EXTENSION]() and not is_marked("is_probe"):
+def _refuse_one_too_many(app: Flask) -> None:
+    if app.extensions[EXTENSION]() and not is_marked(app, request, "is_probe"):
         raise Overloaded
 
 
-def _check_key() -> None:
+def _check_key(app: Flask) -> None:
     endpoint = request.endpoint or ""
-    if endpoint.partition(".")[0] in PAGES or endpoint.endswith(".static") or is_marked("is_public"):
+    if endpoint.partition(".")[0] in PAGES or endpoint.endswith(".static") or is_marked(app, request, "is_public"):
         return
-    request.key = check_token(current_app.config["API_KEYS"])
+    request.key = check_token(app.config["API_KEYS"])
     get_metrics().count_key(request.key)

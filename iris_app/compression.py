@@ -15,6 +15,4 @@ def init_app(app: Flask) -> None:
     def _compress(response: Response) -> Response:
         if "HTTP_ACCEPT_ENCODING" in request.environ:
             compress.after_request(response)  # it changes the response that it is given
-        else:
-            response.headers.add("Vary", "Accept-Encoding")
         return response

@@ -3,9 +3,7 @@
 from collections.abc import Callable
 from typing import TypeVar
 
-from flask import current_app
-
-from iris_app.request import request
+from flask import Flask, Request
 
 View = TypeVar("View", bound=Callable[..., object])
 
@@ -22,7 +20,7 @@ def public(view: View) -> View:
     return view
 
 
-def is_marked(mark: str) -> bool:
-    """Say whether the view that the current request is for has a mark: ``is_probe`` or ``is_public``."""
+def is_marked(app: Flask, request: Request, mark: str) -> bool:
+    """Say whether the view that a request is for has a mark: ``is_probe`` or ``is_public``."""
     rule = request.url_rule
-    return rule is not None and hasattr(current_app.view_functions[rule.endpoint], mark)
+    return rule is not None and hasattr(app.view_functions[rule.endpoint], mark)

@@ -37,5 +37,8 @@ class Response(flask.Response):
     def get_wsgi_response(self, environ: dict[str, Any]) -> tuple[Iterable[bytes], str, list[tuple[str, str]]]:
         """Return the body, the status and the headers."""
         body, status, headers = super().get_wsgi_response(environ)
-        own = ("Content-Security-Policy", self.policy), ("X-Request-ID", environ["werkzeug.request"].id)
-        return body, status, [*headers, *own, *HEADERS]
+        request_id = environ["werkzeug.request"].id
+        headers += [("Content-Security-Policy", self.policy), ("X-Request-ID", request_id), *HEADERS]
+        if "HTTP_ACCEPT_ENCODING" not in environ:
+            headers.append(("Vary", "Accept-Encoding"))  # Flask-Compress says so to who does send it
+        return body, status, headers

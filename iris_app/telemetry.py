@@ -36,7 +36,7 @@ Floats = NDArray[np.float64]
 def init_app(app: Flask) -> None:
     """Tell of every request of the app."""
     app.extensions[EXTENSION] = metrics = Metrics(app.config["DRIFT_WINDOW_SECONDS"])
-    app.after_request(partial(_tell, metrics))
+    app.after_request(partial(_tell, app, metrics))
 
 
 def get_metrics(app: Flask | None = None) -> Metrics:
@@ -84,11 +84,11 @@ def _note(metrics: Metrics, model: "Model", measurements: Floats, species: Mappi
     metrics.tally.add(model.manifest, measurements)
 
 
-def _tell(metrics: Metrics, response: Response) -> Response:
+def _tell(app: Flask, metrics: Metrics, response: Response) -> Response:
     request = current_request()
     seconds = perf_counter() - request.began
     metrics.count_request(request.method, request.route, response.status_code, seconds)
-    if not is_marked("is_probe") and logger.isEnabledFor(logging.INFO):
+    if not is_marked(app, request, "is_probe") and logger.isEnabledFor(logging.INFO):
         said = ("%s %s %s", (request.method, request.path, response.status_code))
         fields = _fields(request, response.status_code, seconds)
         # This is logger.info, less that it looks for the line of code that calls it.
@@ -98,14 +98,15 @@ def _tell(metrics: Metrics, response: Response) -> Response:
 
 def _fields(request: Request, status: int, seconds: float) -> dict[str, object]:
     """Return what the log says of a request beside its sentence; never what was measured."""
-    fields = about(request) | {
-        "client": request.remote_addr,
-        "method": request.method,
-        "route": request.route,
-        "status": status,
-        "seconds": round(seconds, 6),
-        "rows": request.rows,
-        "model": request.model,
-        "key": request.key,
-    }
-    return {name: value for name, value in fields.items() if value is not None}
+    fields = about(request)
+    fields["client"] = request.remote_addr
+    fields["method"] = request.method
+    if request.url_rule:
+        fields["route"] = request.route
+    fields["status"] = status
+    fields["seconds"] = round(seconds, 6)
+    if request.model:
+        fields["rows"], fields["model"] = request.rows, request.model
+    if request.key:
+        fields["key"] = request.key
+    return fields

@@ -79,7 +79,9 @@ def running(
 
 def _port(process: subprocess.Popen[bytes], log_path: Path) -> int:
     """Wait until gunicorn says where it listens."""
-    return int(eventually(lambda: re.search(r"Listening at: http://127.0.0.1:(\d+)", log_path.read_text()), process)[1])
+    return int(
+        eventually(lambda: re.search(r"Listening at: https?://127.0.0.1:(\d+)", log_path.read_text()), process)[1]
+    )
 
 
 def _workers_have_started(server: Server, options: str) -> None:

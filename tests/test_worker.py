@@ -1,13 +1,16 @@
 """gunicorn's worker, with a single thread, which nobody may hold."""
 
+import http.client
 import json
 import socket
+import ssl
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
+import trustme
 
 from tests.load import BODY
 from tests.support import FLOWER, Server, eventually, running
@@ -148,3 +151,72 @@ def test_a_request_that_came_by_a_unix_socket_is_answered(trained_path: Path, tm
         client.connect(str(path))
         client.sendall(LAST)
         assert status_of(receive(client)) == 200
+
+
+# An answer that no socket takes at once.
+MANY = json.dumps([FLOWER] * 50_000).encode()
+LONG = LAST.replace(b"Content-Length: %d" % len(BODY), b"Content-Length: %d" % len(MANY)).replace(BODY, MANY)
+
+
+def lazy(server: Server) -> socket.socket:
+    """Return a client that has asked for a long answer and does not take it."""
+    client = socket.socket()
+    client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+    client.settimeout(20)
+    client.connect(("127.0.0.1", server.port))
+    client.sendall(LONG)
+    return client
+
+
+def test_clients_that_do_not_take_their_answers_hold_no_thread(single: Server) -> None:
+    with ExitStack() as stack:
+        clients = [stack.enter_context(lazy(single)) for _ in range(3)]
+        eventually(lambda: single.log.count('"rows":50000') >= 3)
+        assert quick(single)
+        answers = [receive(client) for client in clients]
+    assert [answer.count(b'"setosa",') for answer in answers] == [50_000] * 3
+    assert len({answer.partition(b"\r\n\r\n")[2] for answer in answers}) == 1
+
+
+def test_a_client_that_takes_nothing_for_too_long_is_cut_off(single: Server) -> None:
+    with lazy(single) as client:
+        time.sleep(8)
+        assert len(receive_what_comes(client)) < len(MANY)
+
+
+def receive_what_comes(client: socket.socket) -> bytes:
+    try:
+        return receive(client)
+    except ConnectionResetError:
+        return b""
+
+
+def test_a_client_that_hangs_up_in_the_middle_of_its_answer_leaves_nothing(single: Server) -> None:
+    rows = single.log.count('"rows":50000')
+    with lazy(single):
+        eventually(lambda: single.log.count('"rows":50000') > rows)
+    assert quick(single)
+    assert '"exception"' not in single.log
+
+
+def test_a_file_that_is_long_is_sent_whole(single: Server) -> None:
+    path = "/api/docs/swagger-ui-bundle.js"
+    answer = http.client.HTTPConnection("127.0.0.1", single.port, timeout=20)
+    answer.request("GET", path)
+    got = answer.getresponse()
+    assert len(got.read()) == int(str(got.getheader("Content-Length"))) > 1_000_000
+    answer.close()
+
+
+def test_requests_are_answered_by_tls(trained_path: Path, tmp_path: Path) -> None:
+    authority = trustme.CA()
+    authority.issue_cert("localhost").private_key_and_cert_chain_pem.write_to_path(str(tmp_path / "pem"))
+    trust = ssl.create_default_context()
+    authority.configure_trust(trust)
+    options = ("--workers=1", f"--certfile={tmp_path / 'pem'}", f"--keyfile={tmp_path / 'pem'}")
+    with running(tmp_path / "log", *options, IRIS_MODEL_PATH=str(trained_path)) as server:
+        connection = http.client.HTTPSConnection("localhost", server.port, timeout=20, context=trust)
+        for body in (BODY, MANY, BODY):
+            connection.request("POST", "/api/classify", body, {"Content-Type": "application/json"})
+            assert b'"species":"setosa"' in connection.getresponse().read()
+        connection.close()

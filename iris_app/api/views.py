@@ -35,10 +35,11 @@ swagger = Blueprint(
 def classify() -> Response:
     """Classify the measurements in the body."""
     request = current_request()
-    read = READERS.get(request.mimetype)
+    own = request.mimetype
+    read = READERS.get(own)
     if read is None:
         raise UnsupportedMediaType(f"Send {' or '.join(READERS)}, and say which in Content-Type.")
-    form, explain = _form_of_answer(request), _explanation_wanted(request)
+    form, explain = _form_of_answer(request, own), _explanation_wanted(request)
     batch = read(request.read_body(), current_app.config["MAX_BATCH_ROWS"])
     model = get_model()
     predictions = model.classify(batch.measurements, explain=explain)
@@ -47,9 +48,8 @@ def classify() -> Response:
     return Answer(answer, mimetype=form, headers=[("X-Model-Version", model.version)])
 
 
-def _form_of_answer(request: Request) -> str:
-    """Choose the form that the client likes best, and among equals the one that it sent."""
-    own = request.mimetype
+def _form_of_answer(request: Request, own: str) -> str:
+    """Choose the form that the client likes best, and among equals its own."""
     if request.environ.get("HTTP_ACCEPT", "*/*") in {"*/*", ""}:
         return own
     # Parameters, such as a charset, do not choose between forms.
