@@ -104,6 +104,9 @@ class Worker(ThreadWorker):  # type: ignore[misc] # gunicorn has no types
         self.refusers = ThreadPoolExecutor(1, thread_name_prefix=REFUSER)
         self.sending: deque[TConn] = deque()
         self.lingering: deque[TConn] = deque()
+        self.is_encrypted = bool(self.cfg.is_ssl)
+        # Settings do not change any more, so they are made to be found at once, a dozen of them for each request.
+        self.cfg.__dict__.update({name: setting.get() for name, setting in self.cfg.settings.items()})
         super().init_process()
 
     def is_refusing(self) -> bool:
@@ -138,7 +141,7 @@ class Worker(ThreadWorker):  # type: ignore[misc] # gunicorn has no types
             self.nr_conns += 1
             conn = TConn(self.cfg, Connection(accepted), address, listener.getsockname())
             conn.there, conn.due = b"", None
-            if not self.cfg.is_ssl:
+            if not self.is_encrypted:
                 conn.init()
             self.enqueue_req(conn)
 
@@ -257,7 +260,7 @@ class Worker(ThreadWorker):  # type: ignore[misc] # gunicorn has no types
 
     def _look(self, conn: TConn) -> Arrival:
         """Say how much of a request is there, and give it to gunicorn's parser if that can go on with it."""
-        if self.cfg.is_ssl or _is_ahead(conn):
+        if self.is_encrypted or _is_ahead(conn):
             return Arrival.ENOUGH
         try:
             piece = conn.sock.recv(MOST_AWAITED, socket.MSG_DONTWAIT)

@@ -33,7 +33,7 @@ def test_what_needs_no_server_is_measured_beside_its_bounds() -> None:
     assert table.returncode in {0, 1}, table.stderr
     assert "Traceback" not in table.stderr
     measured = [line.split(" | ") for line in table.stdout.splitlines() if "in process" in line]
-    assert len(measured) == 5
+    assert len(measured) == 4
     assert {row[-1] for row in measured} <= {"yes |", "no |"}
 
 

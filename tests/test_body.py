@@ -71,8 +71,9 @@ class Broken(io.BytesIO):
     readinto = read  # type: ignore[assignment]
 
 
-def test_a_stream_that_breaks_is_not_a_fault_of_ours(app: Flask) -> None:
-    assert send(app, Broken()) == 400
+@pytest.mark.parametrize("environ", [{}, {"CONTENT_LENGTH": "20"}], ids=["in chunks", "of known length"])
+def test_a_stream_that_breaks_is_not_a_fault_of_ours(app: Flask, environ: dict[str, str]) -> None:
+    assert send(app, Broken(), **environ) == 400
 
 
 FORMS = {

@@ -131,8 +131,11 @@ def test_any_other_classifier_answers_by_its_own_probabilities(
     measurements, species = load_data()
     classifier.fit(measurements, species)
     assert fold(classifier) is None
-    assert np.array_equal(probabilities(model_of(classifier), measurements), classifier.predict_proba(measurements))
-    assert model_of(classifier).classify(np.empty((0, 4))) == []
+    model = model_of(classifier)
+    assert np.array_equal(probabilities(model, measurements), classifier.predict_proba(measurements))
+    assert np.array_equal(probabilities(model, measurements[:1]), classifier.predict_proba(measurements[:1]))
+    assert model.classify(np.empty((0, 4))) == []
+    assert model.predict_proba(np.empty((0, 4))).shape == (0, 3)
 
 
 def test_a_regression_that_does_not_fold_answers_by_its_own_probabilities(

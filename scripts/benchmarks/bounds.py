@@ -40,7 +40,7 @@ BOUNDS = {
     "worker": Bound("PSS added by each further worker after 1,000 requests each", 25.0, unit="MB"),
     "start": Bound("start of `gunicorn wsgi:app` to the first 200 of `/readyz`, against importing scikit-learn", 2.0),
     "rows": Bound("CPU per row as rows grow from 1 to 100,000 falls, then is flat: the steepest step upwards", 1.1),
-    "telling": Bound("`/api/classify`, one row, in process: CPU with metrics, logs and headers against without", 1.25),
+    "telling": Bound("over HTTP, CPU per request with metrics, logs and headers against without", 1.25),
 }
 
 

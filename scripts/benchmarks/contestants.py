@@ -27,6 +27,13 @@ def ours(*options: str) -> Contestant:
     return Contestant("ours", command, forms, described="`gunicorn wsgi:app`, everything on, its log in a file")
 
 
+def silent(*options: str) -> Contestant:
+    """Return the same with nothing told of a request: no metrics, no logs, no headers."""
+    command = [GUNICORN, "benchmarks.silent:app", "--pythonpath", "scripts", "--bind", "127.0.0.1:{0}", *options]
+    forms = {"JSON": partial(flowers.objects, "/api/classify")}
+    return Contestant("silent", command, forms, described="ours, with metrics, logs and headers off")
+
+
 def baselines(model: Path) -> list[Contestant]:
     """Return what is compared with everywhere, under the same gunicorn with its own threads.
 
@@ -103,7 +110,7 @@ def _mlflow(environment: Environment, model: Path) -> Contestant:
     command = [environment.command("mlflow"), "models", "serve", "--model-uri", saved, "--env-manager", "local"]
     command += ["--workers", "1", "--host", "127.0.0.1", "--port", "{0}"]
     forms = {
-        "JSON": partial(flowers.lists, "/invocations", "inputs"),
+        "JSON": partial(flowers.split, "/invocations"),
         "CSV": partial(flowers.table, "/invocations"),
     }
     return Contestant("mlflow", command, forms, settings, model, environment.described)

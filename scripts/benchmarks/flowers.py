@@ -53,6 +53,11 @@ def lists(path: str, name: str, measurements: Floats) -> Request:
     return post(path, {name: measurements.tolist()})
 
 
+def split(path: str, measurements: Floats) -> Request:
+    """Send a data frame, as pandas writes it with ``orient="split"`` and MLflow's documentation sends it."""
+    return post(path, {"dataframe_split": {"columns": list(FEATURES_BY_NAME), "data": measurements.tolist()}})
+
+
 def table(path: str, measurements: Floats) -> Request:
     """Send CSV."""
     text = io.StringIO()

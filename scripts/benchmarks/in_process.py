@@ -1,6 +1,5 @@
 """What a request costs without a socket: the processor's time of this process."""
 
-import contextlib
 import gc
 from collections.abc import Callable, Mapping
 from functools import partial
@@ -14,7 +13,7 @@ from flask import Flask
 
 from benchmarks.baselines import flask_app
 from benchmarks.flowers import Request, binary_tensor, flowers, objects
-from benchmarks.production import caller, nothing_told, without_telling
+from benchmarks.production import caller
 from benchmarks.rounds import Effort, alternate, ratio
 from iris_app.iris import FEATURES_BY_NAME, SPECIES_NAMES
 from iris_app.model_service import get_service
@@ -22,7 +21,6 @@ from iris_app.model_service import get_service
 SIZES = (1, 10, 100, 1000, 10_000, 100_000)
 
 Work = Callable[[], object]
-Setting = Callable[[], contextlib.AbstractContextManager[None]]
 
 
 def classify(app: Flask, rows: int) -> Work:
@@ -33,11 +31,6 @@ def classify(app: Flask, rows: int) -> Work:
 def against_hello(app: Flask, effort: Effort) -> float:
     """Compare one flower with a bare Flask hello."""
     return _ratio(effort, classify(app, 1), caller(flask_app.app, Request("/")))
-
-
-def against_silence(app: Flask, effort: Effort) -> float:
-    """Compare one flower with one of which nothing is told: no metrics, no logs, no headers."""
-    return _ratio(effort, classify(app, 1), classify(without_telling(), 1), nothing_told)
 
 
 def against_parsing(app: Flask, effort: Effort, rows: int) -> float:
@@ -63,22 +56,15 @@ def cost_of_a_row(app: Flask, effort: Effort) -> dict[int, list[float]]:
     return {rows: [seconds / rows for seconds in taken[str(rows)]] for rows in SIZES}
 
 
-def compare(
-    effort: Effort, works: Mapping[str, Work], settings: Mapping[str, Setting] | None = None
-) -> dict[str, list[float]]:
-    """Do pieces of work in turns, some of them in a setting of their own.
+def compare(effort: Effort, works: Mapping[str, Work]) -> dict[str, list[float]]:
+    """Do pieces of work in turns.
 
     Returns
     -------
     dict of str to list of float
         The seconds of the processor that each takes when it is done once, a value a round.
     """
-    rounds = {}
-    for name, work in works.items():
-        setting = (settings or {}).get(name, contextlib.nullcontext)
-        with setting():
-            times = _times_in(work, effort.moment)
-        rounds[name] = partial(_seconds, work, times, setting)
+    rounds = {name: partial(_seconds, work, _times_in(work, effort.moment)) for name, work in works.items()}
     return alternate(effort.rounds, rounds)
 
 
@@ -106,8 +92,8 @@ def _list(of: Any) -> Any:
     return GenericAlias(list, (of,))
 
 
-def _ratio(effort: Effort, work: Work, other: Work, setting: Setting = contextlib.nullcontext) -> float:
-    taken = compare(effort, {"work": work, "other": other}, {"other": setting})
+def _ratio(effort: Effort, work: Work, other: Work) -> float:
+    taken = compare(effort, {"work": work, "other": other})
     return ratio(taken["work"], taken["other"])
 
 
@@ -120,11 +106,10 @@ def _times_in(work: Work, seconds: float) -> int:
     return times
 
 
-def _seconds(work: Work, times: int, setting: Setting) -> float:
+def _seconds(work: Work, times: int) -> float:
     """Return the seconds of the processor that something takes once, when it is done several times."""
     gc.collect()  # what the one before left is not this one's to tidy
-    with setting():
-        began = process_time()
-        for _ in range(times):
-            work()
-        return (process_time() - began) / times
+    began = process_time()
+    for _ in range(times):
+        work()
+    return (process_time() - began) / times

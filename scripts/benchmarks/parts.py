@@ -53,10 +53,12 @@ def measure_over_http(bench: Bench) -> Found:
     _need("taskset", "wrk")
     probability = lay_out_model(bench.folder)
     others = [contestants.foreign(name, bench.folder, bench.environments) for name in bench.against]
-    compared = [contestants.ours("--workers", "1"), *contestants.baselines(bench.folder), *others]
+    own = [contestants.ours("--workers", "1"), contestants.silent("--workers", "1")]
+    compared = [*own, *contestants.baselines(bench.folder), *others]
     figures = over_http.compare(compared, SIZES, bench.effort, cores(), bench.folder, probability)
     loads = figures.loads["JSON", 1]
     values = {name: ratio(*([load.rate for load in loads[one]] for one in ("ours", name))) for name in loads}
+    values["telling"] = ratio(*([load.cpu for load in loads[one]] for one in ("ours", "silent")))
     values["p99"] = ratio(*([load.p99 for load in loads[one]] for one in ("ours", "floor")))
     bounded = {name: value for name, value in values.items() if name in BOUNDS}
     return bounded, [report.of_servers(figures), report.of_loads(figures)]
@@ -69,7 +71,6 @@ def measure_in_process(bench: Bench) -> Found:
     cost = in_process.cost_of_a_row(app, effort)
     values = {
         "hello": in_process.against_hello(app, effort),
-        "telling": in_process.against_silence(app, effort),
         "json_10000": in_process.against_parsing(app, effort, 10_000),
         "json_100000": in_process.against_parsing(app, effort, 100_000),
         "binary_10000": in_process.against_numpy(app, effort, 10_000),

@@ -1,4 +1,4 @@
-"""FastAPI, as its documentation has it: a pydantic model in, a dict out."""
+"""FastAPI, as its documentation has it: a pydantic model in, a dict out, and ``def`` for what computes."""
 
 import json
 import os
@@ -17,13 +17,13 @@ app = FastAPI()
 
 
 @app.post("/classify")
-async def classify(flower: Flower) -> dict:
+def classify(flower: Flower) -> dict:
     """Classify one flower."""
     return _classify([flower])[0]
 
 
 @app.post("/classify/many")
-async def classify_many(flowers: list[Flower]) -> list:
+def classify_many(flowers: list[Flower]) -> list:
     """Classify many flowers."""
     return _classify(flowers)
 
