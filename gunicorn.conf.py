@@ -63,7 +63,7 @@ logconfig_dict = {
     "version": 1,
     "disable_existing_loggers": False,
     "formatters": {"json": {"()": "iris_app.logs.JsonFormatter"}},
-    "handlers": {"stdout": {"class": "logging.StreamHandler", "stream": "ext://sys.stdout", "formatter": "json"}},
+    "handlers": {"stdout": {"class": "iris_app.logs.LineHandler", "stream": "ext://sys.stdout", "formatter": "json"}},
     "root": {"level": "INFO", "handlers": ["stdout"]},
     "loggers": {"gunicorn.error": {"handlers": ["stdout"], "propagate": False}},
 }
@@ -113,9 +113,10 @@ def post_worker_init(worker: Any) -> None:
     from iris_app.exceptions import ModelUnavailable
     from iris_app.metrics import share
     from iris_app.model_service import get_service
-    from iris_app.telemetry import get_metrics
+    from iris_app.telemetry import find_handler, get_metrics
 
     app = worker.wsgi
+    find_handler(app)
     if worker.counts:
         share(worker.counts, worker.slot)
     else:
@@ -135,7 +136,7 @@ def worker_exit(_server: Any, worker: Any) -> None:
     """Count what still waits to be counted."""
     from iris_app.telemetry import get_metrics
 
-    get_metrics(worker.wsgi).tally.flush()
+    get_metrics(worker.wsgi).flush()
 
 
 def on_exit(server: Any) -> None:

@@ -17,6 +17,8 @@ encoder = msgspec.json.Encoder()
 class Answer(Response):
     """A whole document, whose headers are made at once and leave as they are: none depends on the request."""
 
+    policy = "default-src 'none'; frame-ancestors 'none'"
+
     def __init__(
         self, body: bytes, status: int = 200, *, mimetype: str = JSON, headers: Iterable[tuple[str, str]] = ()
     ) -> None:

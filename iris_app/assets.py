@@ -13,10 +13,9 @@ def static(filename: str, blueprint: str = "ui") -> str:
 
 
 def is_versioned() -> bool:
-    """Say whether the current request is for a static file by the address of the version that is served."""
-    if not request.view_args or request.endpoint != f"{request.blueprint}.static":
-        return False
-    return request.args.get("v") == _version(_folder(str(request.blueprint)), request.view_args["filename"])
+    """Say whether the current request, for a static file, names the version that is served."""
+    filename = (request.view_args or {})["filename"]
+    return request.args.get("v") == _version(_folder(str(request.blueprint)), filename)
 
 
 def _folder(blueprint: str) -> Path:

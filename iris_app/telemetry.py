@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from iris_app.exceptions import InvalidValue
 from iris_app.iris import FEATURES, FEATURES_BY_NAME, SPECIES_NAMES, Feature, Prediction, feature_spelt
 from iris_app.linear import highest
-from iris_app.logs import about
+from iris_app.logs import about, sole_handler
 from iris_app.marks import is_marked
 from iris_app.metrics import Metrics
 from iris_app.request import Request, current_request
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from iris_app.model import Model
 
 EXTENSION = "metrics"
+HANDLER = "request_lines"
 
 logger = logging.getLogger(__name__)
 
@@ -36,7 +37,13 @@ Floats = NDArray[np.float64]
 def init_app(app: Flask) -> None:
     """Tell of every request of the app."""
     app.extensions[EXTENSION] = metrics = Metrics(app.config["DRIFT_WINDOW_SECONDS"])
+    app.extensions[HANDLER] = None
     app.after_request(partial(_tell, app, metrics))
+
+
+def find_handler(app: Flask) -> None:
+    """Find what writes the lines about the requests of an app, now that logging is set up for good."""
+    app.extensions[HANDLER] = sole_handler(logger)
 
 
 def get_metrics(app: Flask | None = None) -> Metrics:
@@ -48,7 +55,8 @@ def get_metrics(app: Flask | None = None) -> Metrics:
 def note_predictions(model: "Model", measurements: Floats, predictions: Sequence[Prediction]) -> None:
     """Note what the current request was answered: measurements of shape (n, 4), and a prediction for each."""
     metrics = get_metrics()
-    _note(metrics, model, measurements, Counter(map(attrgetter("species"), predictions)))
+    species = {predictions[0].species: 1} if len(predictions) == 1 else Counter(map(attrgetter("species"), predictions))
+    _note(metrics, model, measurements, species)
     if codes := [caution.code for one in predictions if one.warnings for caution in one.warnings]:
         metrics.count_warnings(Counter(codes))
 
@@ -88,11 +96,13 @@ def _tell(app: Flask, metrics: Metrics, response: Response) -> Response:
     request = current_request()
     seconds = perf_counter() - request.began
     metrics.count_request(request.method, request.route, response.status_code, seconds)
-    if not is_marked(app, request, "is_probe") and logger.isEnabledFor(logging.INFO):
-        said = ("%s %s %s", (request.method, request.path, response.status_code))
+    if not is_marked(app, request, "is_probe"):
+        message = f"{request.method} {request.path} {response.status_code}"
         fields = _fields(request, response.status_code, seconds)
-        # This is logger.info, less that it looks for the line of code that calls it.
-        logger.handle(logger.makeRecord(logger.name, logging.INFO, "", 0, *said, None, extra={"fields": fields}))
+        if handler := app.extensions[HANDLER]:
+            handler.say(logger.name, message, fields)
+        else:
+            logger.info("%s", message, extra={"fields": fields})
     return response
 
 

@@ -1,13 +1,16 @@
 """Lines of JSON."""
 
+import io
 import json
 import logging
 import sys
+from collections.abc import Callable, Iterator
 from typing import Any
 
+import pytest
 from flask import Flask
 
-from iris_app.logs import JsonFormatter
+from iris_app.logs import JsonFormatter, LineHandler, sole_handler
 
 
 def line(**more: Any) -> dict[str, Any]:
@@ -50,6 +53,65 @@ def test_a_line_about_a_request_without_a_trace_has_none(app: Flask) -> None:
 
 def test_what_json_cannot_hold_is_written_as_text() -> None:
     assert line(fields={"error": ValueError("odd")})["error"] == "odd"
+
+
+@pytest.fixture
+def written() -> Iterator[tuple[logging.Logger, io.StringIO]]:
+    """A logger whose lines are written by our handler, and where they go."""
+    stream = io.StringIO()
+    handler = LineHandler(stream)
+    handler.setFormatter(JsonFormatter())
+    logger = logging.getLogger("iris_app.tests")
+    logger.propagate = False
+    logger.setLevel(logging.INFO)
+    logger.addHandler(handler)
+    yield logger, stream
+    logger.handlers, logger.filters, logger.propagate = [], [], True
+    logger.setLevel(logging.NOTSET)
+
+
+def test_what_is_said_of_a_request_is_written_as_a_record_would_be(written: tuple[logging.Logger, io.StringIO]) -> None:
+    logger, stream = written
+    logger.handlers = logger.handlers[:1]  # pytest listens too
+    handler = sole_handler(logger)
+    assert handler is not None
+    handler.say(logger.name, "GET / 200", {"rows": 3})
+    logger.info("%s", "GET / 200", extra={"fields": {"rows": 3}})
+    said, recorded = (json.loads(text) for text in stream.getvalue().splitlines())
+    assert set(said) == set(recorded)
+    assert said | {"time": ""} == recorded | {"time": ""}
+
+
+def test_a_line_that_cannot_be_written_is_no_fault_of_the_request(
+    written: tuple[logging.Logger, io.StringIO], capsys: pytest.CaptureFixture[str]
+) -> None:
+    logger, stream = written
+    stream.close()
+    logger.info("so")
+    assert "--- Logging error ---" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda logger: logger.addHandler(logging.NullHandler()),
+        lambda logger: logger.addFilter(lambda _record: True),
+        lambda logger: logger.handlers[0].addFilter(lambda _record: True),
+        lambda logger: logger.handlers[0].setFormatter(logging.Formatter()),
+        lambda logger: logger.setLevel(logging.WARNING),
+        lambda logger: setattr(logger, "handlers", [logging.StreamHandler()]),
+        lambda logger: setattr(logger, "propagate", True),
+    ],
+    ids=["a second handler", "a filter", "a handler's filter", "a formatter", "a level", "a handler", "a parent's"],
+)
+def test_who_configures_logging_otherwise_gets_records(
+    written: tuple[logging.Logger, io.StringIO], change: Callable[[logging.Logger], object]
+) -> None:
+    logger, _ = written
+    logger.handlers = logger.handlers[:1]
+    assert sole_handler(logger)
+    change(logger)
+    assert sole_handler(logger) is None
 
 
 def test_half_a_surrogate_pair_does_not_break_a_line() -> None:

@@ -181,6 +181,7 @@ def count_in(directory: Path, slot: int, rows: int) -> Metrics:
     share(directory, slot)
     metrics = Metrics(drift_window=60)
     metrics.count_rows("api", {"setosa": rows})
+    metrics.flush()
     return metrics
 
 
