@@ -44,7 +44,7 @@ MAX_CONCURRENT_REQUESTS: Limit = 128
 
 # Where the trained model lies; a relative path is under instance/. Its manifest lies beside it, with .json added.
 # Whoever keeps models outside the checkout changes it.
-MODEL_PATH: str = "model.joblib"
+MODEL_PATH: Annotated[str, Meta(min_length=1)] = "model.joblib"
 
 # The only sha256 that the artifact may have, in hexadecimal. Whoever wants no other model, however it came, sets it.
 MODEL_SHA256: Sha256 | None = None
@@ -106,7 +106,7 @@ COMPRESS_MIMETYPES: list[str] = [
 COMPRESS_MIN_SIZE: Limit = 1000
 
 # How answers are compressed, the best way first.
-COMPRESS_ALGORITHM: list[str] = ["zstd", "br", "gzip", "deflate"]
+COMPRESS_ALGORITHM: list[Literal["zstd", "br", "gzip", "deflate"]] = ["zstd", "br", "gzip", "deflate"]
 
 # How many proxies stand in front (nginx, a load balancer) and set X-Forwarded-For, -Proto and -Host. Their word is
 # taken for the client's address and scheme, so count exactly those that you run.

@@ -38,6 +38,9 @@ forwarded_allow_ips = "*"
 secure_scheme_headers: dict[str, str] = {}
 forwarder_headers = ""
 
+# An address as long as nginx lets one be.
+limit_request_line = 8190
+
 # The parser that is there; "auto" looks for a faster one that no release of gunicorn 27 can install.
 http_parser = "python"
 
@@ -85,11 +88,10 @@ def on_starting(server: Any) -> None:
 def on_reload(server: Any) -> None:
     """Take new settings for the workers to come; with wrong ones, go on with the old."""
     from iris_app import create_app
-    from iris_app.exceptions import ConfigurationError
 
     try:
         server.app.callable = create_app()
-    except ConfigurationError as error:
+    except Exception as error:  # a fault here would end the server
         server.log.error("The settings stay as they were: %s", error)
 
 

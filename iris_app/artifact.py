@@ -8,6 +8,7 @@ import hashlib
 import io
 import os
 import platform
+import stat
 import tempfile
 import warnings
 from collections import Counter
@@ -28,6 +29,9 @@ from iris_app.manifest import Manifest, Training, manifest_path, pairplot_path
 
 # Probabilities computed elsewhere may differ in their last digits, by the order in which a processor adds.
 TOLERANCE = 1e-9
+
+# Bytes of a manifest or a picture, which have a hundredth of that.
+LARGEST = 32 * 1024 * 1024
 
 REMEDY = "Train a model with scripts/train_model.py."
 ANOTHER_PAIR = "Put the right pair in place, or train again."
@@ -117,8 +121,8 @@ def read_manifest(path: Path) -> Manifest:
 
 def _read_pairplot(path: Path, manifest: Manifest) -> bytes | None:
     try:
-        pairplot = path.read_bytes()
-    except OSError:
+        pairplot = _read(path)
+    except ModelUnavailable:
         return None
     return pairplot if hashlib.sha256(pairplot).hexdigest() == manifest.pairplot_sha256 else None
 
@@ -154,17 +158,20 @@ def _write(path: Path, content: bytes) -> None:
 
 
 def _read(path: Path, size: int | None = None) -> bytes:
-    """Read a file, but nothing of one that does not have the ``size`` that is known."""
+    """Read a file, but nothing of one that has not the ``size`` that is known, or cannot be what it is for."""
     try:
         with open(path, "rb", opener=_open_at_once) as file:
-            found = os.fstat(file.fileno()).st_size
+            state = os.fstat(file.fileno())
+            found = state.st_size
+            if not stat.S_ISREG(state.st_mode) or (size is None and found > LARGEST):
+                raise ModelUnavailable(f"{path} is no file, or far too large. {ANOTHER_PAIR}", "unreadable")
             if size not in {None, found}:
                 raise ModelUnavailable(
                     f"{path} is not the artifact that its manifest describes: it has {found:,} bytes, "
                     f"the manifest's {size:,}. {ANOTHER_PAIR}",
                     "wrong size",
                 )
-            return file.read()
+            return file.read(found)
     except (OSError, ValueError) as error:  # ValueError: no file can have such a path
         reason = error.strerror if isinstance(error, OSError) else error
         raise ModelUnavailable(f"{path} cannot be read: {reason}. {REMEDY}", "unreadable") from error
@@ -188,7 +195,7 @@ def _unpickle(path: Path, artifact: bytes, manifest: Manifest) -> Any:
             f"{warning.current_sklearn_version}. Train again with the version that serves.",
             "saved by another scikit-learn",
         ) from warning
-    except Exception as error:
+    except BaseException as error:  # it may try to end the process, too
         raise ModelUnavailable(
             f"{path} cannot be used: {error!r}. It was saved with scikit-learn "
             f"{manifest.versions.get('scikit-learn', 'of an unknown version')}, and this is {sklearn.__version__}.",

@@ -3,6 +3,7 @@
 import os
 import re
 import runpy
+import traceback
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, get_type_hints
@@ -59,8 +60,19 @@ def _apply(app: Flask, source: str, settings: Mapping[str, Any], convert: Callab
 def _instance_settings(app: Flask) -> Mapping[str, Any]:
     """Read what looks like a setting, in the wrong case too, for that would else be passed over."""
     path = Path(app.instance_path, "config.py")
-    names = runpy.run_path(str(path)) if path.exists() else {}
+    try:
+        names = runpy.run_path(str(path)) if path.exists() else {}
+    except (Exception, SystemExit) as error:  # whatever a person may write there
+        raise ConfigurationError(f"instance/config.py{_line(error, path)} cannot be read: {error!r}.") from error
     return {name: value for name, value in names.items() if name.isupper() or name.upper() in vars(config)}
+
+
+def _line(error: BaseException, path: Path) -> str:
+    """Say in which line of a file something went wrong, where that is known."""
+    if isinstance(error, SyntaxError):
+        return f", line {error.lineno},"
+    lines = [frame.lineno for frame in traceback.extract_tb(error.__traceback__) if frame.filename == str(path)]
+    return f", line {lines[-1]}," if lines else ""
 
 
 def _environment_settings() -> Mapping[str, str]:
@@ -75,5 +87,10 @@ def _parse(text: str, kind: Any) -> object:
     """Take a variable of the environment as it stands where its setting is text, and as JSON elsewhere."""
     try:
         return msgspec.convert(text, kind)
-    except msgspec.ValidationError:
-        return msgspec.json.decode(text, type=kind)
+    except msgspec.ValidationError as error:
+        try:
+            return msgspec.json.decode(text, type=kind)
+        except msgspec.ValidationError:
+            raise
+        except msgspec.DecodeError:  # no JSON was meant
+            raise error from None

@@ -2,6 +2,7 @@
 
 import json
 import logging
+import time
 from datetime import UTC, datetime
 from threading import RLock
 from typing import Any, TextIO, cast
@@ -32,9 +33,13 @@ class LineHandler(logging.StreamHandler[TextIO]):
 
     def say(self, logger: str, message: str, fields: dict[str, object]) -> None:
         """Write what is said of every request, as a record of level INFO would be, without making one."""
-        line = {"time": datetime.now(UTC), "level": "INFO", "logger": logger, "message": message, **fields}
-        with cast("RLock", self.lock):
-            self._write(_encoded(line))
+        now = datetime.fromtimestamp(time.time(), UTC)
+        line = {"time": now, "level": "INFO", "logger": logger, "message": message, **fields}
+        try:
+            with cast("RLock", self.lock):
+                self._write(_encoded(line))
+        except Exception:
+            self.handleError(logging.LogRecord(logger, logging.INFO, "", 0, message, None, None))
 
     def _write(self, line: str) -> None:
         self.stream.write(f"{line}\n")

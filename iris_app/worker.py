@@ -20,8 +20,8 @@ from typing import Any, BinaryIO
 
 from gunicorn.workers.gthread import STOP_KEEPALIVE_LINGER, TConn, ThreadWorker
 
-# Bytes of a request that are waited for; of a longer one, a thread reads the rest as it comes.
-MOST_AWAITED = 64 * 1024
+# Bytes of a request that are waited for; of a longer one, a thread reads the rest as it comes, for a while.
+MOST_AWAITED = 256 * 1024
 
 # Bytes of a request that is answered without a thread: a few milliseconds of work at most.
 SMALL = 16 * 1024
@@ -57,6 +57,13 @@ class Connection(socket.socket):
     def __init__(self, accepted: socket.socket) -> None:
         super().__init__(accepted.family, accepted.type, accepted.proto, accepted.detach())
         self.unsent: list[bytes | memoryview] = []
+        self.deadline: float | None = None
+
+    def recv(self, size: int, flags: int = 0) -> bytes:
+        """Receive, and wait for it until the deadline at most, where there is one."""
+        if self.deadline is not None:
+            self.settimeout(max(self.deadline - time.monotonic(), 0.001))
+        return super().recv(size, flags)
 
     def setblocking(self, flag: bool) -> None:
         """Stay as it is: who must not wait says so at each call."""
@@ -178,7 +185,16 @@ class Worker(ThreadWorker):  # type: ignore[misc] # gunicorn has no types
     def finish_request(self, conn: TConn, done: "Future[Any]") -> None:
         """Take a connection back from a thread."""
         self.in_hand -= conn.counts
+        _set_deadline(conn, None)
         self._settle(conn, not done.cancelled() and not done.exception() and done.result())
+
+    def murder_keepalived(self, force: bool = False) -> None:
+        """Cut off who has been idle for too long, or longest where there is no room for others."""
+        super().murder_keepalived(force)
+        while self.keepalived_conns and self.nr_conns >= self.worker_connections:
+            conn = self.keepalived_conns.popleft()
+            self.poller.unregister(conn.sock)
+            self._drop(conn)
 
     def murder_pending(self) -> None:
         """Cut off who takes too long to send, to take, or to hang up."""
@@ -191,11 +207,16 @@ class Worker(ThreadWorker):  # type: ignore[misc] # gunicorn has no types
                 self._drop(conn)
 
     def _keepalive_after(self, conn: TConn, keepalive: bool) -> bool:
-        """Say whether a connection can be kept, and drain what was not read of the request, if anything was not."""
-        body = conn.parser.mesg.body
-        if getattr(body.reader, "length", None) == 0 and not body.failed:
+        """Say whether a connection can be kept: only where nobody need wait for what the app did not read."""
+        body, there = conn.parser.mesg.body, conn.parser.unreader.buf.getvalue()
+        left = getattr(body.reader, "length", None)
+        if left == 0 and not body.failed:
             return keepalive
-        return bool(super()._keepalive_after(conn, keepalive))
+        return left is not None and left <= len(there) and bool(super()._keepalive_after(conn, keepalive))
+
+    def _longest(self) -> int:
+        """Return how long a request may be; the app refuses a longer one by what it says of itself."""
+        return MOST_AWAITED + int(self.wsgi.config["MAX_CONTENT_LENGTH"])
 
     def _has_room(self) -> bool:
         limit: int = self.wsgi.config["MAX_CONCURRENT_REQUESTS"]
@@ -209,6 +230,7 @@ class Worker(ThreadWorker):  # type: ignore[misc] # gunicorn has no types
     def _hand_over(self, conn: TConn) -> None:
         """Give a connection to a thread."""
         _give_to_parser(conn)
+        _set_deadline(conn, time.monotonic() + self.cfg.timeout)
         conn.counts = self._has_room()
         self.in_hand += conn.counts
         answering = (self.tpool if conn.counts else self.refusers).submit(self._answer, conn)
@@ -274,7 +296,7 @@ class Worker(ThreadWorker):  # type: ignore[misc] # gunicorn has no types
         length, is_whole = _length(conn.there)
         if is_whole and len(conn.there) == length <= SMALL:
             arrival = Arrival.SMALL
-        elif piece and len(conn.there) < min(length, MOST_AWAITED):
+        elif piece and len(conn.there) < min(length, MOST_AWAITED) and length <= self._longest():
             return Arrival.PART
         else:
             arrival = Arrival.ENOUGH
@@ -305,6 +327,12 @@ def _give_to_parser(conn: TConn) -> None:
     if conn.there:
         conn.parser.unreader.unread(conn.there)
         conn.there = b""
+
+
+def _set_deadline(conn: TConn, deadline: float | None) -> None:
+    if isinstance(conn.sock, Connection):
+        conn.sock.deadline = deadline
+        conn.sock.settimeout(None)
 
 
 def _flush(conn: TConn) -> bool:

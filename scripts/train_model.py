@@ -9,7 +9,7 @@ from flask import Flask
 
 from iris_app import create_app
 from iris_app.artifact import save
-from iris_app.exceptions import ModelUnavailable
+from iris_app.exceptions import IrisError
 from iris_app.manifest import Manifest, manifest_path
 from iris_app.model_service import model_path
 from iris_app.training import train
@@ -25,11 +25,14 @@ def main() -> None:
     )
     where.add_argument("--publish", action="store_true", help="keep what is in place, for scripts/rollback to put back")
     arguments = parser.parse_args()
-    if arguments.publish:
-        path, manifest = publish(create_app())
-    else:
-        path = arguments.output or model_path(create_app())
-        manifest = save(path, *train())
+    try:
+        if arguments.publish:
+            path, manifest = publish(create_app())
+        else:
+            path = arguments.output or model_path(create_app())
+            manifest = save(path, *train())
+    except (IrisError, OSError) as error:
+        sys.exit(f"train_model: {error}")
     report(manifest)
     print(f"model     {path}")
     print(f"manifest  {manifest_path(path)}")
@@ -38,10 +41,7 @@ def main() -> None:
 def publish(app: Flask) -> tuple[Path, Manifest]:
     """Train, put the model in place and keep it among its versions."""
     versions = Versions.of(app)
-    try:
-        return versions.path, versions.publish(*train(), keep=app.config["KEEP_MODELS"])
-    except ModelUnavailable as error:
-        sys.exit(f"train_model: {error}")
+    return versions.path, versions.publish(*train(), keep=app.config["KEEP_MODELS"])
 
 
 def report(manifest: Manifest) -> None:

@@ -23,7 +23,7 @@ from sklearn.svm import LinearSVC
 from iris_app import artifact
 from iris_app.artifact import load, save
 from iris_app.exceptions import ModelUnavailable
-from iris_app.manifest import Manifest, manifest_path
+from iris_app.manifest import Manifest, manifest_path, pairplot_path
 from iris_app.training import load_data, train
 
 
@@ -243,3 +243,33 @@ def test_the_temporary_file_lies_beside_its_place(model_path: Path, monkeypatch:
     save(model_path, *train())
     assert [source.parent for source in seen] == [model_path.parent] * 3
     assert artifact.load(model_path)
+
+
+@pytest.mark.parametrize("place", [manifest_path, pairplot_path])
+def test_a_pipe_beside_the_model_is_not_waited_for(model_path: Path, place: Callable[[Path], Path]) -> None:
+    place(model_path).unlink()
+    os.mkfifo(place(model_path))
+    if place is manifest_path:
+        with pytest.raises(ModelUnavailable, match="is no file"):
+            load(model_path)
+    else:
+        assert load(model_path)[2] is None
+
+
+def test_a_manifest_that_is_far_too_large_is_not_read(model_path: Path) -> None:
+    os.truncate(manifest_path(model_path), 10**10)
+    with pytest.raises(ModelUnavailable, match="far too large"):
+        load(model_path)
+
+
+class Ender:
+    """What ends the process where it is unpickled."""
+
+    def __reduce__(self) -> tuple[object, ...]:
+        return sys.exit, ()
+
+
+def test_an_artifact_that_would_end_the_process_is_refused(model_path: Path) -> None:
+    pretend_pickle(model_path, Ender())
+    with pytest.raises(ModelUnavailable, match="cannot be used: SystemExit"):
+        load(model_path)

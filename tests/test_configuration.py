@@ -112,6 +112,30 @@ def test_an_unknown_setting_of_the_instance_folder_is_named(configured: Callable
         configured("SECRET = 'instance'")
 
 
+@pytest.mark.parametrize(
+    ("text", "place"),
+    [
+        ("MAX_BATCH_ROWS = 5\nMAX_BATCH_ROWS = \n", "instance/config.py, line 2, cannot be read: SyntaxError"),
+        ("\n\nMAX_BATCH_ROWS = many\n", "instance/config.py, line 3, cannot be read: NameError"),
+        ("raise SystemExit", "instance/config.py, line 1, cannot be read: SystemExit"),
+        ("\0", "instance/config.py"),
+    ],
+)
+def test_an_instance_folder_that_cannot_be_read_is_named_with_its_line(
+    configured: Callable[..., Any], text: str, place: str
+) -> None:
+    with pytest.raises(ConfigurationError, match=place):
+        configured(text)
+
+
+def test_text_that_is_wrong_is_not_taken_for_json(
+    configured: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("IRIS_SECRET_KEY", "short")
+    with pytest.raises(ConfigurationError, match="Expected `str` of length >= 32"):
+        configured()
+
+
 def test_a_setting_in_the_wrong_case_is_named(configured: Callable[..., Any]) -> None:
     with pytest.raises(ConfigurationError, match=r"^max_batch_rows in instance/config.py is not a setting"):
         configured(f"{SECRET_LINE}\nmax_batch_rows = 7")

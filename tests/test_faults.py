@@ -182,7 +182,7 @@ DAMAGES: dict[str, tuple[Callable[[Path], object], str]] = {
     "code instead of a model": (make_bomb, "wrong size"),
     "a directory": (make_directory, "unreadable"),
     "unreadable": (make_unreadable, "unreadable"),
-    "a pipe": (make_pipe, "wrong size"),
+    "a pipe": (make_pipe, "unreadable"),
     "1 GB of zeros": (make_zeros, "wrong size"),
     "a manifest that is none": (lambda path: manifest_path(path).write_text("{"), "wrong manifest"),
 }

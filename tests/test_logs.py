@@ -86,8 +86,13 @@ def test_a_line_that_cannot_be_written_is_no_fault_of_the_request(
     written: tuple[logging.Logger, io.StringIO], capsys: pytest.CaptureFixture[str]
 ) -> None:
     logger, stream = written
+    logger.handlers = logger.handlers[:1]
+    handler = sole_handler(logger)
     stream.close()
     logger.info("so")
+    assert "--- Logging error ---" in capsys.readouterr().err
+    assert handler is not None
+    handler.say("iris_app", "so", {})
     assert "--- Logging error ---" in capsys.readouterr().err
 
 

@@ -146,9 +146,32 @@ def test_training_saves_where_the_configuration_says(tmp_path: Path) -> None:
 
 def test_a_key_is_made_with_the_line_that_lets_it_in(make_app: Callable[..., Flask]) -> None:
     _, key, _, line = run_in(CHECKOUT, "make_api_key", "laboratory").splitlines()
-    app = make_app(API_KEYS=ast.literal_eval("{" + line + "}"))
+    app = make_app(API_KEYS=ast.literal_eval(line.removeprefix("API_KEYS = ")))
     headers = {"Authorization": f"Bearer {key.strip()}"}
     assert app.test_client().get("/api/model", headers=headers).status_code == 200
+
+
+def test_a_key_for_a_name_that_the_configuration_refuses_is_not_made() -> None:
+    run = subprocess.run([CHECKOUT / "scripts" / "make_api_key", "bob smith"], capture_output=True, check=False)
+    assert run.returncode == 2
+
+
+def test_a_secret_is_added_to_settings_that_have_none(ready: Path) -> None:
+    (ready / "instance").mkdir(exist_ok=True)
+    (ready / "instance" / "config.py").write_text("MAX_BATCH_ROWS = 500\n")
+    run_in(ready, "setup")
+    first, second = (ready / "instance" / "config.py").read_text().splitlines()
+    assert first == "MAX_BATCH_ROWS = 500"
+    assert second.startswith("SECRET_KEY = ")
+
+
+def test_training_with_wrong_settings_is_told_in_one_line() -> None:
+    settings = os.environ | {"IRIS_SECRET_KEY": "short"}
+    command = CHECKOUT / "scripts" / "train_model.py"
+    run = subprocess.run([command], env=settings, capture_output=True, text=True, check=False)
+    assert run.returncode == 1
+    assert run.stderr.startswith("train_model: SECRET_KEY in the environment is wrong")
+    assert run.stderr.count("\n") == 1
 
 
 def versions_of(report: str) -> list[str]:

@@ -24,7 +24,7 @@ LAST = WHOLE.replace(b"Host:", b"Connection: close\r\nHost:")
 @pytest.fixture(scope="module")
 def single(trained_path: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     log_path = tmp_path_factory.mktemp("single") / "log"
-    options = ("--workers=1", "--threads=1", "--keep-alive=4")
+    options = ("--workers=1", "--threads=1", "--keep-alive=4", "--timeout=5")
     with running(log_path, *options, IRIS_MODEL_PATH=str(trained_path)) as server:
         yield server
 
@@ -220,3 +220,31 @@ def test_requests_are_answered_by_tls(trained_path: Path, tmp_path: Path) -> Non
             connection.request("POST", "/api/classify", body, {"Content-Type": "application/json"})
             assert b'"species":"setosa"' in connection.getresponse().read()
         connection.close()
+
+
+def test_a_long_request_that_stalls_holds_a_thread_for_a_while_only(single: Server) -> None:
+    with single.connect() as client:
+        client.sendall(HEAD + b"Content-Length: 1000000\r\n\r\n[" + b" " * 400_000)
+        began = time.monotonic()
+        assert status_of(client.recv(65536)) == 400
+        assert time.monotonic() - began < 10
+    assert '"exception"' not in single.log
+
+
+def test_a_body_that_is_said_to_be_too_long_is_refused_before_it_comes(single: Server) -> None:
+    with single.connect() as client:
+        client.sendall(HEAD + b"Content-Length: 10000000000\r\n\r\n{")
+        began = time.monotonic()
+        assert status_of(client.recv(65536)) == 413
+        assert time.monotonic() - began < 2
+
+
+def test_those_who_are_idle_longest_make_room_for_others(trained_path: Path, tmp_path: Path) -> None:
+    options = ("--workers=1", "--threads=1", "--worker-connections=20")
+    with (
+        running(tmp_path / "log", *options, IRIS_MODEL_PATH=str(trained_path)) as server,
+        ExitStack() as stack,
+    ):
+        for _ in range(100):
+            stack.enter_context(server.connect())
+        assert quick(server)

@@ -79,7 +79,7 @@ def configuration(folder: Path, http_port: int, https_port: int, app_port: int) 
         r"(listen (?:\[::\]:)?)80;": rf"\g<1>{http_port};",
         r"(listen (?:\[::\]:)?)443 ": rf"\g<1>{https_port} ",
         r"server 127.0.0.1:8000;": f"server 127.0.0.1:{app_port};",
-        r"/etc/ssl/(certs|private)|/var/log/nginx|/var/cache/nginx": str(folder),
+        r"/etc/ssl/(certs|private)|/var/log/nginx|/var/lib/nginx": str(folder),
     }
     for pattern, place in places.items():
         text, found = re.subn(pattern, place, text)
