@@ -214,3 +214,11 @@ def test_the_metrics_are_those_of_their_app(make_app: Callable[..., Flask]) -> N
     one.test_client().get("/home")
     assert get_metrics(one) is not get_metrics(other)
     assert read(other.test_client().get("/metrics").text, "iris_http_request_duration_seconds_count") == 0
+
+
+def test_what_waits_to_be_counted_is_counted_before_it_is_too_much(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("iris_app.metrics.MOST_WAITING", 3)
+    metrics = Metrics(drift_window=60)
+    for _ in range(4):
+        metrics.count_request("GET", "/home", 200, 0.1)
+    assert len(metrics._waiting) == 1
