@@ -23,10 +23,9 @@ SECONDS = (0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 
 # Whatever else clients make up is counted as one.
 METHODS = frozenset({"GET", "HEAD", "POST", "OPTIONS"})
 
-# Seconds after which what waits is counted, how much may wait meanwhile, and how much is counted in a row.
-SOON = 0.25
+# Seconds after which what waits is counted, so that no request has to wait for long meanwhile, and how much may wait.
+SOON = 0.05
 MOST_WAITING = 20_000
-AT_ONCE = 50
 
 # How often in its window the drift's past is remembered.
 SNAPSHOTS = 60
@@ -118,10 +117,8 @@ class Metrics:
         self.tally.flush()
         with suppress(IndexError):
             while True:
-                for _ in range(AT_ONCE):
-                    count, facts = self._waiting.popleft()
-                    count(*facts)
-                time.sleep(0)  # requests go first
+                count, facts = self._waiting.popleft()
+                count(*facts)
 
     def keep_up(self) -> None:
         """Count what waits to be counted, and remember what was, from now until the process ends."""
