@@ -23,9 +23,9 @@ SECONDS = (0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 
 # Whatever else clients make up is counted as one.
 METHODS = frozenset({"GET", "HEAD", "POST", "OPTIONS"})
 
-# Seconds after which what waits is counted, so that no request has to wait for long meanwhile, and how much may wait.
-SOON = 0.05
-MOST_WAITING = 20_000
+# Seconds after which what waits is counted, and how much may wait: little enough that no request is held up by it.
+SOON = 0.25
+MOST_WAITING = 64
 
 # How often in its window the drift's past is remembered.
 SNAPSHOTS = 60
