@@ -2,8 +2,8 @@
 
 An answer is all computing, which Python does in one thread at a time anyway. So the thread that waits for clients
 answers small requests itself, once they are there as a whole, and saves handing each to another thread and back. A
-request that is long, or encrypted, goes to a thread. No thread ever waits for a
-client to take its answer: what does not go at once is sent on as the client takes it.
+request that is long, or encrypted, goes to a thread. No thread ever waits for a client to take its answer: what
+does not go at once is sent on as the client takes it.
 """
 
 import re
@@ -274,7 +274,7 @@ class Worker(ThreadWorker):  # type: ignore[misc] # gunicorn has no types
         now = time.monotonic()
         conn.due = conn.due or now + self.cfg.keepalive
         if now >= conn.due:
-            self._linger(conn)
+            self._settle(conn, keep=False)
             return
         conn.timeout = now + self.cfg.keepalive
         self.pending_conns.append(conn)
