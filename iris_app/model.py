@@ -5,6 +5,7 @@ This module imports scikit-learn; ``iris_app.model_service`` imports it when a m
 
 import logging
 from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
 from itertools import chain, combinations, repeat
 from pathlib import Path
 from typing import Any
@@ -37,13 +38,41 @@ UNLIKE_TRAINING = Caution(
 )
 
 
-MAYBE_SWAPPED = {
-    (one, other): Caution(
+# Two features each, whose values may have been swapped.
+PAIRS = list(combinations(range(len(FEATURES)), 2))
+
+MAYBE_SWAPPED = [
+    Caution(
         "maybe_swapped",
         f"With {FEATURES[one].label.lower()} and {FEATURES[other].label.lower()} swapped it would be a usual flower.",
     )
-    for one, other in combinations(range(len(FEATURES)), 2)
-}
+    for one, other in PAIRS
+]
+
+
+@dataclass(frozen=True, slots=True)
+class Assessment:
+    """What a model finds of n flowers, by columns.
+
+    Attributes
+    ----------
+    probabilities : ndarray of shape (species, n), float64
+        A row a species.
+    species : ndarray of shape (n,), int16
+        The place in ``SPECIES`` of the most probable one.
+    unusual : ndarray of shape (u,), int64
+        The flowers that are unlike those of the training, by their places among the n.
+    outside : ndarray of shape (features, u), bool
+        Which of their values lie outside the training's range; where none does, it is the combination that is unlike.
+    swaps : ndarray of shape (u,), int64
+        The first of ``PAIRS`` by whose swapping each would be a usual flower, or -1.
+    """
+
+    probabilities: Floats
+    species: NDArray[np.int16]
+    unusual: NDArray[np.int64]
+    outside: NDArray[np.bool_]
+    swaps: NDArray[np.int64]
 
 
 class Model:
@@ -113,14 +142,28 @@ class Model:
         coordinates = self._whiten_by_species[place].one(measurement)
         return total([coordinate * coordinate for coordinate in coordinates]) <= self._farthest_square
 
+    def assess(self, measurements: Floats) -> Assessment:
+        """Find the probability of each species, the species, and reasons for doubt: what ``classify`` puts into words.
+
+        Parameters
+        ----------
+        measurements : ndarray of shape (n, 4), float64
+            A row a flower: ``FEATURES`` in their order and units. About ``BLOCK`` of them are fastest.
+        """
+        probabilities = self.predict_proba(measurements).T
+        columns = np.ascontiguousarray(measurements.T)
+        outside, far = self._unlike(columns)
+        (unusual,) = (far | np.logical_or.reduce(outside)).nonzero()
+        swaps = self._swaps(columns[:, unusual])
+        return Assessment(probabilities, highest(probabilities), unusual, outside[:, unusual], swaps)
+
     def _classify(self, measurements: Floats, *, explain: bool) -> Iterable[Prediction]:
         """Classify so many flowers that what is computed of them stays in the processor's cache."""
-        probabilities = self.predict_proba(measurements).T
-        species = NAMES[highest(probabilities)].tolist()
+        found = self.assess(measurements)
         warnings: list[tuple[Caution, ...]] = [()] * len(measurements)
-        for row, cautions in self._doubts(np.ascontiguousarray(measurements.T)):
+        for row, cautions in self._cautions(measurements, found):
             warnings[row] = cautions
-        parts = [species, map(Probabilities, *probabilities.tolist()), warnings]
+        parts = [NAMES[found.species].tolist(), map(Probabilities, *found.probabilities.tolist()), warnings]
         return map(Prediction, *parts, *([self._explanations(measurements)] if explain else []))
 
     def predict_proba(self, measurements: Floats) -> Floats:
@@ -152,18 +195,12 @@ class Model:
         scores = self._fold.many(np.ascontiguousarray(measurements.T)).T
         return list(self._explain(measurements, scores))
 
-    def _doubts(self, columns: Floats) -> Iterator[tuple[int, tuple[Caution, ...]]]:
+    def _cautions(self, measurements: Floats, found: Assessment) -> Iterator[tuple[int, tuple[Caution, ...]]]:
         """Yield the number of each row that is unlike the training, and why it is."""
-        outside, far = self._unlike(columns)
-        (rows,) = (far | np.logical_or.reduce(outside)).nonzero()
-        if not len(rows):
-            return
-        unusual = columns[:, rows]
-        flowers = zip(rows.tolist(), outside[:, rows].T.tolist(), unusual.T.tolist(), self._swaps(unusual), strict=True)
-        for row, beyond, values, swap in flowers:
-            places = [place for place, is_beyond in enumerate(beyond) if is_beyond]
-            cautions = [self._out_of_range(place, values[place]) for place in places] or [UNLIKE_TRAINING]
-            yield row, (*cautions, *swap)
+        parts = (found.unusual, found.outside.T, measurements[found.unusual], found.swaps)
+        for row, outside, values, swap in zip(*(part.tolist() for part in parts), strict=True):
+            beyond = [self._out_of_range(place, values[place]) for place, is_out in enumerate(outside) if is_out]
+            yield row, (*(beyond or [UNLIKE_TRAINING]), *([MAYBE_SWAPPED[swap]] if swap >= 0 else []))
 
     def _unlike(self, columns: Floats) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
         """Say which values lie outside the training's range, and which flowers are unlike all of the training's.
@@ -175,15 +212,16 @@ class Model:
         squares = total((whitened * whitened).reshape(len(FEATURES), len(SPECIES), -1))
         return outside, np.minimum.reduce(squares) > self._farthest_square
 
-    def _swaps(self, columns: Floats) -> list[tuple[Caution, ...]]:
-        """Suggest, for each unusual flower, the first two values by whose swapping it would be usual."""
-        swaps: list[tuple[Caution, ...]] = [()] * columns.shape[1]
-        for pair in reversed(list(combinations(range(len(FEATURES)), 2))):
+    def _swaps(self, columns: Floats) -> NDArray[np.int64]:
+        """Find, for each unusual flower, the first two values by whose swapping it would be usual, or -1."""
+        swaps = np.full(columns.shape[1], -1)
+        if not len(swaps):
+            return swaps
+        for place, pair in reversed(list(enumerate(PAIRS))):
             swapped = columns.copy()
             swapped[list(pair)] = columns[list(reversed(pair))]
             outside, far = self._unlike(swapped)
-            for row in np.flatnonzero(~(far | outside.any(axis=0))).tolist():
-                swaps[row] = (MAYBE_SWAPPED[pair],)
+            swaps[~(far | outside.any(axis=0))] = place
         return swaps
 
     def _out_of_range(self, index: int, value: float) -> Caution:
