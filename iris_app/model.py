@@ -29,8 +29,10 @@ TOLERANCE = 1e-12
 
 NAMES = np.array(SPECIES_NAMES, object)
 
-# How many flowers are classified at once: what is computed of so many fits into a processor's cache.
+# How many flowers are weighed or put into words at once: what is made of so many fits into a processor's cache.
 BLOCK = 4096
+
+OUT_OF_RANGE = "out_of_range"
 
 UNLIKE_TRAINING = Caution(
     "unlike_training",
@@ -40,6 +42,9 @@ UNLIKE_TRAINING = Caution(
 
 # Two features each, whose values may have been swapped.
 PAIRS = list(combinations(range(len(FEATURES)), 2))
+
+# Whose value each feature takes where a pair is swapped, of shape (features, pairs).
+SWAPPED = np.array([[{one: other, other: one}.get(at, at) for one, other in PAIRS] for at in range(len(FEATURES))])
 
 MAYBE_SWAPPED = [
     Caution(
@@ -121,11 +126,10 @@ class Model:
         """
         if len(measurements) == 1 and not explain and (usual := self._usual(measurements[0].tolist())):
             return [usual]
-        blocks = (measurements[start : start + BLOCK] for start in range(0, len(measurements), BLOCK))
-        return list(chain.from_iterable(self._classify(block, explain=explain) for block in blocks))
+        return list(chain.from_iterable(self.in_words(measurements, self.assess(measurements), explain=explain)))
 
     def _usual(self, measurement: list[float]) -> Prediction | None:
-        """Classify one flower, as most are sent, if there is no doubt about it: what ``_classify`` does, but faster."""
+        """Classify one flower, as most are sent, if there is no doubt about it: what ``in_words`` says, but faster."""
         if self._fold is None:
             return None
         probabilities = softmax_of_one(self._fold.one(measurement))
@@ -143,12 +147,12 @@ class Model:
         return total([coordinate * coordinate for coordinate in coordinates]) <= self._farthest_square
 
     def assess(self, measurements: Floats) -> Assessment:
-        """Find the probability of each species, the species, and reasons for doubt: what ``classify`` puts into words.
+        """Find the probability of each species, the species, and reasons for doubt: what ``in_words`` puts into words.
 
         Parameters
         ----------
         measurements : ndarray of shape (n, 4), float64
-            A row a flower: ``FEATURES`` in their order and units. About ``BLOCK`` of them are fastest.
+            A row a flower: ``FEATURES`` in their order and units.
         """
         probabilities = self.predict_proba(measurements).T
         columns = np.ascontiguousarray(measurements.T)
@@ -157,14 +161,26 @@ class Model:
         swaps = self._swaps(columns[:, unusual])
         return Assessment(probabilities, highest(probabilities), unusual, outside[:, unusual], swaps)
 
-    def _classify(self, measurements: Floats, *, explain: bool) -> Iterable[Prediction]:
-        """Classify so many flowers that what is computed of them stays in the processor's cache."""
-        found = self.assess(measurements)
+    def in_words(self, measurements: Floats, found: Assessment, *, explain: bool = False) -> Iterator[list[Prediction]]:
+        """Put into words what was found of flowers, block by block, so that not all words need be there at once.
+
+        Parameters
+        ----------
+        measurements : ndarray of shape (n, 4), float64
+            What was assessed.
+        found : Assessment
+            What ``assess`` found of them.
+        explain : bool
+            Whether to say why each flower is of its species.
+        """
         warnings: list[tuple[Caution, ...]] = [()] * len(measurements)
         for row, cautions in self._cautions(measurements, found):
             warnings[row] = cautions
-        parts = [NAMES[found.species].tolist(), map(Probabilities, *found.probabilities.tolist()), warnings]
-        return map(Prediction, *parts, *([self._explanations(measurements)] if explain else []))
+        for start in range(0, len(measurements), BLOCK):
+            some = slice(start, start + BLOCK)
+            names, probabilities = NAMES[found.species[some]].tolist(), found.probabilities[:, some].tolist()
+            parts = [names, map(Probabilities, *probabilities), warnings[some]]
+            yield list(map(Prediction, *parts, *([self._explanations(measurements[some])] if explain else [])))
 
     def predict_proba(self, measurements: Floats) -> Floats:
         """Return the probability of each species.
@@ -208,26 +224,24 @@ class Model:
         These are farther, by Mahalanobis distance, from every species than any flower of the training was.
         """
         outside = (columns < self._minimum) | (columns > self._maximum)
-        whitened = self._whiten.many(columns)
-        squares = total((whitened * whitened).reshape(len(FEATURES), len(SPECIES), -1))
-        return outside, np.minimum.reduce(squares) > self._farthest_square
+        far = np.empty(columns.shape[1], bool)
+        for start in range(0, len(far), BLOCK):
+            some = slice(start, start + BLOCK)
+            whitened = self._whiten.many(columns[:, some])
+            squares = total((whitened * whitened).reshape(len(FEATURES), len(SPECIES), -1))
+            far[some] = np.minimum.reduce(squares) > self._farthest_square
+        return outside, far
 
     def _swaps(self, columns: Floats) -> NDArray[np.int64]:
         """Find, for each unusual flower, the first two values by whose swapping it would be usual, or -1."""
-        swaps = np.full(columns.shape[1], -1)
-        if not len(swaps):
-            return swaps
-        for place, pair in reversed(list(enumerate(PAIRS))):
-            swapped = columns.copy()
-            swapped[list(pair)] = columns[list(reversed(pair))]
-            outside, far = self._unlike(swapped)
-            swaps[~(far | outside.any(axis=0))] = place
-        return swaps
+        outside, far = self._unlike(columns[SWAPPED].reshape(len(FEATURES), -1))
+        usual = ~(far | np.logical_or.reduce(outside)).reshape(len(PAIRS), -1)
+        return np.where(np.logical_or.reduce(usual), usual.argmax(axis=0), -1)
 
     def _out_of_range(self, index: int, value: float) -> Caution:
         feature, seen = FEATURES[index], self.manifest.features[index]
         return Caution(
-            "out_of_range",
+            OUT_OF_RANGE,
             f"{feature.label} {number(value)} {feature.unit} is outside what the model was trained on: "
             f"{number(seen.minimum)} to {number(seen.maximum)} {feature.unit}.",
             feature.name,

@@ -15,7 +15,7 @@ from sklearn.preprocessing import StandardScaler
 
 from iris_app.artifact import load as load_artifact
 from iris_app.iris import FEATURES, SPECIES
-from iris_app.model import Model, fold, load
+from iris_app.model import BLOCK, Model, fold, load
 from iris_app.training import load_data, train
 
 Floats = NDArray[np.float64]
@@ -80,8 +80,13 @@ def test_a_flower_gets_the_same_answer_alone_and_among_others(model: Model, meas
 
 
 def test_a_flower_gets_the_same_answer_among_many(model: Model) -> None:
-    measurements = np.random.default_rng(0).uniform(0.1, 10, (3000, len(FEATURES)))
+    measurements = np.random.default_rng(0).uniform(0.1, 10, (BLOCK + 100, len(FEATURES)))
     assert model.classify(measurements) == [model.classify(row[None])[0] for row in measurements]
+
+
+def test_what_is_found_of_many_is_put_into_words_block_by_block(model: Model) -> None:
+    measurements = np.full((2 * BLOCK + 1, len(FEATURES)), 5.0)
+    assert list(map(len, model.in_words(measurements, model.assess(measurements)))) == [BLOCK, BLOCK, 1]
 
 
 def test_the_order_of_an_array_in_memory_changes_nothing(model: Model) -> None:
