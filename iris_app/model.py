@@ -4,6 +4,7 @@ This module imports scikit-learn; ``iris_app.model_service`` imports it when a m
 """
 
 import logging
+from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from itertools import chain, combinations, repeat
@@ -78,6 +79,12 @@ class Assessment:
     unusual: NDArray[np.int64]
     outside: NDArray[np.bool_]
     swaps: NDArray[np.int64]
+
+    def codes(self) -> Counter[str]:
+        """Count the cautions that this is put into, by their codes."""
+        beyond, alike = np.count_nonzero(self.outside), np.count_nonzero(~np.logical_or.reduce(self.outside))
+        swapped = np.count_nonzero(self.swaps >= 0)
+        return +Counter({OUT_OF_RANGE: beyond, UNLIKE_TRAINING.code: alike, MAYBE_SWAPPED[0].code: swapped})
 
 
 class Model:

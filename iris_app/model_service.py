@@ -1,23 +1,28 @@
-"""The one way to a prediction: every door asks ``get_model()`` and hands a float array to its ``classify``.
+"""The one way to a prediction: every door hands a float array to ``get_model()``, most by way of ``classify``.
 
-Only ``init_app``, ``get_service``, ``get_model`` and ``model_path`` know Flask.
+Only ``init_app``, ``get_service``, ``get_model``, ``model_path`` and ``classify`` know Flask.
 """
 
 import logging
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from threading import Lock, Thread
 from typing import TYPE_CHECKING
 
+import numpy as np
 from flask import Flask, current_app
+from numpy.typing import NDArray
 
 from iris_app.exceptions import ModelUnavailable
+from iris_app.iris import Prediction
 from iris_app.manifest import manifest_path
-from iris_app.telemetry import get_metrics
+from iris_app.telemetry import get_metrics, note_predictions, note_probabilities
 
 if TYPE_CHECKING:
-    from iris_app.model import Model
+    from iris_app.model import Assessment, Model
+
+Floats = NDArray[np.float64]
 
 EXTENSION = "model_service"
 
@@ -141,3 +146,28 @@ def get_model() -> "Model":
 def model_path(app: Flask) -> Path:
     """Say where the app's artifact lies."""
     return Path(app.instance_path, app.config["MODEL_PATH"])
+
+
+def classify(measurements: Floats, *, explain: bool = False) -> "tuple[Model, Iterable[list[Prediction]]]":
+    """Classify flowers for the current request, note what it was answered, and return the predictions block by block.
+
+    Parameters
+    ----------
+    measurements : ndarray of shape (n, 4), float64
+        A row a flower: ``FEATURES`` in their order and units.
+    explain : bool
+        Whether to say why each flower is of its species.
+    """
+    model = get_model()
+    if len(measurements) == 1:  # which is answered sooner by itself
+        predictions = model.classify(measurements, explain=explain)
+        note_predictions(model, measurements, predictions)
+        return model, [predictions]
+    found = model.assess(measurements)
+    _note(model, measurements, found)
+    return model, model.in_words(measurements, found, explain=explain)
+
+
+def _note(model: "Model", measurements: Floats, found: "Assessment") -> None:
+    note_probabilities(model, measurements, found.probabilities.T)
+    get_metrics().count_warnings(found.codes())

@@ -75,6 +75,15 @@ def test_doubts_are_counted_by_their_codes(client: FlaskClient, scrape: Callable
     assert scrape("iris_warnings_total", code="out_of_range") == 1
 
 
+def test_a_flower_is_counted_among_others_as_alone(client: FlaskClient, scrape: Callable[..., float]) -> None:
+    swapped = FLOWER | {"petal_length": 0.2, "petal_width": 1.4}
+    client.post("/api/classify", json=swapped)
+    client.post("/api/classify", json=[swapped, swapped])
+    counted = {code: scrape("iris_warnings_total", code=code) for code in ("out_of_range", "maybe_swapped")}
+    assert counted == {"out_of_range": 3, "maybe_swapped": 3}
+    assert scrape("iris_rows_total", species="setosa", door="api") == 3
+
+
 WRONG = {
     "an object": lambda client: client.post("/api/classify", json=FLOWER | {"petal_width": 99}),
     "an object among others": lambda client: client.post("/api/classify", json=[FLOWER, FLOWER | {"petal_width": 99}]),

@@ -1,3 +1,4 @@
+from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 
@@ -87,6 +88,12 @@ def test_a_flower_gets_the_same_answer_among_many(model: Model) -> None:
 def test_what_is_found_of_many_is_put_into_words_block_by_block(model: Model) -> None:
     measurements = np.full((2 * BLOCK + 1, len(FEATURES)), 5.0)
     assert list(map(len, model.in_words(measurements, model.assess(measurements)))) == [BLOCK, BLOCK, 1]
+
+
+@given(measurements=flowers)
+def test_doubts_are_as_many_in_columns_as_in_words(model: Model, measurements: Floats) -> None:
+    told = [warning.code for one in model.classify(measurements) for warning in one.warnings]
+    assert model.assess(measurements).codes() == Counter(told)
 
 
 def test_the_order_of_an_array_in_memory_changes_nothing(model: Model) -> None:

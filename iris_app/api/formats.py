@@ -1,6 +1,7 @@
 """The forms in which measurements come and answers go, by their media types."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
+from itertools import chain
 from typing import NamedTuple
 
 import msgspec
@@ -14,6 +15,8 @@ from iris_app.iris import Prediction
 
 CSV = "text/csv"
 NDJSON = "application/x-ndjson"
+
+Blocks = Iterable[list[Prediction]]
 
 
 class Batch(NamedTuple):
@@ -50,16 +53,31 @@ def _read_ndjson(body: bytes, max_rows: int) -> Batch:
     return Batch(json_rows.read_lines(body, max_rows))
 
 
-def _write_json(batch: Batch, predictions: list[Prediction], model: str) -> bytes:
-    return encoder.encode(_answer(predictions[0], model) if batch.one else Answers(model, predictions))
+def _write_json(batch: Batch, blocks: Blocks, model: str) -> bytes:
+    if batch.one:
+        ((prediction,),) = blocks
+        return encoder.encode(_answer(prediction, model))
+    return b"".join(_pieces(blocks, model))
 
 
-def _write_csv(batch: Batch, predictions: list[Prediction], _model: str) -> bytes:
-    return csv_rows.write(batch.table or csv_rows.table_of(batch.measurements), predictions).encode()
+def _pieces(blocks: Blocks, model: str) -> Iterator[memoryview | bytes]:
+    """Yield the text of ``Answers``, block by block, each without its brackets."""
+    none = encoder.encode(Answers(model, []))
+    yield none[:-2]
+    for number, block in enumerate(blocks):
+        if number:
+            yield b","
+        yield memoryview(encoder.encode(block))[1:-1]
+    yield none[-2:]
 
 
-def _write_ndjson(_batch: Batch, predictions: list[Prediction], model: str) -> bytes:
-    return encoder.encode_lines([_answer(prediction, model) for prediction in predictions])
+def _write_csv(batch: Batch, blocks: Blocks, _model: str) -> bytes:
+    table = batch.table or csv_rows.table_of(batch.measurements)
+    return csv_rows.write(table, list(chain.from_iterable(blocks))).encode()
+
+
+def _write_ndjson(_batch: Batch, blocks: Blocks, model: str) -> bytes:
+    return b"".join(encoder.encode_lines([_answer(prediction, model) for prediction in block]) for block in blocks)
 
 
 def _answer(prediction: Prediction, model: str) -> Answer:
@@ -69,7 +87,7 @@ def _answer(prediction: Prediction, model: str) -> Answer:
 
 
 READERS: dict[str, Callable[[bytes, int], Batch]] = {JSON: _read_json, CSV: _read_csv, NDJSON: _read_ndjson}
-WRITERS: dict[str, Callable[[Batch, list[Prediction], str], bytes]] = {
+WRITERS: dict[str, Callable[[Batch, Blocks, str], bytes]] = {
     JSON: _write_json,
     CSV: _write_csv,
     NDJSON: _write_ndjson,

@@ -7,6 +7,7 @@ from flask import Blueprint, current_app, render_template
 from werkzeug.datastructures import MIMEAccept
 from werkzeug.exceptions import NotAcceptable, UnsupportedMediaType
 
+from iris_app import model_service
 from iris_app.answers import Answer, json_answer
 from iris_app.api import openapi
 from iris_app.api.formats import READERS, WRITERS
@@ -17,7 +18,6 @@ from iris_app.model_service import get_model
 from iris_app.problem import Problem
 from iris_app.request import Request, current_request
 from iris_app.response import Response
-from iris_app.telemetry import note_predictions
 
 bp = Blueprint("api", __name__, url_prefix="/api", static_folder="static", template_folder="templates")
 
@@ -41,10 +41,8 @@ def classify() -> Response:
         raise UnsupportedMediaType(f"Send {' or '.join(READERS)}, and say which in Content-Type.")
     form, explain = _form_of_answer(request, own), _explanation_wanted(request)
     batch = read(request.read_body(), current_app.config["MAX_BATCH_ROWS"])
-    model = get_model()
-    predictions = model.classify(batch.measurements, explain=explain)
-    note_predictions(model, batch.measurements, predictions)
-    answer = WRITERS[form](batch, predictions, model.version)
+    model, blocks = model_service.classify(batch.measurements, explain=explain)
+    answer = WRITERS[form](batch, blocks, model.version)
     return Answer(answer, mimetype=form, headers=[("X-Model-Version", model.version)])
 
 

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from werkzeug.exceptions import UnsupportedMediaType
 from werkzeug.http import HTTP_STATUS_CODES
 
-from iris_app import csv_rows, json_rows
+from iris_app import csv_rows, json_rows, model_service
 from iris_app.answers import json_answer
 from iris_app.exceptions import MalformedDocument
 from iris_app.iris import FEATURES_BY_NAME
@@ -20,7 +20,6 @@ from iris_app.model_service import get_model
 from iris_app.problem import Problem
 from iris_app.request import current_request
 from iris_app.response import Response
-from iris_app.telemetry import note_predictions
 
 Floats = NDArray[np.float64]
 Decoded = TypeVar("Decoded")
@@ -66,10 +65,8 @@ def init_app(app: Flask) -> None:
 def predict() -> Response:
     """Classify the rows in the body, and answer with a species for each."""
     measurements = _read(current_request().read_body(), current_app.config["MAX_BATCH_ROWS"])
-    model = get_model()
-    predictions = model.classify(measurements)
-    note_predictions(model, measurements, predictions)
-    return json_answer({"predictions": [prediction.species for prediction in predictions]})
+    _, blocks = model_service.classify(measurements)
+    return json_answer({"predictions": [prediction.species for block in blocks for prediction in block]})
 
 
 @probe

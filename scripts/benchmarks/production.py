@@ -17,8 +17,7 @@ from werkzeug.test import create_environ
 
 from benchmarks.flowers import Request
 from benchmarks.servers import CHECKOUT, Failed
-from iris_app import create_app
-from iris_app.api import views
+from iris_app import create_app, model_service
 from iris_app.response import Response
 
 Call = Callable[[], bytes]
@@ -79,7 +78,8 @@ def nothing_told() -> Iterator[None]:
     logging.disable()
     try:
         with (
-            mock.patch.object(views, "note_predictions", _nothing),
+            mock.patch.object(model_service, "note_predictions", _nothing),
+            mock.patch.object(model_service, "_note", _nothing),
             mock.patch.object(Response, "get_wsgi_response", flask.Response.get_wsgi_response),
         ):
             yield
