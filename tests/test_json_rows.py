@@ -1,0 +1,67 @@
+"""Measurements read from JSON; what is said of those that are wrong stands in ``tests/api``."""
+
+import json
+
+import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
+
+from iris_app import json_rows
+from iris_app.exceptions import InvalidMeasurements, IrisError
+from iris_app.json_rows import BLOCK, read
+from tests.support import FLOWER
+
+ROW = json.dumps(FLOWER)
+LONG = 2 * BLOCK // len(ROW)
+
+# What bodies are made of, right and wrong.
+pieces = st.sampled_from(
+    [
+        ROW,
+        ROW + ",",
+        "[",
+        "]",
+        ",",
+        " ",
+        "},",
+        "{",
+        "null",
+        "NaN",
+        '"},"',
+        ROW.replace("5.1", "99"),
+        ROW.replace("5.1", "5"),
+    ]
+)
+
+
+def outcome(body: str, size: int) -> object:
+    """Return what a body is read as, or how it is refused, where so many bytes are read at once."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(json_rows, "BLOCK", size)
+        try:
+            measurements, one = read(body.encode(), 3)
+        except InvalidMeasurements as error:
+            return error.errors
+        except IrisError as error:
+            return type(error), str(error)
+        return measurements.tolist(), one
+
+
+@example([ROW])
+@example(["[", ROW + ",", ROW, "]"])
+@example(["[", ROW + ",", "]"])
+@example(["[", ROW + ",", ROW.replace("5.1", "99"), "]"])
+@example(["[", ROW + ",", ROW + ",", ROW + ",", ROW, "]"])
+@given(parts=st.lists(pieces, max_size=8))
+def test_a_body_is_read_or_refused_alike_however_much_of_it_is_read_at_once(parts: list[str]) -> None:
+    body = "".join(parts)
+    assert outcome(body, 1) == outcome(body, len(body) + 1)
+
+
+@pytest.mark.parametrize("space", ["", " ", "\n\t"])
+def test_long_arrays_are_read_whatever_stands_between_their_objects(space: str) -> None:
+    rows = [FLOWER | {"petal_width": place / LONG + 1} for place in range(LONG)]
+    body = space + json.dumps(rows, separators=(f"{space},{space}", ":")) + space
+    measurements, one = read(body.encode(), LONG)
+    assert not one
+    assert measurements.tolist() == [list(row.values()) for row in rows]
