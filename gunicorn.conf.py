@@ -1,5 +1,7 @@
 """How gunicorn serves ``wsgi:app``. Its own flags and GUNICORN_CMD_ARGS override every value here."""
 
+import contextlib
+import ctypes
 import gc
 import logging
 import os
@@ -47,6 +49,9 @@ http_parser = "python"
 # No socket to steer gunicorn by: nothing uses it, and it wants a writable home.
 control_socket_disable = True
 
+# From malloc.h of glibc.
+M_TRIM_THRESHOLD, M_MMAP_THRESHOLD, M_ARENA_MAX = -1, -3, -8
+
 
 class Logger(GunicornLogger):
     """gunicorn's own, less its line for each request unless that is asked for: the app writes a better one."""
@@ -76,6 +81,7 @@ def on_starting(server: Any) -> None:
     """Import scikit-learn once, before the workers part: its threads start with the first work, which comes after."""
     import iris_app.model  # noqa: F401
 
+    keep_memory()
     gc.collect()
     gc.freeze()  # or the first collection in each worker would touch, and so copy, all that they share
     server.counts = None
@@ -83,6 +89,15 @@ def on_starting(server: Any) -> None:
         server.counts = Path(tempfile.mkdtemp(prefix="iris_app-", dir=worker_tmp_dir))
     except OSError as error:
         server.log.error("/metrics is off, for there is no place to count in: %s", error)
+
+
+def keep_memory() -> None:
+    """Keep up to 64 MB of what is freed for the next batch, which else waits for the kernel to give it page by page."""
+    with contextlib.suppress(AttributeError):  # not every C library has it
+        mallopt = ctypes.CDLL(None).mallopt
+        mallopt(M_ARENA_MAX, 1)  # or each thread would keep as much
+        mallopt(M_MMAP_THRESHOLD, 32 * 1024 * 1024)
+        mallopt(M_TRIM_THRESHOLD, 64 * 1024 * 1024)
 
 
 def on_reload(server: Any) -> None:

@@ -28,9 +28,9 @@ def lone_server(trained_path: Path, tmp_path_factory: pytest.TempPathFactory) ->
         yield server
 
 
-def classify(server: Server) -> tuple[int, dict[str, object]]:
+def classify(server: Server, body: bytes = BODY) -> tuple[int, dict[str, object]]:
     connection = http.client.HTTPConnection("127.0.0.1", server.port, timeout=20)
-    connection.request("POST", "/api/classify", BODY, {"Content-Type": "application/json"})
+    connection.request("POST", "/api/classify", body, {"Content-Type": "application/json"})
     answer = connection.getresponse()
     document = json.loads(answer.read())
     connection.close()
@@ -56,6 +56,21 @@ def status_of(answer: bytes) -> int:
 def test_a_flower_is_classified(server: Server) -> None:
     status, document = classify(server)
     assert (status, document["species"]) == (200, "setosa")
+
+
+def pages_given(server: Server) -> int:
+    """Return how many pages of memory the kernel has given a lone worker, one by one."""
+    (worker,) = Path(f"/proc/{server.process.pid}/task/{server.process.pid}/children").read_text().split()
+    return int(Path(f"/proc/{worker}/stat").read_text().rpartition(")")[2].split()[7])
+
+
+def test_a_batch_is_answered_in_the_memory_of_the_one_before(lone_server: Server) -> None:
+    batch = json.dumps([FLOWER] * 10_000).encode()
+    for _ in range(5):
+        classify(lone_server, batch)
+    before = pages_given(lone_server)
+    assert classify(lone_server, batch)[0] == 200
+    assert pages_given(lone_server) - before < 200
 
 
 def test_each_worker_loads_the_model_before_its_first_visitor(trained_path: Path, tmp_path: Path) -> None:
