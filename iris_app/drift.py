@@ -2,9 +2,8 @@
 
 import math
 from collections import deque
-from collections.abc import Callable, Mapping
+from collections.abc import Iterator, Mapping
 from itertools import pairwise
-from threading import Lock
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,49 +17,30 @@ Totals = Mapping[tuple[str, str], float]
 # How many flowers of one request are counted; of more, so many that are evenly spread.
 COUNTED = 250
 
-# How many requests' flowers may wait to be counted together, which is far cheaper than one by one.
-WAITING = 1000
-
 # With fewer flowers than this, their share of each interval says little.
 ENOUGH = 100
 
 
-class Tally:
-    """Count measurements by the intervals of the training's histograms.
+def sample(measurements: Floats) -> Floats:
+    """Return what is counted of the flowers of one request: an array of shape (n, 4)."""
+    step = math.ceil(len(measurements) / COUNTED)
+    return measurements[::step].copy() if step > 1 else measurements
 
-    Parameters
-    ----------
-    count : callable
-        Takes the name of a feature, the name of an interval, and by how many to raise its count.
+
+def tally(manifest: Manifest, measurements: Floats) -> Iterator[tuple[tuple[str, str], int]]:
+    """Count flowers by the intervals of the training's histograms.
+
+    Yields
+    ------
+    tuple of str
+        The name of a feature and that of an interval.
+    int
+        How many of the flowers fall there; at least one does.
     """
-
-    def __init__(self, count: Callable[[str, str, int], None]) -> None:
-        self._count = count
-        self._waiting: deque[tuple[Manifest, Floats]] = deque()
-        self._lock = Lock()
-
-    def add(self, manifest: Manifest, measurements: Floats) -> None:
-        """Count flowers that a model was asked about, soon: an array of shape (n, 4) in the features' units."""
-        step = math.ceil(len(measurements) / COUNTED)
-        self._waiting.append((manifest, measurements[::step].copy() if step > 1 else measurements))
-        if len(self._waiting) >= WAITING:
-            self.flush()
-
-    def flush(self) -> None:
-        """Count what waits."""
-        with self._lock:
-            by_model: dict[int, tuple[Manifest, list[Floats]]] = {}
-            while self._waiting:
-                manifest, measurements = self._waiting.popleft()
-                by_model.setdefault(id(manifest), (manifest, []))[1].append(measurements)
-            for manifest, batches in by_model.values():
-                self._count_all(manifest, np.concatenate(batches))
-
-    def _count_all(self, manifest: Manifest, measurements: Floats) -> None:
-        for feature, values in zip(manifest.features, np.ascontiguousarray(measurements.T), strict=True):
-            for interval, count in zip(intervals(feature.histogram), _counts(values, feature.histogram), strict=True):
-                if count:
-                    self._count(feature.name, interval, count)
+    for feature, values in zip(manifest.features, np.ascontiguousarray(measurements.T), strict=True):
+        for interval, count in zip(intervals(feature.histogram), _counts(values, feature.histogram), strict=True):
+            if count:
+                yield (feature.name, interval), count
 
 
 def _counts(values: Floats, histogram: Histogram) -> list[int]:

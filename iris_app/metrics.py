@@ -2,19 +2,21 @@
 
 import os
 import time
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import suppress
 from functools import cache
 from pathlib import Path
-from threading import Thread
+from threading import Lock, Thread
+from typing import TypeVar
 
-from prometheus_client import CollectorRegistry, Counter, Histogram, values
+import numpy as np
+import prometheus_client
+from prometheus_client import CollectorRegistry, Histogram, values
 from prometheus_client.core import GaugeMetricFamily, Metric
 from prometheus_client.exposition import choose_encoder
 from prometheus_client.multiprocess import MultiProcessCollector
 
-from iris_app.drift import ENOUGH, Tally, Totals, Window, stability
+from iris_app.drift import ENOUGH, Floats, Totals, Window, sample, stability, tally
 from iris_app.manifest import Manifest
 
 # From what one flower takes to what a full batch may.
@@ -23,7 +25,7 @@ SECONDS = (0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 
 # Whatever else clients make up is counted as one.
 METHODS = frozenset({"GET", "HEAD", "POST", "OPTIONS"})
 
-# Seconds after which what waits is counted, and how much may wait: little enough that no request is held up by it.
+# Seconds after which what waits is counted, and how many requests may wait: so few that none is held up by the others.
 SOON = 0.25
 MOST_WAITING = 64
 
@@ -36,6 +38,8 @@ DIRECTORY = "PROMETHEUS_MULTIPROC_DIR"
 # What a file of counts may hold before it must grow. It is taken at once, so that a full disk is found when the file is
 # made: who writes to memory behind which there is no disk is killed.
 ROOM = 256 * 1024
+
+T = TypeVar("T")
 
 
 class Metrics:
@@ -71,16 +75,35 @@ class Metrics:
         self._drift_window = drift_window
         self._window = Window(drift_window)
         self.incomplete = False
-        self._waiting: deque[tuple[Callable[..., None], tuple[object, ...]]] = deque()
-        self.tally = Tally(lambda feature, interval, count: self._values(feature, interval).inc(count))
+        self._requests: deque[tuple[str, str | None, int, float]] = deque()
+        self._flowers: deque[tuple[str, Mapping[str, int], Manifest, Floats]] = deque()
+        self._counting = Lock()
+        self._counted_at = 0.0
 
     def count_request(self, method: str, route: str | None, status: int, seconds: float) -> None:
-        """Count a request by the pattern of its address, and the time that it took, soon."""
-        self._later(self._observe, method, route, status, seconds)
+        """Count a request by the pattern of its address, and the time that it took, soon.
 
-    def count_rows(self, door: str, species: Mapping[str, int]) -> None:
-        """Count rows by the species that they were given at a door, soon."""
-        self._later(self._add_rows, door, species)
+        Many together cost a fraction of what each would in the middle of a request.
+        """
+        self._requests.append((method, route, status, seconds))
+        if len(self._requests) >= MOST_WAITING:
+            self.flush()
+
+    def count_flowers(self, door: str, species: Mapping[str, int], manifest: Manifest, measurements: Floats) -> None:
+        """Count what a request at a door is answered, soon after it is.
+
+        Parameters
+        ----------
+        door : str
+            Where the request came to.
+        species : mapping
+            How many flowers are of each.
+        manifest : Manifest
+            That of the model that says so.
+        measurements : ndarray of shape (n, 4), float64
+            A row a flower.
+        """
+        self._flowers.append((door, species, manifest, sample(measurements)))
 
     def count_warnings(self, codes: Mapping[str, int]) -> None:
         """Count the doubts that predictions came with."""
@@ -114,11 +137,11 @@ class Metrics:
 
     def flush(self) -> None:
         """Count what waits to be counted."""
-        self.tally.flush()
-        with suppress(IndexError):
-            while True:
-                count, facts = self._waiting.popleft()
-                count(*facts)
+        with self._counting:
+            self._counted_at = time.monotonic()
+            for method, route, status, seconds in _taken(self._requests):
+                self._durations(method if method in METHODS else "other", route or "none", status).observe(seconds)
+            self._count_flowers()
 
     def keep_up(self) -> None:
         """Count what waits to be counted, and remember what was, from now until the process ends."""
@@ -127,28 +150,30 @@ class Metrics:
     def _keep_up(self) -> None:
         due = time.monotonic()
         while True:
-            self.flush()
-            if (now := time.monotonic()) >= due:
+            # While there are many requests, they count themselves; another thread at it would only be in their way.
+            if (now := time.monotonic()) >= self._counted_at + SOON:
+                self.flush()
+            if now >= due:
                 self._window.remember(now, self._totals())
                 due = now + self._drift_window / SNAPSHOTS
             time.sleep(SOON)
 
-    def _later(self, count: Callable[..., None], *facts: object) -> None:
-        """Have something counted with much else, which costs a fraction of what it would in the middle of a request."""
-        self._waiting.append((count, facts))
-        if len(self._waiting) >= MOST_WAITING:
-            self.flush()
-
-    def _observe(self, method: str, route: str | None, status: int, seconds: float) -> None:
-        self._durations(method if method in METHODS else "other", route or "none", status).observe(seconds)
-
-    def _add_rows(self, door: str, species: Mapping[str, int]) -> None:
-        for name, count in species.items():
+    def _count_flowers(self) -> None:
+        rows: Counter[tuple[str, str]] = Counter()
+        by_model: dict[int, tuple[Manifest, list[Floats]]] = {}
+        for door, species, manifest, measurements in _taken(self._flowers):
+            for name, count in species.items():
+                rows[name, door] += count
+            by_model.setdefault(id(manifest), (manifest, []))[1].append(measurements)
+        for labels, count in rows.items():
             if count:
-                self._rows(name, door).inc(count)
+                self._rows(*labels).inc(count)
+        for manifest, samples in by_model.values():
+            for labels, count in tally(manifest, np.concatenate(samples)):
+                self._values(*labels).inc(count)
 
-    def _counter(self, name: str, description: str, *labels: str) -> Callable[..., Counter]:
-        return cache(Counter(name, description, labels, registry=self._registry).labels)
+    def _counter(self, name: str, description: str, *labels: str) -> Callable[..., prometheus_client.Counter]:
+        return cache(prometheus_client.Counter(name, description, labels, registry=self._registry).labels)
 
     def _counted(self) -> CollectorRegistry | MultiProcessCollector:
         if DIRECTORY not in os.environ:
@@ -181,6 +206,11 @@ class Metrics:
             if sum(seen) >= ENOUGH:
                 drift.add_metric([feature.name], stability(feature.histogram.counts, seen))
         yield drift
+
+
+def _taken(waiting: deque[T]) -> list[T]:
+    """Take what waits at the moment, and not what comes meanwhile."""
+    return [waiting.popleft() for _ in range(len(waiting))]
 
 
 class _Gauges:

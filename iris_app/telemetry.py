@@ -88,8 +88,8 @@ def _feature(error: InvalidValue) -> Feature | None:
 def _note(metrics: Metrics, model: "Model", measurements: Floats, species: Mapping[str, int]) -> None:
     request = current_request()
     request.model, request.rows = model.version, len(measurements)
-    metrics.count_rows((request.endpoint or "").partition(".")[0], species)
-    metrics.tally.add(model.manifest, measurements)
+    door = (request.endpoint or "").partition(".")[0]
+    metrics.count_flowers(door, species, model.manifest, measurements)
 
 
 def _tell(app: Flask, metrics: Metrics, response: Response) -> Response:

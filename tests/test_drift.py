@@ -1,4 +1,3 @@
-import time
 from collections import Counter
 from pathlib import Path
 
@@ -8,8 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from iris_app.drift import COUNTED, WAITING, Tally, Window, intervals, stability
-from iris_app.iris import FEATURES
+from iris_app.drift import COUNTED, Window, intervals, sample, stability, tally
 from iris_app.manifest import Histogram, Manifest, manifest_path
 
 HISTOGRAM = Histogram(edges=[1.0, 2.5], counts=[10, 20, 30])
@@ -18,15 +16,6 @@ HISTOGRAM = Histogram(edges=[1.0, 2.5], counts=[10, 20, 30])
 @pytest.fixture(scope="module")
 def manifest(trained_path: Path) -> Manifest:
     return msgspec.json.decode(manifest_path(trained_path).read_bytes(), type=Manifest)
-
-
-def counted() -> tuple[Tally, Counter[tuple[str, str]]]:
-    counts: Counter[tuple[str, str]] = Counter()
-
-    def count(feature: str, interval: str, number: int) -> None:
-        counts[feature, interval] += number
-
-    return Tally(count), counts
 
 
 def test_intervals_are_named_by_their_edges() -> None:
@@ -40,39 +29,25 @@ def test_a_histogram_that_is_none_is_refused(edges: list[float], counts: list[in
 
 
 def test_the_flowers_of_the_training_fall_where_the_training_counted_them(manifest: Manifest) -> None:
-    tally, counts = counted()
-    tally.add(manifest, np.array([flower.measurement for flower in manifest.flowers]))
-    tally.flush()
+    counts = Counter(dict(tally(manifest, np.array([flower.measurement for flower in manifest.flowers]))))
     for feature in manifest.features:
         found = [counts[feature.name, interval] for interval in intervals(feature.histogram)]
         assert found == feature.histogram.counts
 
 
-def test_flowers_wait_to_be_counted_together(manifest: Manifest) -> None:
-    tally, counts = counted()
-    for _ in range(WAITING - 1):
-        tally.add(manifest, np.ones((1, 4)))
-    assert not counts
-    tally.add(manifest, np.ones((1, 4)))
-    assert counts.total() == WAITING * len(FEATURES)
-
-
-def test_many_flowers_of_one_request_are_sampled_evenly(manifest: Manifest) -> None:
-    tally, counts = counted()
+def test_many_flowers_of_one_request_are_sampled_evenly() -> None:
     rows = np.linspace(0.1, 10, 10 * COUNTED)[:, None] * np.ones(4)
-    tally.add(manifest, rows)
-    tally.flush()
-    assert counts.total() == COUNTED * len(FEATURES)
-    feature = manifest.features[0]
-    share = counts[feature.name, intervals(feature.histogram)[0]] / COUNTED
-    assert share == pytest.approx((rows[:, 0] <= feature.histogram.edges[0]).mean(), abs=0.01)
+    taken = sample(rows)
+    assert len(taken) == COUNTED
+    assert (taken <= 3).mean() == pytest.approx((rows <= 3).mean(), abs=0.01)
+
+
+def test_a_few_flowers_of_one_request_are_all_counted() -> None:
+    assert len(sample(np.ones((COUNTED, 4)))) == COUNTED
 
 
 def test_no_flowers_are_no_trouble(manifest: Manifest) -> None:
-    tally, counts = counted()
-    tally.add(manifest, np.empty((0, 4)))
-    tally.flush()
-    assert not counts
+    assert list(tally(manifest, sample(np.empty((0, 4))))) == []
 
 
 def test_the_same_shares_are_no_drift() -> None:
@@ -99,11 +74,3 @@ def test_the_window_forgets_what_is_older(manifest: Manifest) -> None:
     for minute, total in enumerate([10, 20, 40, 80]):
         window.remember(60 * minute, {key: total})
     assert window.counts(feature, {key: 100})[0] == 100 - 40
-
-
-def test_counting_a_thousand_requests_together_is_cheap(manifest: Manifest) -> None:
-    tally, _ = counted()
-    began = time.perf_counter()
-    for _ in range(WAITING):
-        tally.add(manifest, np.ones((1, 4)))
-    assert time.perf_counter() - began < 1

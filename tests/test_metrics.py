@@ -1,5 +1,7 @@
 """What Prometheus reads, by its own parser."""
 
+import math
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -185,25 +187,25 @@ def shared(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
-def count_in(directory: Path, slot: int, rows: int) -> Metrics:
+def count_in(directory: Path, slot: int, keyed: int) -> Metrics:
     make_room(directory, slot)
     share(directory, slot)
     metrics = Metrics(drift_window=60)
-    metrics.count_rows("api", {"setosa": rows})
-    metrics.flush()
+    for _ in range(keyed):
+        metrics.count_key("known")
     return metrics
 
 
 def test_what_processes_count_in_their_files_is_added_up(shared: Path) -> None:
-    counts = [count_in(shared, slot, rows) for slot, rows in enumerate([1, 20, 300])]
+    counts = [count_in(shared, slot, keyed) for slot, keyed in enumerate([1, 20, 300])]
     for metrics in counts:
-        assert read(metrics.expose("", None)[0].decode(), "iris_rows_total", door="api") == 321
+        assert read(metrics.expose("", None)[0].decode(), "iris_keyed_requests_total", key="known") == 321
 
 
 def test_who_takes_a_slot_over_goes_on_counting(shared: Path) -> None:
     count_in(shared, 0, 5)
     metrics = count_in(shared, 0, 6)
-    assert read(metrics.expose("", None)[0].decode(), "iris_rows_total") == 11
+    assert read(metrics.expose("", None)[0].decode(), "iris_keyed_requests_total") == 11
 
 
 def test_room_for_counts_is_taken_at_once(tmp_path: Path) -> None:
@@ -225,9 +227,24 @@ def test_the_metrics_are_those_of_their_app(make_app: Callable[..., Flask]) -> N
     assert read(other.test_client().get("/metrics").text, "iris_http_request_duration_seconds_count") == 0
 
 
-def test_what_waits_to_be_counted_is_counted_before_it_is_too_much(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_waits_is_counted_by_requests_while_there_are_many(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("iris_app.metrics.MOST_WAITING", 3)
     metrics = Metrics(drift_window=60)
     for _ in range(4):
         metrics.count_request("GET", "/home", 200, 0.1)
-    assert len(metrics._waiting) == 1
+    assert len(metrics._requests) == 1
+
+
+def test_what_was_counted_a_moment_ago_is_not_counted_by_a_thread_too(
+    app: Flask, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("iris_app.metrics.SOON", 0.01)
+    metrics = get_metrics(app)
+    metrics._counted_at = math.inf
+    metrics.keep_up()
+    app.test_client().get("/home")
+    assert eventually(lambda: metrics._window._snapshots)
+    time.sleep(0.1)
+    assert len(metrics._requests) == 1
+    metrics._counted_at = 0.0
+    assert eventually(lambda: not metrics._requests)
