@@ -130,17 +130,16 @@ def post_worker_init(worker: Any) -> None:
     from iris_app.exceptions import ModelUnavailable
     from iris_app.metrics import share
     from iris_app.model_service import get_service
-    from iris_app.telemetry import find_handler, get_metrics
+    from iris_app.telemetry import get_metrics, get_telling
 
     app = worker.wsgi
-    find_handler(app)
     if worker.counts:
         share(worker.counts, worker.slot)
     else:
         get_metrics(app).incomplete = True
     app.extensions["stopping"] = lambda: not worker.alive
     app.extensions["refusing"] = getattr(worker, "is_refusing", bool)
-    get_metrics(app).keep_up()
+    get_telling(app).keep_up()
     service = get_service(app)
     service.watch(app.config["MODEL_CHECK_SECONDS"])
     try:
@@ -150,10 +149,10 @@ def post_worker_init(worker: Any) -> None:
 
 
 def worker_exit(_server: Any, worker: Any) -> None:
-    """Count what still waits to be counted."""
-    from iris_app.telemetry import get_metrics
+    """Tell of the requests that still wait for it."""
+    from iris_app.telemetry import get_telling
 
-    get_metrics(worker.wsgi).flush()
+    get_telling(worker.wsgi).flush()
 
 
 def on_exit(server: Any) -> None:

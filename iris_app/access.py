@@ -43,13 +43,17 @@ def check_token(digests: dict[str, str]) -> str:
 
 
 def _refuse_one_too_many(app: Flask) -> None:
-    if app.extensions[EXTENSION]() and not is_marked(app, request, "is_probe"):
+    if app.extensions[EXTENSION]() and not is_marked(app, request.url_rule, "is_probe"):
         raise Overloaded
 
 
 def _check_key(app: Flask) -> None:
     endpoint = request.endpoint or ""
-    if endpoint.partition(".")[0] in PAGES or endpoint.endswith(".static") or is_marked(app, request, "is_public"):
+    if (
+        endpoint.partition(".")[0] in PAGES
+        or endpoint.endswith(".static")
+        or is_marked(app, request.url_rule, "is_public")
+    ):
         return
     request.key = check_token(app.config["API_KEYS"])
     get_metrics().count_key(request.key)

@@ -2,8 +2,9 @@
 
 import json
 import logging
-import time
+from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime
+from select import PIPE_BUF
 from threading import RLock
 from typing import Any, TextIO, cast
 
@@ -27,22 +28,28 @@ class LineHandler(logging.StreamHandler[TextIO]):
     def emit(self, record: logging.LogRecord) -> None:
         """Write a record as a line."""
         try:
-            self._write(self.format(record))
+            self._write(f"{self.format(record)}\n")
         except Exception:
             self.handleError(record)
 
-    def say(self, logger: str, message: str, fields: dict[str, object]) -> None:
-        """Write what is said of every request, as a record of level INFO would be, without making one."""
-        now = datetime.fromtimestamp(time.time(), UTC)
-        line = {"time": now, "level": "INFO", "logger": logger, "message": message, **fields}
+    def say(self, logger: str, facts: Iterable[tuple[float, str, dict[str, object]]]) -> None:
+        """Write what is said of requests, as records of level INFO would be, without making any.
+
+        ``facts`` are the times, the messages and the fields of the lines.
+        """
+        lines = [
+            {"time": datetime.fromtimestamp(at, UTC), "level": "INFO", "logger": logger, "message": message, **fields}
+            for at, message, fields in facts
+        ]
         try:
             with cast("RLock", self.lock):
-                self._write(_encoded(line))
+                for piece in _pieces([f"{_encoded(line)}\n" for line in lines]):
+                    self._write(piece)
         except Exception:
-            self.handleError(logging.LogRecord(logger, logging.INFO, "", 0, message, None, None))
+            self.handleError(logging.LogRecord(logger, logging.INFO, "", 0, str(lines[0]["message"]), None, None))
 
-    def _write(self, line: str) -> None:
-        self.stream.write(f"{line}\n")
+    def _write(self, text: str) -> None:
+        self.stream.write(text)
         self.stream.flush()
 
 
@@ -78,6 +85,20 @@ def sole_handler(logger: logging.Logger) -> LineHandler | None:
         filters += one.filters
     is_ours = len(handlers) == 1 and type(handlers[0].formatter) is JsonFormatter and logger.isEnabledFor(logging.INFO)
     return handlers[0] if is_ours and not filters and isinstance(handlers[0], LineHandler) else None
+
+
+def _pieces(lines: Iterable[str]) -> Iterator[str]:
+    """Join lines to pieces that a pipe takes whole, or those of other workers might come in between."""
+    piece, room = "", PIPE_BUF
+    for line in lines:
+        size = len(line.encode())
+        if piece and size > room:
+            yield piece
+            piece, room = "", PIPE_BUF
+        piece += line
+        room -= size
+    if piece:
+        yield piece
 
 
 def _encoded(line: dict[str, Any]) -> str:

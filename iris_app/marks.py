@@ -3,7 +3,8 @@
 from collections.abc import Callable
 from typing import TypeVar
 
-from flask import Flask, Request
+from flask import Flask
+from werkzeug.routing import Rule
 
 View = TypeVar("View", bound=Callable[..., object])
 
@@ -20,7 +21,6 @@ def public(view: View) -> View:
     return view
 
 
-def is_marked(app: Flask, request: Request, mark: str) -> bool:
-    """Say whether the view that a request is for has a mark: ``is_probe`` or ``is_public``."""
-    rule = request.url_rule
+def is_marked(app: Flask, rule: Rule | None, mark: str) -> bool:
+    """Say whether the view of a rule, where there is one, has a mark: ``is_probe`` or ``is_public``."""
     return rule is not None and hasattr(app.view_functions[rule.endpoint], mark)

@@ -1,13 +1,10 @@
 """What is counted, for Prometheus: in the memory of a process, or in files that the workers of gunicorn share."""
 
 import os
-import time
-from collections import Counter, deque
-from collections.abc import Callable, Iterator, Mapping
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import cache
 from pathlib import Path
-from threading import Lock, Thread
-from typing import TypeVar
 
 import numpy as np
 import prometheus_client
@@ -15,19 +12,17 @@ from prometheus_client import CollectorRegistry, Histogram, values
 from prometheus_client.core import GaugeMetricFamily, Metric
 from prometheus_client.exposition import choose_encoder
 from prometheus_client.multiprocess import MultiProcessCollector
+from werkzeug.routing import Rule
 
-from iris_app.drift import ENOUGH, Floats, Totals, Window, sample, stability, tally
+from iris_app.drift import ENOUGH, Floats, Totals, Window, stability, tally
 from iris_app.manifest import Manifest
+from iris_app.request import Flowers, Told
 
 # From what one flower takes to what a full batch may.
 SECONDS = (0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10)
 
 # Whatever else clients make up is counted as one.
 METHODS = frozenset({"GET", "HEAD", "POST", "OPTIONS"})
-
-# Seconds after which what waits is counted, and how many requests may wait: so few that none is held up by the others.
-SOON = 0.25
-MOST_WAITING = 64
 
 # How often in its window the drift's past is remembered.
 SNAPSHOTS = 60
@@ -38,8 +33,6 @@ DIRECTORY = "PROMETHEUS_MULTIPROC_DIR"
 # What a file of counts may hold before it must grow. It is taken at once, so that a full disk is found when the file is
 # made: who writes to memory behind which there is no disk is killed.
 ROOM = 256 * 1024
-
-T = TypeVar("T")
 
 
 class Metrics:
@@ -74,36 +67,18 @@ class Metrics:
         self._values = self._counter("iris_values", "Values that were classified.", "feature", "interval")
         self._drift_window = drift_window
         self._window = Window(drift_window)
+        self._due = 0.0
         self.incomplete = False
-        self._requests: deque[tuple[str, str | None, int, float]] = deque()
-        self._flowers: deque[tuple[str, Mapping[str, int], Manifest, Floats]] = deque()
-        self._counting = Lock()
-        self._counted_at = 0.0
 
-    def count_request(self, method: str, route: str | None, status: int, seconds: float) -> None:
-        """Count a request by the pattern of its address, and the time that it took, soon.
+    def count_requests(self, requests: Sequence[Told]) -> None:
+        """Count requests by the patterns of their addresses and the time that they took, and what they were answered.
 
-        Many together cost a fraction of what each would in the middle of a request.
+        Many together cost a fraction of what each would alone.
         """
-        self._requests.append((method, route, status, seconds))
-        if len(self._requests) >= MOST_WAITING:
-            self.flush()
-
-    def count_flowers(self, door: str, species: Mapping[str, int], manifest: Manifest, measurements: Floats) -> None:
-        """Count what a request at a door is answered, soon after it is.
-
-        Parameters
-        ----------
-        door : str
-            Where the request came to.
-        species : mapping
-            How many flowers are of each.
-        manifest : Manifest
-            That of the model that says so.
-        measurements : ndarray of shape (n, 4), float64
-            A row a flower.
-        """
-        self._flowers.append((door, species, manifest, sample(measurements)))
+        for told in requests:
+            method = told.method if told.method in METHODS else "other"
+            self._durations(method, told.route or "none", told.status).observe(told.seconds)
+        self._count_flowers([(told.rule, told.flowers) for told in requests if told.rule and told.flowers])
 
     def count_warnings(self, codes: Mapping[str, int]) -> None:
         """Count the doubts that predictions came with."""
@@ -127,7 +102,6 @@ class Metrics:
 
         ``manifest`` is that of the model that answers, where there is one.
         """
-        self.flush()
         told = CollectorRegistry()
         told.register(self._counted())
         if manifest is not None:
@@ -135,36 +109,20 @@ class Metrics:
         encode, media_type = choose_encoder(accept)
         return encode(told), media_type
 
-    def flush(self) -> None:
-        """Count what waits to be counted."""
-        with self._counting:
-            self._counted_at = time.monotonic()
-            for method, route, status, seconds in _taken(self._requests):
-                self._durations(method if method in METHODS else "other", route or "none", status).observe(seconds)
-            self._count_flowers()
+    def remember(self, now: float) -> None:
+        """Remember what was counted, now and then: the past that the drift is measured from."""
+        if now >= self._due:
+            self._window.remember(now, self._totals())
+            self._due = now + self._drift_window / SNAPSHOTS
 
-    def keep_up(self) -> None:
-        """Count what waits to be counted, and remember what was, from now until the process ends."""
-        Thread(target=self._keep_up, name="metrics", daemon=True).start()
-
-    def _keep_up(self) -> None:
-        due = time.monotonic()
-        while True:
-            # While there are many requests, they count themselves; another thread at it would only be in their way.
-            if (now := time.monotonic()) >= self._counted_at + SOON:
-                self.flush()
-            if now >= due:
-                self._window.remember(now, self._totals())
-                due = now + self._drift_window / SNAPSHOTS
-            time.sleep(SOON)
-
-    def _count_flowers(self) -> None:
+    def _count_flowers(self, answered: Iterable[tuple[Rule, Flowers]]) -> None:
         rows: Counter[tuple[str, str]] = Counter()
         by_model: dict[int, tuple[Manifest, list[Floats]]] = {}
-        for door, species, manifest, measurements in _taken(self._flowers):
-            for name, count in species.items():
+        for rule, flowers in answered:
+            door = rule.endpoint.partition(".")[0]
+            for name, count in flowers.species.items():
                 rows[name, door] += count
-            by_model.setdefault(id(manifest), (manifest, []))[1].append(measurements)
+            by_model.setdefault(id(flowers.manifest), (flowers.manifest, []))[1].append(flowers.sample)
         for labels, count in rows.items():
             if count:
                 self._rows(*labels).inc(count)
@@ -206,11 +164,6 @@ class Metrics:
             if sum(seen) >= ENOUGH:
                 drift.add_metric([feature.name], stability(feature.histogram.counts, seen))
         yield drift
-
-
-def _taken(waiting: deque[T]) -> list[T]:
-    """Take what waits at the moment, and not what comes meanwhile."""
-    return [waiting.popleft() for _ in range(len(waiting))]
 
 
 class _Gauges:

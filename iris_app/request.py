@@ -1,16 +1,22 @@
 """The request as every door sees it: it has an id, and a body that never ends in the middle."""
 
 import re
+from collections.abc import Mapping
 from random import getrandbits
-from time import perf_counter
-from typing import IO, Any, cast
+from time import perf_counter, time
+from typing import IO, Any, NamedTuple, cast
 
 import flask
+import msgspec
+import numpy as np
 from flask import current_app
+from numpy.typing import NDArray
+from werkzeug.routing import Rule
 from werkzeug.sansio.utils import get_content_length
 from werkzeug.utils import cached_property
 
 from iris_app.body import inflate, open_body, read_whole
+from iris_app.manifest import Manifest
 
 WELL_FORMED_ID = re.compile(r"[\w.-]{1,64}", re.ASCII)
 
@@ -18,11 +24,40 @@ WELL_FORMED_ID = re.compile(r"[\w.-]{1,64}", re.ASCII)
 TRACE = re.compile("00-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}")
 
 
-class Request(flask.Request):
-    """A request, and what is noted of it: ``rows`` and ``model`` of its answer, and the name of its API ``key``."""
+class Flowers(NamedTuple):
+    """What a request was answered: how many ``rows``, by which model, how many of each species, and some of them."""
 
-    rows: int | None = None
-    model: str | None = None
+    rows: int
+    manifest: Manifest
+    species: Mapping[str, int]
+    sample: NDArray[np.float64]
+
+
+class Told(msgspec.Struct, gc=False):
+    """What is known of a request that was answered, for those who count it and write its line a moment later."""
+
+    at: float
+    seconds: float
+    status: int
+    request_id: str
+    traceparent: str | None
+    client: str | None
+    method: str
+    path: str
+    rule: Rule | None
+    flowers: Flowers | None
+    key: str | None
+
+    @property
+    def route(self) -> str | None:
+        """The pattern of addresses that its own matched."""
+        return self.rule.rule if self.rule else None
+
+
+class Request(flask.Request):
+    """A request, and what is noted of it: the ``flowers`` of its answer, and the name of its API ``key``."""
+
+    flowers: Flowers | None = None
     key: str | None = None
 
     def __init__(self, environ: dict[str, Any], populate_request: bool = True, shallow: bool = False) -> None:
@@ -41,10 +76,21 @@ class Request(flask.Request):
         given = self.environ.get("HTTP_TRACEPARENT")
         return given if given and TRACE.fullmatch(given) else None
 
-    @property
-    def route(self) -> str | None:
-        """The pattern of addresses that this one matched."""
-        return self.url_rule.rule if self.url_rule else None
+    def told(self, status: int) -> Told:
+        """Return what is known of the request, now that it is answered with a status."""
+        return Told(
+            time(),
+            perf_counter() - self.began,
+            status,
+            self.id,
+            self.traceparent,
+            self.remote_addr,
+            self.method,
+            self.path,
+            self.url_rule,
+            self.flowers,
+            self.key,
+        )
 
     @property
     def content_length(self) -> int | None:

@@ -1,31 +1,38 @@
 """What is told of every request: its id to the client, a line to the log, and counts to the metrics."""
 
 import logging
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import Iterable, Mapping, Sequence
-from functools import partial
 from operator import attrgetter
-from time import perf_counter
+from threading import Lock, Thread
+from time import monotonic, sleep
 from typing import TYPE_CHECKING
 
 import numpy as np
 from flask import Flask, current_app
 from numpy.typing import NDArray
 
+from iris_app.drift import sample
 from iris_app.exceptions import InvalidValue
 from iris_app.iris import FEATURES, FEATURES_BY_NAME, SPECIES_NAMES, Feature, Prediction, feature_spelt
 from iris_app.linear import highest
-from iris_app.logs import about, sole_handler
+from iris_app.logs import LineHandler, sole_handler
 from iris_app.marks import is_marked
 from iris_app.metrics import Metrics
-from iris_app.request import Request, current_request
+from iris_app.request import Flowers, Told, current_request
 from iris_app.response import Response
 
 if TYPE_CHECKING:
     from iris_app.model import Model
 
-EXTENSION = "metrics"
-HANDLER = "request_lines"
+EXTENSION = "telling"
+
+# How many requests may wait to be told of, and for how many seconds: so few that none is held up by the others.
+MOST_WAITING = 64
+SOON = 0.25
+
+# Seconds: who comes so long after the last that was told of is told of at once.
+PAUSE = 0.01
 
 logger = logging.getLogger(__name__)
 
@@ -34,38 +41,95 @@ FEATURES_BY_PLACE = {str(place): feature for place, feature in enumerate(FEATURE
 Floats = NDArray[np.float64]
 
 
+class Telling:
+    """Count requests and write their lines: each at once, and many together, which costs far less, from ``keep_up`` on.
+
+    Parameters
+    ----------
+    app : Flask
+        Whose requests they are.
+    """
+
+    def __init__(self, app: Flask) -> None:
+        self.metrics = Metrics(app.config["DRIFT_WINDOW_SECONDS"])
+        self._app = app
+        self._handler: LineHandler | None = None
+        self._pause = 0.0
+        self._waiting: deque[Told] = deque()
+        self._telling = Lock()
+        self._told_at = 0.0
+
+    def tell(self, response: Response) -> Response:
+        """Tell of the current request, soon; it was answered with this response."""
+        self._waiting.append(current_request().told(response.status_code))
+        if len(self._waiting) >= MOST_WAITING or monotonic() >= self._told_at + self._pause:
+            self.flush()
+        return response
+
+    def flush(self) -> None:
+        """Tell of the requests that wait for it."""
+        with self._telling:
+            self._told_at = monotonic()
+            requests = [self._waiting.popleft() for _ in range(len(self._waiting))]
+            self.metrics.count_requests(requests)
+            self._log([told for told in requests if not is_marked(self._app, told.rule, "is_probe")])
+
+    def keep_up(self) -> None:
+        """Gather requests and tell of them, and remember what was counted, from now until the process ends.
+
+        Call it when logging is set up for good, and ``flush`` at the end.
+        """
+        self._handler = sole_handler(logger)
+        self._pause = PAUSE
+        Thread(target=self._keep_up, name="telling", daemon=True).start()
+
+    def _keep_up(self) -> None:
+        while True:
+            # Where requests are many, they tell of each other; another thread at it would only be in their way.
+            if self._waiting and monotonic() >= self._told_at + SOON:
+                self.flush()
+            self.metrics.remember(monotonic())
+            sleep(SOON)
+
+    def _log(self, requests: Iterable[Told]) -> None:
+        facts = ((told.at, f"{told.method} {told.path} {told.status}", _fields(told)) for told in requests)
+        if self._handler:
+            self._handler.say(logger.name, facts)
+        else:
+            for _, message, fields in facts:
+                logger.info("%s", message, extra={"fields": fields})
+
+
 def init_app(app: Flask) -> None:
     """Tell of every request of the app."""
-    app.extensions[EXTENSION] = metrics = Metrics(app.config["DRIFT_WINDOW_SECONDS"])
-    app.extensions[HANDLER] = None
-    app.after_request(partial(_tell, app, metrics))
+    app.extensions[EXTENSION] = telling = Telling(app)
+    app.after_request(telling.tell)
 
 
-def find_handler(app: Flask) -> None:
-    """Find what writes the lines about the requests of an app, now that logging is set up for good."""
-    app.extensions[HANDLER] = sole_handler(logger)
+def get_telling(app: Flask | None = None) -> Telling:
+    """Return what tells of the requests of an app, or of the current one."""
+    telling: Telling = (app or current_app).extensions[EXTENSION]
+    return telling
 
 
 def get_metrics(app: Flask | None = None) -> Metrics:
     """Return the metrics of an app, or of the current one."""
-    metrics: Metrics = (app or current_app).extensions[EXTENSION]
-    return metrics
+    return get_telling(app).metrics
 
 
 def note_predictions(model: "Model", measurements: Floats, predictions: Sequence[Prediction]) -> None:
     """Note what the current request was answered: measurements of shape (n, 4), and a prediction for each."""
-    metrics = get_metrics()
     species = {predictions[0].species: 1} if len(predictions) == 1 else Counter(map(attrgetter("species"), predictions))
-    _note(metrics, model, measurements, species)
+    _note(model, measurements, species)
     if codes := [caution.code for one in predictions if one.warnings for caution in one.warnings]:
-        metrics.count_warnings(Counter(codes))
+        get_metrics().count_warnings(Counter(codes))
 
 
 def note_probabilities(model: "Model", measurements: Floats, probabilities: Floats) -> None:
     """Note what the current request was answered: measurements of shape (n, 4), and each species' probability."""
     places = highest(probabilities.T)
     counts = {name: int(np.count_nonzero(places == place)) for place, name in enumerate(SPECIES_NAMES)}
-    _note(get_metrics(), model, measurements, counts)
+    _note(model, measurements, counts)
 
 
 def note_errors(errors: Iterable[InvalidValue]) -> None:
@@ -85,38 +149,23 @@ def _feature(error: InvalidValue) -> Feature | None:
     return FEATURES_BY_PLACE.get(place) or FEATURES_BY_NAME.get(place) or feature_spelt(place)
 
 
-def _note(metrics: Metrics, model: "Model", measurements: Floats, species: Mapping[str, int]) -> None:
-    request = current_request()
-    request.model, request.rows = model.version, len(measurements)
-    door = (request.endpoint or "").partition(".")[0]
-    metrics.count_flowers(door, species, model.manifest, measurements)
+def _note(model: "Model", measurements: Floats, species: Mapping[str, int]) -> None:
+    current_request().flowers = Flowers(len(measurements), model.manifest, species, sample(measurements))
 
 
-def _tell(app: Flask, metrics: Metrics, response: Response) -> Response:
-    request = current_request()
-    seconds = perf_counter() - request.began
-    metrics.count_request(request.method, request.route, response.status_code, seconds)
-    if not is_marked(app, request, "is_probe"):
-        message = f"{request.method} {request.path} {response.status_code}"
-        fields = _fields(request, response.status_code, seconds)
-        if handler := app.extensions[HANDLER]:
-            handler.say(logger.name, message, fields)
-        else:
-            logger.info("%s", message, extra={"fields": fields})
-    return response
-
-
-def _fields(request: Request, status: int, seconds: float) -> dict[str, object]:
+def _fields(told: Told) -> dict[str, object]:
     """Return what the log says of a request beside its sentence; never what was measured."""
-    fields = about(request)
-    fields["client"] = request.remote_addr
-    fields["method"] = request.method
-    if request.url_rule:
-        fields["route"] = request.route
-    fields["status"] = status
-    fields["seconds"] = round(seconds, 6)
-    if request.model:
-        fields["rows"], fields["model"] = request.rows, request.model
-    if request.key:
-        fields["key"] = request.key
+    fields: dict[str, object] = {"request_id": told.request_id}
+    if told.traceparent:
+        fields["traceparent"] = told.traceparent
+    fields["client"] = told.client
+    fields["method"] = told.method
+    if told.rule:
+        fields["route"] = told.route
+    fields["status"] = told.status
+    fields["seconds"] = round(told.seconds, 6)
+    if told.flowers:
+        fields["rows"], fields["model"] = told.flowers.rows, told.flowers.manifest.version
+    if told.key:
+        fields["key"] = told.key
     return fields

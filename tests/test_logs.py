@@ -4,7 +4,9 @@ import io
 import json
 import logging
 import sys
+import time
 from collections.abc import Callable, Iterator
+from select import PIPE_BUF
 from typing import Any
 
 import pytest
@@ -75,11 +77,36 @@ def test_what_is_said_of_a_request_is_written_as_a_record_would_be(written: tupl
     logger.handlers = logger.handlers[:1]  # pytest listens too
     handler = sole_handler(logger)
     assert handler is not None
-    handler.say(logger.name, "GET / 200", {"rows": 3})
+    handler.say(logger.name, [(time.time(), "GET / 200", {"rows": 3})])
     logger.info("%s", "GET / 200", extra={"fields": {"rows": 3}})
     said, recorded = (json.loads(text) for text in stream.getvalue().splitlines())
     assert set(said) == set(recorded)
     assert said | {"time": ""} == recorded | {"time": ""}
+
+
+def test_what_is_said_of_many_requests_is_a_line_for_each(written: tuple[logging.Logger, io.StringIO]) -> None:
+    logger, stream = written
+    handler = logger.handlers[0]
+    assert isinstance(handler, LineHandler)
+    handler.say(logger.name, [(second, f"GET /{second} 200", {}) for second in range(3)])
+    said = [json.loads(text) for text in stream.getvalue().splitlines()]
+    assert [(line["time"], line["message"]) for line in said] == [
+        (f"1970-01-01T00:00:0{second}Z", f"GET /{second} 200") for second in range(3)
+    ]
+
+
+def test_lines_of_requests_are_written_in_pieces_that_a_pipe_takes_whole(
+    written: tuple[logging.Logger, io.StringIO], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    logger, stream = written
+    handler = logger.handlers[0]
+    assert isinstance(handler, LineHandler)
+    pieces: list[str] = []
+    monkeypatch.setattr(stream, "write", pieces.append)
+    handler.say(logger.name, [(0, "é" * 100, {})] * 64)
+    assert all(piece.endswith("\n") and len(piece.encode()) <= PIPE_BUF for piece in pieces)
+    assert "".join(pieces).count("\n") == 64
+    assert len(pieces) < 10
 
 
 def test_a_line_that_cannot_be_written_is_no_fault_of_the_request(
@@ -92,7 +119,7 @@ def test_a_line_that_cannot_be_written_is_no_fault_of_the_request(
     logger.info("so")
     assert "--- Logging error ---" in capsys.readouterr().err
     assert handler is not None
-    handler.say("iris_app", "so", {})
+    handler.say("iris_app", [(0, "so", {})])
     assert "--- Logging error ---" in capsys.readouterr().err
 
 

@@ -1,7 +1,5 @@
 """What Prometheus reads, by its own parser."""
 
-import math
-import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -15,7 +13,7 @@ from iris_app.drift import ENOUGH
 from iris_app.iris import FEATURES
 from iris_app.metrics import DIRECTORY, ROOM, Metrics, make_room, share
 from iris_app.model_service import get_service
-from iris_app.telemetry import get_metrics
+from iris_app.telemetry import get_metrics, get_telling
 from tests.support import FLOWER, FORM, eventually
 
 TOKEN = "a token of the tests, long enough"  # noqa: S105
@@ -143,14 +141,14 @@ def test_the_flowers_of_the_training_have_not_drifted_and_one_flower_again_and_a
 
 def test_what_waits_is_counted_before_long(app: Flask) -> None:
     metrics = get_metrics(app)
+    get_telling(app).keep_up()
     app.test_client().post("/api/classify", json=[FLOWER] * 3)
-    metrics.keep_up()
     assert eventually(lambda: sum(metrics._totals().values())) == 3 * len(FEATURES)
 
 
 def test_what_was_before_the_window_is_no_drift(make_app: Callable[..., Flask]) -> None:
     app = make_app(DRIFT_WINDOW_SECONDS=1)
-    get_metrics(app).keep_up()
+    get_telling(app).keep_up()
     client = app.test_client()
     client.post("/api/classify", json=[FLOWER] * 3)
     assert eventually(lambda: read(client.get("/metrics").text, "iris_drift_flowers") == 0)
@@ -225,26 +223,3 @@ def test_the_metrics_are_those_of_their_app(make_app: Callable[..., Flask]) -> N
     one.test_client().get("/home")
     assert get_metrics(one) is not get_metrics(other)
     assert read(other.test_client().get("/metrics").text, "iris_http_request_duration_seconds_count") == 0
-
-
-def test_what_waits_is_counted_by_requests_while_there_are_many(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("iris_app.metrics.MOST_WAITING", 3)
-    metrics = Metrics(drift_window=60)
-    for _ in range(4):
-        metrics.count_request("GET", "/home", 200, 0.1)
-    assert len(metrics._requests) == 1
-
-
-def test_what_was_counted_a_moment_ago_is_not_counted_by_a_thread_too(
-    app: Flask, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("iris_app.metrics.SOON", 0.01)
-    metrics = get_metrics(app)
-    metrics._counted_at = math.inf
-    metrics.keep_up()
-    app.test_client().get("/home")
-    assert eventually(lambda: metrics._window._snapshots)
-    time.sleep(0.1)
-    assert len(metrics._requests) == 1
-    metrics._counted_at = 0.0
-    assert eventually(lambda: not metrics._requests)

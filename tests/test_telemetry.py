@@ -1,14 +1,20 @@
 """What is told of every request."""
 
+import io
+import json
 import logging
-from collections.abc import Callable
+import math
+from collections.abc import Callable, Iterator
+from hashlib import sha256
 from typing import Any
 
 import pytest
 from flask import Flask
 from flask.testing import FlaskClient
 
-from tests.support import FLOWER, FORM
+from iris_app.logs import JsonFormatter, LineHandler
+from iris_app.telemetry import MOST_WAITING, Telling, get_telling, logger
+from tests.support import FLOWER, FORM, eventually
 
 TRACE = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
 
@@ -75,3 +81,63 @@ def test_a_well_formed_trace_is_taken_up(app: Flask) -> None:
 def test_an_ill_formed_trace_is_passed_over(app: Flask, trace: str) -> None:
     with app.test_request_context(headers={"traceparent": trace}) as context:
         assert context.request.traceparent is None  # type: ignore[attr-defined]
+
+
+@pytest.fixture
+def lines(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[], list[dict[str, Any]]]]:
+    """What is written of requests where our handler alone writes."""
+    stream = io.StringIO()
+    handler = LineHandler(stream)
+    handler.setFormatter(JsonFormatter())
+    monkeypatch.setattr(logger, "propagate", False)
+    monkeypatch.setattr(logger, "handlers", [handler])
+    logger.setLevel(logging.INFO)
+    yield lambda: [json.loads(line) for line in stream.getvalue().splitlines()]
+    logger.setLevel(logging.NOTSET)
+
+
+@pytest.fixture
+def gathering(app: Flask, monkeypatch: pytest.MonkeyPatch) -> Telling:
+    """What tells of requests, all of which follow each other soon."""
+    monkeypatch.setattr("iris_app.telemetry.PAUSE", math.inf)
+    telling = get_telling(app)
+    telling.keep_up()
+    return telling
+
+
+def test_requests_that_follow_each_other_soon_are_told_of_together(
+    lines: Callable[[], list[dict[str, Any]]], app: Flask, gathering: Telling
+) -> None:
+    gathering._told_at = math.inf  # for the thread, which else takes some of them
+    client = app.test_client()
+    for number in range(MOST_WAITING - 1):
+        client.get(f"/nowhere/{number}")
+    assert lines() == []
+    client.post("/api/classify", json=FLOWER)
+    assert [line["message"] for line in lines()[-2:]] == ["GET /nowhere/62 404", "POST /api/classify 200"]
+    assert len(lines()) == MOST_WAITING
+    client.get("/home")
+    gathering.flush()
+    assert lines()[-1]["message"] == "GET /home 200"
+
+
+def test_a_request_is_told_of_before_long_though_no_other_follows(
+    lines: Callable[[], list[dict[str, Any]]], app: Flask, gathering: Telling
+) -> None:
+    app.test_client().get("/home")
+    assert eventually(lines)[0]["route"] == "/home"
+    assert not gathering._waiting
+
+
+def test_a_request_after_a_pause_is_told_of_at_once(lines: Callable[[], list[dict[str, Any]]], app: Flask) -> None:
+    get_telling(app).keep_up()
+    app.test_client().get("/home")
+    assert len(lines()) == 1
+
+
+def test_a_key_and_a_trace_stand_in_the_line(
+    make_app: Callable[..., Flask], said: Callable[[], list[dict[str, Any]]]
+) -> None:
+    app = make_app(API_KEYS={"lab": sha256(b"key").hexdigest()})
+    app.test_client().get("/api/model", headers={"Authorization": "Bearer key", "traceparent": TRACE})
+    assert (said()[0]["key"], said()[0]["traceparent"]) == ("lab", TRACE)

@@ -13,7 +13,7 @@ from iris_app.marks import probe
 from iris_app.model_service import get_service
 from iris_app.request import request
 from iris_app.response import Response
-from iris_app.telemetry import get_metrics
+from iris_app.telemetry import get_metrics, get_telling
 
 bp = Blueprint("operations", __name__)
 
@@ -51,6 +51,7 @@ def tell_metrics() -> Response:
     model, metrics = get_service().loaded, get_metrics()
     if metrics.incomplete:
         raise ServiceUnavailable("The counts of all workers cannot be told; the log says why.")
+    get_telling().flush()
     text, media_type = metrics.expose(request.headers.get("Accept", ""), model.manifest if model else None)
     return Response(text, content_type=media_type, headers={"Cache-Control": "no-store"})
 
