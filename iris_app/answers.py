@@ -22,8 +22,13 @@ class Answer(Response):
     def __init__(
         self, body: bytes, status: int = 200, *, mimetype: str = JSON, headers: Iterable[tuple[str, str]] = ()
     ) -> None:
-        content = ("Content-Type", get_content_type(mimetype, "utf-8")), ("Content-Length", str(len(body)))
-        super().__init__([body], status, Headers([*content, *headers]))
+        made = Headers()
+        made.add("Content-Type", get_content_type(mimetype, "utf-8"))
+        made.add("Content-Length", str(len(body)))
+        for name, value in headers:
+            made.add(name, value)
+        # Its one piece goes as it is: there is nothing in it to encode, and nothing to close behind it.
+        super().__init__([body], status, made, direct_passthrough=True)
 
     def get_wsgi_headers(self, environ: dict[str, Any]) -> Headers:  # noqa: ARG002 -- Werkzeug's own
         """Return the headers."""
