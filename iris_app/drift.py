@@ -23,8 +23,9 @@ ENOUGH = 100
 
 def sample(measurements: Floats) -> Floats:
     """Return what is counted of the flowers of one request: an array of shape (n, 4)."""
-    step = math.ceil(len(measurements) / COUNTED)
-    return measurements[::step].copy() if step > 1 else measurements
+    if len(measurements) <= COUNTED:
+        return measurements
+    return measurements[:: math.ceil(len(measurements) / COUNTED)].copy()
 
 
 def tally(manifest: Manifest, measurements: Floats) -> Iterator[tuple[tuple[str, str], int]]:

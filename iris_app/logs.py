@@ -43,8 +43,8 @@ class LineHandler(logging.StreamHandler[TextIO]):
         ]
         try:
             with cast("RLock", self.lock):
-                for piece in _pieces([f"{_encoded(line)}\n" for line in lines]):
-                    self._write(piece)
+                for piece in _pieces(map(_encoded, lines)):
+                    self._write(piece.decode())
         except Exception:
             self.handleError(logging.LogRecord(logger, logging.INFO, "", 0, str(lines[0]["message"]), None, None))
 
@@ -70,7 +70,7 @@ class JsonFormatter(logging.Formatter):
             line |= about(current_request())
         if record.exc_info:
             line["exception"] = self.formatException(record.exc_info)
-        return _encoded(line)
+        return _encoded(line).decode()
 
 
 def sole_handler(logger: logging.Logger) -> LineHandler | None:
@@ -87,22 +87,20 @@ def sole_handler(logger: logging.Logger) -> LineHandler | None:
     return handlers[0] if is_ours and not filters and isinstance(handlers[0], LineHandler) else None
 
 
-def _pieces(lines: Iterable[str]) -> Iterator[str]:
+def _pieces(lines: Iterable[bytes]) -> Iterator[bytes]:
     """Join lines to pieces that a pipe takes whole, or those of other workers might come in between."""
-    piece, room = "", PIPE_BUF
+    piece = b""
     for line in lines:
-        size = len(line.encode())
-        if piece and size > room:
+        if piece and len(piece) + len(line) >= PIPE_BUF:
             yield piece
-            piece, room = "", PIPE_BUF
-        piece += line
-        room -= size
+            piece = b""
+        piece += line + b"\n"
     if piece:
         yield piece
 
 
-def _encoded(line: dict[str, Any]) -> str:
+def _encoded(line: dict[str, Any]) -> bytes:
     try:
-        return encode(line).decode()
+        return encode(line)
     except UnicodeEncodeError:  # half of a surrogate pair, which UTF-8 cannot write
-        return json.dumps(line, default=str, ensure_ascii=False).encode(errors="replace").decode()
+        return json.dumps(line, default=str, ensure_ascii=False).encode(errors="replace")

@@ -4,7 +4,7 @@ import re
 from collections.abc import Mapping
 from random import getrandbits
 from time import perf_counter, time
-from typing import IO, Any, NamedTuple, cast
+from typing import IO, Any, cast
 
 import flask
 import msgspec
@@ -24,7 +24,7 @@ WELL_FORMED_ID = re.compile(r"[\w.-]{1,64}", re.ASCII)
 TRACE = re.compile("00-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}")
 
 
-class Flowers(NamedTuple):
+class Flowers(msgspec.Struct, gc=False):
     """What a request was answered: how many ``rows``, by which model, how many of each species, and some of them."""
 
     rows: int

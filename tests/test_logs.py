@@ -95,6 +95,14 @@ def test_what_is_said_of_many_requests_is_a_line_for_each(written: tuple[logging
     ]
 
 
+def test_where_nothing_is_said_nothing_is_written(written: tuple[logging.Logger, io.StringIO]) -> None:
+    logger, stream = written
+    handler = logger.handlers[0]
+    assert isinstance(handler, LineHandler)
+    handler.say(logger.name, [])
+    assert stream.getvalue() == ""
+
+
 def test_lines_of_requests_are_written_in_pieces_that_a_pipe_takes_whole(
     written: tuple[logging.Logger, io.StringIO], monkeypatch: pytest.MonkeyPatch
 ) -> None:
