@@ -9,6 +9,7 @@ from werkzeug.middleware.proxy_fix import ProxyFix
 from iris_app import (
     access,
     api,
+    bulk,
     compression,
     configuration,
     errors,
@@ -49,6 +50,7 @@ def create_app(overrides: Mapping[str, object] | None = None) -> Flask:
     app.register_blueprint(inference_protocol.bp)
     invocations.init_app(app)
     app.register_blueprint(operations.bp)
+    app.register_blueprint(bulk.bp)
     errors.init_app(app)
     headers.init_app(app)
     if proxies := app.config["PROXY_COUNT"]:

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from functools import partial
 from itertools import chain, islice
 from operator import itemgetter
-from typing import cast
+from typing import NamedTuple, cast
 
 import msgspec
 import numpy as np
@@ -34,14 +34,27 @@ Floats = NDArray[np.float64]
 
 DELIMITERS = ",;\t"
 
+EMPTY = "It is empty; a table begins with the names of its columns."
+
 # What Excel may write above the header, for itself.
 SEPARATOR_LINE = re.compile(r"\Asep=[,;\t](?=[\r\n])")
+
+PROBABILITIES = [f"probability_{name}" for name in SPECIES_NAMES]
 
 # What a spreadsheet computes, at the start of a cell or behind what may separate cells elsewhere.
 FORMULA = re.compile(r"(?:^|[,;\t\r\n])\s*[=+@\-\uff1d\uff0b\uff20\uff0d]")
 
 # More columns than any table of flowers has, and few enough to repeat for every row.
 MAX_COLUMNS = 1000
+
+
+class Heading(NamedTuple):
+    """How a table begins: its delimiter, its columns, which of them are the features', and where its rows begin."""
+
+    delimiter: str
+    columns: list[str]
+    places: list[int]
+    first_line: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,19 +89,19 @@ def read(body: bytes, max_rows: int, header: list[str] | None = None, *, skip_ba
     InvalidMeasurements
         Where a feature has no column or two, or where a cell of one is missing, no number or out of bounds.
     """
-    text = SEPARATOR_LINE.sub("", _decode(body))
-    delimiter = max(DELIMITERS, key=partial(_promise, text))
-    (header_line, names), *numbered = _named_rows(list(islice(_numbered_rows(text, delimiter), max_rows + 2)), header)
+    text = SEPARATOR_LINE.sub("", decode(body))
+    delimiter = _delimiter(text)
+    (header_line, names), *numbered = _named_rows(list(islice(numbered_rows(text, delimiter), max_rows + 2)), header)
     places = find_features(names, header_line)
     if len(numbered) > max_rows:
         raise TooManyRows(f"There are more rows than the {max_rows:,} that one request may hold.")
     measurements = _measurements(numbered, names, places, delimiter)
     skipped = None
     if measurements is None:
-        skipped = InvalidMeasurements(_wrong_in_rows(numbered, names, places, delimiter))
+        skipped = InvalidMeasurements(wrong_in_rows(numbered, names, places, delimiter))
         if not skip_bad_rows:
             raise skipped
-        numbered = [row for row in numbered if not any(_wrong_in_rows([row], names, places, delimiter))]
+        numbered = [row for row in numbered if not any(wrong_in_rows([row], names, places, delimiter))]
         measurements = _measurements(numbered, names, places, delimiter)
     rows = [row for _, row in numbered]
     return Table(
@@ -102,10 +115,22 @@ def read(body: bytes, max_rows: int, header: list[str] | None = None, *, skip_ba
     )
 
 
+def read_heading(text: str) -> Heading:
+    """Read how a table begins; see ``read``."""
+    delimiter = _delimiter(text)
+    rows = _named_rows(list(islice(numbered_rows(text, delimiter), 2)), None)
+    (line, columns), *rest = rows
+    return Heading(delimiter, columns, find_features(columns, line), rest[0][0] if rest else text.count("\n") + 2)
+
+
+def _delimiter(text: str) -> str:
+    return max(DELIMITERS, key=partial(_promise, text))
+
+
 def _named_rows(numbered: list[tuple[int, list[str]]], header: list[str] | None) -> list[tuple[int, list[str]]]:
     """Return the rows below the names of their columns, where the first row is none of these."""
     if not numbered:
-        raise MalformedDocument("It is empty; a table begins with the names of its columns.")
+        raise MalformedDocument(EMPTY)
     (line, first), *rows = numbered
     if first[1:] == [str(len(FEATURES)), *SPECIES_NAMES]:  # how scikit-learn's own file begins
         return [(line, [*FEATURES_BY_NAME, "target"]), *rows]
@@ -143,8 +168,7 @@ def write(table: Table, predictions: Sequence[Prediction]) -> str:
         lineterminator=table.newline,
         quoting=csv.QUOTE_ALL if returns or table.quote_all else csv.QUOTE_MINIMAL,
     )
-    names = ["species", *(f"probability_{name}" for name in SPECIES_NAMES), "warnings"]
-    writer.writerow(table.header + [_untaken(name, table.header) for name in names])
+    writer.writerow(table.header + answer_columns(table.header))
     answers = map(partial(_answer, decimal_comma=table.decimal_comma), predictions)
     writer.writerows(row + answer for row, answer in zip(table.rows, answers, strict=True))
     return written.getvalue()
@@ -154,8 +178,12 @@ def _answer(prediction: Prediction, *, decimal_comma: bool) -> list[object]:
     probabilities: Sequence[object] = msgspec.structs.astuple(prediction.probabilities)
     if decimal_comma:
         probabilities = [str(probability).replace(".", ",") for probability in probabilities]
-    warnings = (one.code if one.field is None else f"{one.code}:{one.field}" for one in prediction.warnings)
-    return [prediction.species, *probabilities, " ".join(warnings)]
+    return [prediction.species, *probabilities, " ".join(one.word for one in prediction.warnings)]
+
+
+def answer_columns(taken: Sequence[str]) -> list[str]:
+    """Name the columns that answers stand in, beside those that came."""
+    return [_untaken(name, taken) for name in ("species", *PROBABILITIES, "warnings")]
 
 
 def _untaken(name: str, taken: Sequence[str]) -> str:
@@ -165,7 +193,8 @@ def _untaken(name: str, taken: Sequence[str]) -> str:
     return name
 
 
-def _decode(body: bytes) -> str:
+def decode(body: bytes) -> str:
+    """Read what should be text, or raise ``MalformedDocument``."""
     try:
         text = body.decode("utf-8-sig")
     except UnicodeDecodeError as error:
@@ -179,21 +208,21 @@ def _decode(body: bytes) -> str:
 def _promise(text: str, delimiter: str) -> tuple[int, bool]:
     """Rate a delimiter: by the features that it finds in the first row, and by whether there are as many cells."""
     try:
-        _, row = next(_numbered_rows(text, delimiter), (1, []))
+        _, row = next(numbered_rows(text, delimiter), (1, []))
     except MalformedDocument:
         return 0, False
     return sum(map(bool, map(feature_spelt, row))), len(row) == len(FEATURES)
 
 
-def _numbered_rows(text: str, delimiter: str) -> Iterator[tuple[int, list[str]]]:
+def numbered_rows(text: str, delimiter: str, first_line: int = 1) -> Iterator[tuple[int, list[str]]]:
     """Yield each row that is not blank with the number of the line where it begins."""
     reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True)
-    line = 1
+    line = first_line
     try:
         for row in reader:
             if any(row):
                 yield line, row
-            line = reader.line_num + 1
+            line = reader.line_num + first_line
     except csv.Error as error:
         raise MalformedDocument(f"Line {line} is not CSV: {error}.") from error
 
@@ -238,7 +267,7 @@ def _number(text: str, delimiter: str) -> float:
     return read_number(text.replace(",", ".") if delimiter == ";" else text)
 
 
-def _wrong_in_rows(
+def wrong_in_rows(
     numbered: list[tuple[int, list[str]]], header: list[str], places: list[int], delimiter: str
 ) -> Iterator[Callable[[], InvalidValue]]:
     """Yield what tells each wrong cell."""
@@ -248,12 +277,12 @@ def _wrong_in_rows(
             yield partial(InvalidValue, detail, line=line)
             continue
         for feature, place in zip(FEATURES, places, strict=True):
-            if complaint := _complaint(feature, row[place], delimiter):
+            if wrong := complaint(feature, row[place], delimiter):
                 column = shortened(header[place])
-                yield partial(InvalidValue, f"Line {line}, column {column}: {complaint}", line=line, column=column)
+                yield partial(InvalidValue, f"Line {line}, column {column}: {wrong}", line=line, column=column)
 
 
-def _complaint(feature: Feature, text: str, delimiter: str) -> str | None:
+def complaint(feature: Feature, text: str, delimiter: str = ",") -> str | None:
     """Say what is wrong with a cell, or None where nothing is."""
     if not text.strip():
         return feature.missing

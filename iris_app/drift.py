@@ -39,12 +39,12 @@ def tally(manifest: Manifest, measurements: Floats) -> Iterator[tuple[tuple[str,
         How many of the flowers fall there; at least one does.
     """
     for feature, values in zip(manifest.features, np.ascontiguousarray(measurements.T), strict=True):
-        for interval, count in zip(intervals(feature.histogram), _counts(values, feature.histogram), strict=True):
+        for interval, count in zip(intervals(feature.histogram), interval_counts(values, feature.histogram), strict=True):
             if count:
                 yield (feature.name, interval), count
 
 
-def _counts(values: Floats, histogram: Histogram) -> list[int]:
+def interval_counts(values: Floats, histogram: Histogram) -> list[int]:
     """Count values by interval, each with its upper edge."""
     counts: list[int] = np.bincount(np.searchsorted(histogram.edges, values), minlength=len(histogram.counts)).tolist()
     return counts

@@ -4,6 +4,7 @@
     - ConfigurationError: a setting is missing, unknown or of the wrong type
     - ModelUnavailable: no model can be loaded and trusted
     - Overloaded: more requests came than can be answered soon
+    - OutputFailed: a file cannot be written
     - InputError: what was sent cannot be classified
         - MalformedDocument: it is not a document of the stated form
         - TooManyRows: it holds more rows than one request may
@@ -42,6 +43,10 @@ class ModelUnavailable(IrisError):
 
 class Overloaded(IrisError):
     """Refuse one request more than can be answered soon."""
+
+
+class OutputFailed(IrisError):
+    """Say which file cannot be written, and why."""
 
 
 class InputError(IrisError):

@@ -130,6 +130,9 @@ SPECIES = (
 # The pictures of a flower among the others: a title, and the features across and up, by their places.
 PANELS = (("Sepals", 0, 1), ("Petals", 2, 3))
 
+# What a column may be called that names each flower's species.
+SPECIES_COLUMNS = {"species", "class", "variety", "target", "label"}
+
 FEATURES_BY_NAME = {feature.name: feature for feature in FEATURES}
 SPECIES_NAMES = [species.name for species in SPECIES]
 
@@ -140,6 +143,11 @@ def feature_spelt(spelling: str) -> Feature | None:
         return None
     letters = _letters(spelling)
     return next((one for one in FEATURES if letters.removesuffix(one.unit) in _SPELLINGS[one.name]), None)
+
+
+def is_species_column(name: str) -> bool:
+    """Say whether a column's name says that it names each flower's species."""
+    return name.strip().lower() in SPECIES_COLUMNS
 
 
 def species_spelt(text: str) -> Species | None:
@@ -249,6 +257,11 @@ class Caution(msgspec.Struct, frozen=True, omit_defaults=True):
     code: str
     detail: str
     field: str | None = None
+
+    @property
+    def word(self) -> str:
+        """Say it in a word, for a cell: the code, and the field behind a colon."""
+        return self.code if self.field is None else f"{self.code}:{self.field}"
 
 
 class Explanation(msgspec.Struct, frozen=True):

@@ -164,7 +164,7 @@ def _explain(body: bytes, max_rows: int, wrong_in: Callable[[object, str], Telle
     """Raise what is wrong with a body that could not be read as measurements."""
     with contextlib.suppress(msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         _limit(_any_rows.decode(body), max_rows)  # before they are parsed for all that is wrong, which takes long
-    document = _parse(body, "The body")
+    document = parse(body, "The body")
     if not isinstance(document, list):
         raise InvalidMeasurements(wrong_in(document, ""))
     raise InvalidMeasurements(_wrong_in_rows(document, wrong_in))
@@ -178,11 +178,11 @@ def _explain_lines(body: bytes, max_rows: int) -> NoReturn:
     """Raise what is wrong with a body whose lines could not be read as measurements."""
     lines = [(number, line) for number, line in enumerate(body.split(b"\n"), start=1) if line.strip()]
     _limit(lines, max_rows)
-    rows = [(number, _parse(line, f"Line {number}")) for number, line in lines]
+    rows = [(number, parse(line, f"Line {number}")) for number, line in lines]
     raise InvalidMeasurements(chain.from_iterable(_wrong_in_object(row, "", number) for number, row in rows))
 
 
-def _parse(text: bytes, what: str) -> object:
+def parse(text: bytes, what: str) -> object:
     """Parse JSON without types; integers become floats, since there is no length that they may not have."""
     try:
         return json.loads(text.decode(), object_pairs_hook=_object, parse_int=float, parse_constant=_refuse_constant)
@@ -194,14 +194,14 @@ def _parse(text: bytes, what: str) -> object:
         raise MalformedDocument(f"{what} is not JSON: {error}.") from error
 
 
-class _Object(dict[str, object]):
+class Object(dict[str, object]):
     """A JSON object that remembers which of its names were given more than once."""
 
     twice: list[str]
 
 
-def _object(pairs: list[tuple[str, object]]) -> _Object:
-    made = _Object(pairs)
+def _object(pairs: list[tuple[str, object]]) -> Object:
+    made = Object(pairs)
     made.twice = [name for name, count in Counter(name for name, _ in pairs).items() if count > 1]
     return made
 
@@ -212,7 +212,7 @@ def _refuse_constant(name: str) -> NoReturn:
 
 def _wrong_in_object(row: object, pointer: str, line: int | None = None) -> Tellers:
     """Yield what tells each wrong value of a row."""
-    if not isinstance(row, _Object):
+    if not isinstance(row, Object):
         detail = f"A measurement is an object with the fields {', '.join(FEATURES_BY_NAME)}."
         yield partial(InvalidValue, detail, pointer, line)
         return

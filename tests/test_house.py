@@ -13,7 +13,14 @@ from tests.support import CHECKOUT
 
 PACKAGE = CHECKOUT / "iris_app"
 SOURCES = sorted(path for path in PACKAGE.rglob("*") if path.suffix in {".py", ".html", ".svg", ".css", ".js"})
-DOORS = {"iris_app.api", "iris_app.inference_protocol", "iris_app.invocations", "iris_app.operations", "iris_app.ui"}
+DOORS = {
+    "iris_app.api",
+    "iris_app.bulk",
+    "iris_app.inference_protocol",
+    "iris_app.invocations",
+    "iris_app.operations",
+    "iris_app.ui",
+}
 
 # Who may import whom: a module imports only from the storeys below its own.
 STOREYS = [
@@ -76,7 +83,7 @@ def test_imports_run_one_way(path: Path) -> None:
     assert {name for name in above if storey(name) >= storey(own)} == set()
 
 
-def test_the_only_import_inside_a_function_keeps_scikit_learn_out_of_start_up() -> None:
+def test_the_only_imports_inside_a_function_keep_scikit_learn_and_polars_out_of_start_up() -> None:
     inside = [
         (relative(path), ast.unparse(node))
         for path in SOURCES
@@ -86,7 +93,10 @@ def test_the_only_import_inside_a_function_keeps_scikit_learn_out_of_start_up() 
         for node in ast.walk(function)
         if isinstance(node, ast.Import | ast.ImportFrom)
     ]
-    assert inside == [("iris_app/model_service.py", "from iris_app.model import load")]
+    assert inside == [
+        ("iris_app/bulk/command.py", "from iris_app.bulk.work import classify as work"),
+        ("iris_app/model_service.py", "from iris_app.model import load"),
+    ]
 
 
 @pytest.mark.parametrize("name", sorted(get_type_hints(config)))
@@ -102,7 +112,9 @@ def test_a_lock_names_hashes_and_no_addresses() -> None:
 
 
 def test_what_serves_is_locked_without_what_trains_or_tests() -> None:
-    locks = {lock: (CHECKOUT / f"requirements{lock}.txt").read_text() for lock in ("", "-train", "-test")}
+    names = ("", "-train", "-bulk", "-cluster", "-test")
+    locks = {lock: (CHECKOUT / f"requirements{lock}.txt").read_text() for lock in names}
     locked = {lock: set(re.findall(r"^[\w.-]+==\S+", text, re.MULTILINE)) for lock, text in locks.items()}
-    assert locked[""] < locked["-train"] < locked["-test"]
-    assert not any(name.startswith(("matplotlib=", "pandas=", "seaborn=", "setuptools=")) for name in locked[""])
+    assert locked[""] < locked["-train"] < locked["-bulk"] < locked["-cluster"] < locked["-test"]
+    heavy = ("matplotlib=", "pandas=", "polars=", "seaborn=", "setuptools=")
+    assert not any(name.startswith(heavy) for name in locked[""])

@@ -1,14 +1,17 @@
 """The README's examples, run as they stand against the real server."""
 
+import os
 import re
 import shlex
 import subprocess
 import sys
+from pathlib import Path
 
 import httpx
 import pytest
 
-from tests.support import CHECKOUT, Server
+from iris_app.iris import FEATURES_BY_NAME, SPECIES
+from tests.support import CHECKOUT, SECRET_KEY, Server
 
 README = (CHECKOUT / "README.md").read_text()
 BLOCKS = re.findall(r"```(\w+)\n(.*?)```", README, re.DOTALL)
@@ -65,3 +68,44 @@ def test_every_door_has_an_example() -> None:
         "/invocations",
     ):
         assert door in code
+
+
+HELP = (CHECKOUT / "iris_app" / "bulk" / "command.py").read_text()
+COMMANDS = re.findall(r"^(scripts/classify .*)", README, re.MULTILINE) + re.findall(
+    r"^ +(flask .*)", HELP, re.MULTILINE
+)
+
+
+@pytest.fixture
+def flowers(tmp_path: Path) -> Path:
+    """The files that the examples speak of."""
+    header, rows = ",".join(FEATURES_BY_NAME), [",".join(map(str, one.typical)) for one in SPECIES]
+    (tmp_path / "herbarium").mkdir()
+    for name in ("flowers.csv", "herbarium/a.csv", "herbarium/b.csv"):
+        (tmp_path / name).write_text("\n".join([header, *rows, ""]))
+    (tmp_path / "herbarium" / "bad.csv").write_text(f"{header}\n{rows[0]}\n1,2,3,x\n")
+    return tmp_path
+
+
+def classify(command: str, flowers: Path, trained_path: Path) -> str:
+    """Do what a command does in a folder."""
+    flask = f"{shlex.quote(sys.executable)} -m flask --app {shlex.quote(str(CHECKOUT / 'wsgi.py'))} classify"
+    command = command.replace("scripts/classify", flask).replace("flask --app wsgi classify", flask)
+    environment = os.environ | {"IRIS_SECRET_KEY": SECRET_KEY, "IRIS_MODEL_PATH": str(trained_path)}
+    run = subprocess.run(
+        ["/bin/sh", "-c", command], cwd=flowers, env=environment, capture_output=True, text=True, check=False
+    )
+    assert run.returncode == (1 if "bad-rows" not in command and "herbarium" in command else 0), run.stderr
+    return run.stdout
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_an_example_with_files_does_what_it_says(command: str, flowers: Path, trained_path: Path) -> None:
+    classify(command, flowers, trained_path)
+    (output,) = re.findall(r"(?:--output|-o|>) (\w[\w.]+)", command)
+    assert (flowers / output).exists()
+
+
+def test_the_counts_of_files_are_what_the_readme_says(flowers: Path, trained_path: Path) -> None:
+    (counts,) = re.findall(r"```text\n(read .*?)```", README, re.DOTALL)
+    assert classify(COMMANDS[0], flowers, trained_path) == counts

@@ -208,3 +208,11 @@ def test_a_damaged_version_is_listed_as_such_and_refused_in_one_line(ready: Path
     assert refused.value.returncode == 1
     assert refused.value.stderr.startswith(f"rollback: {manifest} is not the manifest of a model")
     assert refused.value.stderr.count("\n") == 1
+
+
+def test_files_are_classified_from_any_folder(tmp_path: Path, trained_path: Path) -> None:
+    (tmp_path / "flowers.csv").write_text("slen,swid,plen,pwid\n5.1,3.5,1.4,0.2\n")
+    environment = os.environ | {"IRIS_SECRET_KEY": SECRET_KEY, "IRIS_MODEL_PATH": str(trained_path)}
+    command = [CHECKOUT / "scripts" / "classify", "flowers.csv", "--output", "answers.csv"]
+    subprocess.run(command, cwd=tmp_path, env=environment, check=True)
+    assert ",setosa," in (tmp_path / "answers.csv").read_text()

@@ -15,7 +15,7 @@ from wtforms import BooleanField
 from iris_app import csv_rows
 from iris_app.csv_rows import Table
 from iris_app.exceptions import InvalidMeasurements, MalformedDocument, TooManyRows
-from iris_app.iris import FEATURES, SPECIES, SPECIES_NAMES, Prediction, number, species_spelt
+from iris_app.iris import FEATURES, SPECIES, SPECIES_NAMES, Prediction, is_species_column, number, species_spelt
 from iris_app.model_service import get_model
 from iris_app.response import Response
 from iris_app.telemetry import note_errors, note_predictions
@@ -26,9 +26,6 @@ ROWS_SHOWN = 50
 
 # How much of a file's name its answers keep.
 LONGEST_NAME = 80
-
-# What a column may be called that names each flower's species.
-SPECIES_COLUMNS = {"species", "class", "variety", "target", "label"}
 
 
 class BatchForm(FlaskForm):  # type: ignore[misc] # Flask-WTF has no types
@@ -77,7 +74,7 @@ class Outcome:
     @property
     def agreement(self) -> Agreement | None:
         """How the answers agree with the column that names the species, where there is one."""
-        columns = [at for at, name in enumerate(self.table.header) if name.strip().lower() in SPECIES_COLUMNS]
+        columns = [at for at, name in enumerate(self.table.header) if is_species_column(name)]
         readings = [[species_spelt(row[at]) for row in self.table.rows] for at in columns]
         named = max(readings, key=lambda reading: sum(map(bool, reading)), default=[])
         pairs = Counter((one.name, two.species) for one, two in zip(named, self.predictions, strict=False) if one)

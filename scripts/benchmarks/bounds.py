@@ -40,6 +40,15 @@ BOUNDS = {
     "worker": Bound("PSS added by each further worker after 1,000 requests each", 25.0, unit="MB"),
     "start": Bound("start of `gunicorn wsgi:app` to the first 200 of `/readyz`, against importing scikit-learn", 2.0),
     "rows": Bound("CPU per row as rows grow from 1 to 100,000 falls, then is flat: the steepest step upwards", 1.1),
+    "files_csv": Bound(
+        "10,000,000 rows of CSV, rows per second against polars without classifying", 0.45, at_least=True, aim=0.6
+    ),
+    "files_parquet": Bound(
+        "10,000,000 rows of Parquet, rows per second against polars without classifying", 0.3, at_least=True, aim=0.4
+    ),
+    "files_pandas": Bound("1,000,000 rows of CSV, rows per second against pandas", 8.0, at_least=True),
+    "files_memory": Bound("the most memory for 10,000,000 rows, of CSV or of Parquet", 1500.0, unit="MB"),
+    "files_flat": Bound("memory for 10,000,000 rows against 1,000,000, of CSV or of Parquet", 1.2),
     "telling": Bound("over HTTP, CPU per request with metrics, logs and headers against without", 1.25),
 }
 

@@ -15,7 +15,7 @@ from typing import NamedTuple
 
 import msgspec
 
-from benchmarks import contestants, in_process, operating, over_http, report
+from benchmarks import contestants, files, in_process, operating, over_http, report
 from benchmarks.bounds import BOUNDS, MEGABYTE
 from benchmarks.flowers import flowers
 from benchmarks.over_http import Cores
@@ -95,11 +95,25 @@ def measure_start(bench: Bench) -> Found:
     return {"start": ratio(*taken.values())}, [report.of_seconds(taken)]
 
 
+def measure_files(bench: Bench) -> Found:
+    """Measure files."""
+    _say("files")
+    figures = files.compare(bench.effort, bench.folder)
+    large, small = figures.large, figures.small
+    peaks = {rows: [figures.peak(form, rows) for form in files.FORMS] for rows in (large, small)}
+    values = {f"files_{form}": figures.ratio(form, "floor", large) for form in files.FORMS}
+    values["files_pandas"] = figures.ratio("csv", "pandas", small)
+    values["files_memory"] = max(peaks[large]) / MEGABYTE
+    values["files_flat"] = max(ratio([one], [other]) for one, other in zip(peaks[large], peaks[small], strict=True))
+    return values, [report.of_files(figures)]
+
+
 PARTS: Mapping[str, Callable[[Bench], Found]] = {
     "in-process": measure_in_process,
     "http": measure_over_http,
     "memory": measure_memory,
     "start": measure_start,
+    "files": measure_files,
 }
 
 

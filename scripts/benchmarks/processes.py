@@ -34,6 +34,12 @@ def memory(*pids: int) -> float:
     return sum(map(_pss, pids))
 
 
+def peak_memory() -> float:
+    """Return the most bytes that this process has held at once."""
+    lines = (PROC / "self" / "status").read_text().splitlines()
+    return next(int(line.split()[1]) * 1024 for line in lines if line.startswith("VmHWM:"))
+
+
 def _pss(pid: int) -> int:
     with contextlib.suppress(OSError):
         for line in (PROC / str(pid) / "smaps_rollup").read_text().splitlines():

@@ -9,6 +9,7 @@ from statistics import median
 
 from benchmarks import bounds
 from benchmarks.bounds import MEGABYTE
+from benchmarks.files import Figures as FileFigures
 from benchmarks.over_http import Figures, Load
 from benchmarks.rounds import Effort, ratio
 
@@ -58,6 +59,16 @@ def of_rows(cost: Mapping[int, Sequence[float]]) -> str:
 def of_seconds(taken: Mapping[str, Sequence[float]]) -> str:
     """Show how long each takes."""
     return _table(["start", "seconds"], [[name, f"{median(seconds):.2f}"] for name, seconds in taken.items()])
+
+
+def of_files(figures: FileFigures) -> str:
+    """Show how fast files were classified, and with how much memory."""
+    rows = [
+        [f"{count:,} rows of {form}", name, f"{count / median(taken):,.0f}", f"{peak / MEGABYTE:,.0f}"]
+        for (form, name, count), costs in figures.costs.items()
+        for taken, peak in [([cost.seconds for cost in costs], median(cost.peak for cost in costs))]
+    ]
+    return _table(["file", "by", "rows/s", "memory (MB)"], rows)
 
 
 def _load(loads: Sequence[Load]) -> list[str]:

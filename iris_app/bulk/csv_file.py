@@ -1,0 +1,148 @@
+"""CSV, read piece by piece: what is right by polars, what is not by the reader of the API's."""
+
+import csv
+import io
+from collections.abc import Iterator
+from typing import BinaryIO
+
+import numpy as np
+import polars as pl
+
+from iris_app import csv_rows
+from iris_app.bulk.pieces import BYTE_ORDER_MARK, Piece, Records, split
+from iris_app.bulk.rows import Floats, Reject, Rows, species_column
+from iris_app.bulk.values import read_numbers
+from iris_app.csv_rows import SEPARATOR_LINE
+from iris_app.exceptions import MalformedDocument
+from iris_app.iris import FEATURES, wrong_values
+
+# A piece of this many bytes is read row by row where something in it is wrong; a longer one is parted first.
+SMALL = 16 * 1024
+
+
+class CsvFile:
+    """A table in CSV.
+
+    Parameters
+    ----------
+    stream : binary file
+    size : int, optional
+        How many bytes it holds, where that is known.
+    keep : bool
+        Whether rows that cannot be classified stay among the others.
+
+    Raises
+    ------
+    MalformedDocument
+        Where it is not CSV in UTF-8, here or when it is read.
+    InvalidMeasurements
+        Where a feature has no column or two.
+    """
+
+    def __init__(self, stream: BinaryIO, size: int | None = None, *, keep: bool = False) -> None:
+        self._keep = keep
+        self._records = Records(stream, size, last_record_ends)
+        self._records.skip(BYTE_ORDER_MARK)
+        start = self._records.peek()
+        if b"\r" in start and b"\n" not in start:
+            self._records.break_lines_as_an_old_mac()
+            start = self._records.peek()
+        text = _decode(start, 1)
+        heading = csv_rows.read_heading(SEPARATOR_LINE.sub("", text))
+        self.delimiter, self.columns, self.places, self._first_line = heading
+        self.newline = "\r\n" if "\r\n" in text else "\n"
+        self._species = species_column(self.columns)
+        unique = len(set(self.columns)) == len(self.columns)
+        self._schema = {name if unique else str(at): pl.String for at, name in enumerate(self.columns)}
+        rows = csv_rows.numbered_rows(text, self.delimiter)
+        features = [row[place] for _, row in rows if len(row) == len(self.columns) for place in self.places]
+        self.decimal_comma = self.delimiter == ";" and any("," in cell for cell in features[len(FEATURES) :])
+
+    def pieces(self) -> Iterator[Piece]:
+        """Yield rows as they stand in the file."""
+        return self._records.after(self._first_line)
+
+    def done(self) -> float:
+        """Say which share of the file has been handed out."""
+        return self._records.done()
+
+    def read(self, piece: Piece) -> Rows:
+        """Read rows, all at once where all are right, which is most often so."""
+        frame = self._parse(piece.content)
+        if frame is not None:
+            measurements = self._numbers(frame)
+            if not wrong_values(measurements):
+                return Rows(frame, measurements, (), len(frame), given=self._given(frame))
+        parts = split(piece, last_record_ends) if len(piece.content) > SMALL else [piece]
+        return Rows.joined(list(map(self.read, parts))) if len(parts) > 1 else self._read_rows(*piece)
+
+    def _parse(self, content: bytes) -> pl.DataFrame | None:
+        """Parse rows, or return None where they are not certain to be what the API's reader would make of them."""
+        if b"\0" in content or (b"\r" in content and content.count(b"\r") != content.count(b"\r\n")):
+            return None
+        try:
+            frame = pl.read_csv(content, has_header=False, separator=self.delimiter, schema=self._schema)
+        except pl.exceptions.PolarsError:
+            return None
+        # A row that is too short is filled up with nulls.
+        if frame.to_series(-1).null_count():
+            quotes, delimiters = content.count(b'"'), content.count(self.delimiter.encode())
+            if quotes or delimiters != len(frame) * (len(self.columns) - 1):
+                return None
+        return frame
+
+    def _numbers(self, frame: pl.DataFrame) -> Floats:
+        decimal = "," if self.delimiter == ";" else "."
+        return np.column_stack([read_numbers(frame.to_series(place), decimal) for place in self.places])
+
+    def _read_rows(self, line: int, content: bytes) -> Rows:
+        """Read rows one by one, as the API does."""
+        text = _decode(content, line)
+        rows: list[list[str]] = []
+        rejects: list[Reject] = []
+        unanswered: list[int] = []
+        numbered = list(csv_rows.numbered_rows(text, self.delimiter, line))
+        for at, row in numbered:
+            wrong = csv_rows.wrong_in_rows([(at, row)], self.columns, self.places, self.delimiter)
+            if errors := [tell() for tell in wrong]:
+                rejects.append(Reject(at, self._written(row), errors))
+                if not self._keep:
+                    continue
+                unanswered.append(len(rows))
+            rows.append((row + [""] * len(self.columns))[: len(self.columns)])
+        frame = pl.DataFrame([[cell or None for cell in row] for row in rows], schema=self._schema, orient="row")
+        measurements = self._numbers(frame)
+        measurements[unanswered] = np.nan
+        return Rows(frame, measurements, rejects, len(numbered), given=self._given(frame))
+
+    def _given(self, frame: pl.DataFrame) -> pl.Series | None:
+        return None if self._species is None else frame.to_series(self._species)
+
+    def _written(self, row: list[str]) -> str:
+        written = io.StringIO()
+        csv.writer(written, delimiter=self.delimiter, lineterminator="").writerow(row)
+        return written.getvalue()
+
+
+def last_record_ends(content: bytes) -> int:
+    """Say where the last row ends that is whole: behind a line's end that is not within quotes."""
+    end = content.rfind(b"\n") + 1 or content.rfind(b"\r") + 1
+    quotes = content.count(b'"', 0, end)
+    while end and quotes % 2:
+        quote = content.rfind(b'"', 0, end)
+        before = content.rfind(b"\n", 0, quote) + 1
+        quotes -= content.count(b'"', before, end)
+        end = before
+    return end
+
+
+def _decode(content: bytes, line: int) -> str:
+    try:
+        text = content.decode()
+    except UnicodeDecodeError as error:
+        at = line + content.count(b"\n", 0, error.start)
+        raise MalformedDocument(f"Line {at} is not UTF-8. A spreadsheet saves it as “CSV UTF-8”.") from error
+    if "\0" in text:
+        at = line + text[: text.index("\0")].count("\n")
+        raise MalformedDocument(f"Line {at} holds a NUL character, as no table does; is it saved as CSV?")
+    return text

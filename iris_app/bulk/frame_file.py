@@ -1,0 +1,104 @@
+"""Files of typed columns, and files by address: read by polars, piece by piece."""
+
+from collections.abc import Iterator
+from functools import partial
+from typing import Any
+
+import numpy as np
+import polars as pl
+
+from iris_app import csv_rows
+from iris_app.bulk.rows import Reject, Rows, species_column
+from iris_app.bulk.values import read_numbers
+from iris_app.exceptions import InvalidMeasurements, InvalidValue
+from iris_app.iris import FEATURES, Feature, shortened, wrong_values
+
+# How many rows are read at once.
+ROWS = 100_000
+
+
+class FrameFile:
+    """Columns that polars reads by itself.
+
+    Parameters
+    ----------
+    scan : LazyFrame
+        What is read.
+    keep : bool
+        Whether rows that cannot be classified stay among the others.
+    first_row : int
+        The number of the first row, where the scan begins behind others.
+
+    Raises
+    ------
+    InvalidMeasurements
+        Where a feature has no column or two, or one of a type that holds no numbers.
+    """
+
+    def __init__(self, scan: pl.LazyFrame, *, keep: bool = False, first_row: int = 1) -> None:
+        self._keep, self._first_row = keep, first_row
+        schema = scan.collect_schema()
+        self.columns = schema.names()
+        self.places = csv_rows.find_features(self.columns)
+        wrong = [self.columns[place] for place in self.places if not _holds_numbers(schema.dtypes()[place])]
+        if wrong:
+            raise InvalidMeasurements([partial(_unfit, name, schema[name]) for name in wrong])
+        self.nested = [name for name, dtype in schema.items() if dtype.is_nested()]
+        self._scan = scan.with_columns(pl.col(pl.Categorical, pl.Enum).cast(pl.String))
+        self._species = species_column(self.columns)
+        self._count = scan.select(pl.len()).collect().item()
+        self._read = 0
+
+    def pieces(self) -> Iterator[tuple[int, pl.DataFrame]]:
+        """Yield rows as they stand in the file, and the number of the first."""
+        if not self._count:
+            yield self._first_row, self._scan.collect()
+        for frame in self._scan.collect_batches(chunk_size=ROWS):
+            yield self._first_row + self._read, frame
+            self._read += len(frame)
+
+    def done(self) -> float:
+        """Say which share of the file has been handed out."""
+        return self._read / self._count if self._count else 1.0
+
+    def read(self, piece: tuple[int, pl.DataFrame]) -> Rows:
+        """Read rows, and say what is wrong with each that cannot be classified."""
+        first, frame = piece
+        measurements = np.column_stack([read_numbers(frame.to_series(place)) for place in self.places])
+        wrong: dict[int, list[InvalidValue]] = {}
+        for row, feature in wrong_values(measurements):
+            place = self.places[feature]
+            wrong.setdefault(row, []).append(
+                _invalid(first + row, FEATURES[feature], self.columns[place], frame[row, place])
+            )
+        rejects = [Reject(first + row, frame[row].write_ndjson().strip(), errors) for row, errors in wrong.items()]
+        if wrong and self._keep:
+            measurements[list(wrong)] = np.nan
+        elif wrong:
+            kept = np.ones(len(frame), bool)
+            kept[list(wrong)] = False
+            measurements, left = measurements[kept], frame.filter(kept)
+            return Rows(left, measurements, rejects, len(frame), given=self._given(left))
+        return Rows(frame, measurements, rejects, len(frame), given=self._given(frame))
+
+    def _given(self, frame: pl.DataFrame) -> pl.Series | None:
+        return None if self._species is None else frame.to_series(self._species)
+
+
+def _holds_numbers(dtype: pl.DataType) -> bool:
+    return dtype.is_numeric() or dtype in {pl.String, pl.Null} or isinstance(dtype, pl.Categorical | pl.Enum)
+
+
+def _unfit(name: str, dtype: pl.DataType) -> InvalidValue:
+    detail = f"Column {shortened(name)} holds {dtype}, and not numbers."
+    return InvalidValue(detail, column=name)
+
+
+def _invalid(row: int, feature: Feature, name: str, value: Any) -> InvalidValue:
+    if value is None:
+        complaint: str | None = feature.missing
+    elif isinstance(value, str):
+        complaint = csv_rows.complaint(feature, value)
+    else:
+        complaint = feature.complaint(float(value))
+    return InvalidValue(f"Row {row}, column {shortened(name)}: {complaint}", line=row, column=name)

@@ -1,0 +1,113 @@
+"""What came of files: counts that always add up, and what a report shows."""
+
+from collections import Counter
+from typing import Self
+
+import msgspec
+import numpy as np
+import polars as pl
+
+from iris_app.bulk.rows import Answers, Rows
+from iris_app.drift import interval_counts
+from iris_app.exceptions import ERRORS_NAMED, InvalidValue
+from iris_app.iris import SPECIES, SPECIES_NAMES, species_spelt
+from iris_app.manifest import Manifest
+
+# How many unusual flowers a report shows.
+SHOWN = 50
+
+
+class Unusual(msgspec.Struct, frozen=True):
+    """A flower unlike those of the training: its row in the output, its measurements, its species and its warnings."""
+
+    row: int
+    measurements: list[float]
+    species: str
+    warnings: str
+
+
+class Summary(msgspec.Struct):
+    """What came of rows.
+
+    ``species`` counts flowers by species, ``intervals`` by each feature's intervals of the training's histograms, and
+    ``confusion`` by the species that a column names and the one that was found; ``unnamed`` counts those whose cell
+    names none. ``written`` counts the rows of the output. ``wrong`` names what is wrong with the first rows that
+    cannot be classified, ``shown`` the first that are unusual.
+    """
+
+    read: int = 0
+    written: int = 0
+    rejected: int = 0
+    unusual: int = 0
+    species: list[int] = msgspec.field(default_factory=lambda: [0] * len(SPECIES))
+    intervals: list[list[int]] = msgspec.field(default_factory=list)
+    confusion: list[list[int]] = msgspec.field(default_factory=list)
+    unnamed: int = 0
+    wrong: list[InvalidValue] = msgspec.field(default_factory=list)
+    shown: list[Unusual] = msgspec.field(default_factory=list)
+
+    @property
+    def classified(self) -> int:
+        """How many rows have an answer."""
+        return sum(self.species)
+
+    def add(self, other: Self) -> None:
+        """Add what came of the rows that follow."""
+        shown = [msgspec.structs.replace(one, row=one.row + self.written) for one in other.shown]
+        self.shown = [*self.shown, *shown][:SHOWN]
+        self.wrong = [*self.wrong, *other.wrong][:ERRORS_NAMED]
+        for name in ("read", "written", "rejected", "unusual", "unnamed"):
+            setattr(self, name, getattr(self, name) + getattr(other, name))
+        self.species = _added([self.species], [other.species])[0]
+        self.intervals = _added(self.intervals, other.intervals)
+        self.confusion = _added(self.confusion, other.confusion)
+
+
+def summarize(rows: Rows, answers: Answers, manifest: Manifest) -> Summary:
+    """Say what came of rows."""
+    known = rows.measurements[~np.isnan(rows.measurements).any(axis=1)] if rows.rejects else rows.measurements
+    features = zip(manifest.features, np.ascontiguousarray(known.T), strict=True)
+    wrong = [error for reject in rows.rejects[:ERRORS_NAMED] for error in reject.errors][:ERRORS_NAMED]
+    confusion, unnamed = _agreement(rows.given, answers)
+    return Summary(
+        read=rows.read,
+        written=len(rows.measurements),
+        rejected=len(rows.rejects),
+        unusual=answers.unusual,
+        species=answers.counts,
+        intervals=[interval_counts(values, feature.histogram) for feature, values in features],
+        confusion=confusion,
+        unnamed=unnamed,
+        wrong=wrong,
+        shown=_unusual(rows, answers),
+    )
+
+
+def _unusual(rows: Rows, answers: Answers) -> list[Unusual]:
+    if not answers.unusual:
+        return []
+    places = (answers.warnings != "").arg_true().head(SHOWN)
+    return [
+        Unusual(place + 1, rows.measurements[place].tolist(), answers.species[place], answers.warnings[place])
+        for place in places
+    ]
+
+
+def _agreement(given: pl.Series | None, answers: Answers) -> tuple[list[list[int]], int]:
+    """Count flowers by the species that a column names and the one that was found."""
+    if given is None:
+        return [], 0
+    both = pl.DataFrame([given.cast(pl.String).alias("given"), answers.species.alias("found")]).drop_nulls("found")
+    pairs = both.group_by(pl.all()).len()
+    counts: Counter[tuple[str | None, str]] = Counter()
+    for text, found, count in pairs.rows():
+        one = species_spelt(text or "")
+        counts[one.name if one else None, found] += count
+    matrix = [[counts[actual, found] for found in SPECIES_NAMES] for actual in SPECIES_NAMES]
+    return matrix, sum(counts[None, found] for found in SPECIES_NAMES)
+
+
+def _added(one: list[list[int]], other: list[list[int]]) -> list[list[int]]:
+    if not (one and other):
+        return one or other
+    return [[a + b for a, b in zip(row, more, strict=True)] for row, more in zip(one, other, strict=True)]

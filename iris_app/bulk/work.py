@@ -1,0 +1,124 @@
+"""What ``flask classify`` does, and what it says of it."""
+
+import signal
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+
+import click
+
+from iris_app.bulk.engines import Local
+from iris_app.bulk.job import BadRows, RefusedRows
+from iris_app.bulk.journal import Journal
+from iris_app.bulk.plan import Plan, WrongUsage, plan
+from iris_app.bulk.progress import Progress
+from iris_app.bulk.sources import STANDARD, Form, NoSuchInput
+from iris_app.bulk.summary import Summary
+from iris_app.exceptions import InputError, InvalidMeasurements, ModelUnavailable, OutputFailed
+from iris_app.iris import SPECIES
+from iris_app.model import Model
+from iris_app.model_service import get_model
+
+# How the command ends, beside 0 for all is done and 2 for wrong usage.
+REFUSED, NO_MODEL, NOT_WRITTEN, INTERRUPTED = 1, 3, 4, 130
+
+
+def classify(
+    inputs: Sequence[str],
+    output: str,
+    *,
+    form: Form | None,
+    input_format: Form | None,
+    bad_rows: BadRows,
+    rejected: str | None,
+    redo: bool,
+    quiet: bool,
+) -> None:
+    """Classify files, say what came of them, and exit as the command's help says."""
+    with _ending_as_it_should():
+        what = plan(inputs, output, form=form, input_form=input_format, bad_rows=bad_rows, rejected=rejected)
+        summary, refused = _do(what, get_model(), redo=redo, quiet=quiet)
+        if summary.read or not refused:
+            click.echo(_told(summary), err=output == STANDARD)
+        if refused:
+            raise SystemExit(REFUSED)
+
+
+@contextmanager
+def _ending_as_it_should() -> Iterator[None]:
+    """Turn what can go wrong into a sentence and a code."""
+    before = signal.signal(signal.SIGTERM, signal.default_int_handler)
+    try:
+        yield
+    except (NoSuchInput, WrongUsage) as error:
+        raise click.UsageError(str(error)) from error
+    except ModelUnavailable as error:
+        _end(NO_MODEL, str(error))
+    except OutputFailed as error:
+        _end(NOT_WRITTEN, str(error))
+    except KeyboardInterrupt:
+        _end(INTERRUPTED, "Interrupted; what was not done whole was not written.")
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
+def _end(code: int, sentence: str) -> None:
+    click.echo(f"classify: {sentence}", err=True)
+    raise SystemExit(code)
+
+
+def _do(what: Plan, model: Model, *, redo: bool, quiet: bool) -> tuple[Summary, int]:
+    """Do what is to be done, but for what an earlier run did.
+
+    Returns
+    -------
+    summary : Summary
+        What came of all files.
+    refused : int
+        How many files could not be classified.
+    """
+    total, refused, todo = Summary(), 0, what.jobs
+    journal = Journal(what.folder, model.manifest.sha256) if what.folder else None
+    if journal and not redo:
+        done = {job.output: summary for job in todo if (summary := journal.of(job))}
+        todo = [job for job in todo if job.output not in done]
+        for summary in done.values():
+            total.add(summary)
+        if done:
+            click.echo(f"classify: {len(done):,} of {len(what.jobs):,} files were classified before.", err=True)
+    with Progress(len(todo), quiet=quiet) as progress:
+        for job, outcome in Local(model).run(todo, progress):
+            if isinstance(outcome, InputError):
+                refused += 1
+                _complain(job.source.path, outcome)
+                if isinstance(outcome, RefusedRows):
+                    total.add(outcome.summary)
+                continue
+            total.add(outcome)
+            if journal:
+                journal.add(job, outcome)
+    return total, refused
+
+
+def _complain(path: str, error: InputError) -> None:
+    """Say what is wrong with a file."""
+    lines = [str(error)]
+    if isinstance(error, RefusedRows):
+        lines = [wrong.detail for wrong in error.summary.wrong] + lines
+    elif isinstance(error, InvalidMeasurements):
+        lines = [wrong.detail for wrong in error.errors]
+    for line in lines:
+        click.echo(f"{path}: {line}", err=True)
+
+
+def _told(summary: Summary) -> str:
+    """Say what came of rows, a count a line."""
+    counts = {"read": summary.read, "classified": summary.classified, "rejected": summary.rejected}
+    counts |= dict(zip([one.name for one in SPECIES], summary.species, strict=True))
+    counts["unusual"] = summary.unusual
+    width = max(len(f"{count:,}") for count in counts.values())
+    lines = [f"{name:<12}{count:>{width},}" for name, count in counts.items()]
+    if named := sum(map(sum, summary.confusion)):
+        agreeing = sum(row[place] for place, row in enumerate(summary.confusion))
+        unnamed = f"; {summary.unnamed:,} more name none" if summary.unnamed else ""
+        lines.append(f"{agreeing:,} of {named:,} are of the species that the file itself names{unnamed}.")
+    return "\n".join(lines)
