@@ -3,6 +3,7 @@
 import base64
 from collections import Counter
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import PurePath
 
 from flask import current_app, render_template, request
@@ -12,13 +13,12 @@ from werkzeug.datastructures import CombinedMultiDict
 from werkzeug.utils import secure_filename
 from wtforms import BooleanField
 
-from iris_app import csv_rows
+from iris_app import csv_rows, model_service
 from iris_app.csv_rows import Table
 from iris_app.exceptions import InvalidMeasurements, MalformedDocument, TooManyRows
 from iris_app.iris import FEATURES, SPECIES, SPECIES_NAMES, Prediction, is_species_column, number, species_spelt
-from iris_app.model_service import get_model
 from iris_app.response import Response
-from iris_app.telemetry import note_errors, note_predictions
+from iris_app.telemetry import note_errors
 from iris_app.ui.blueprint import bp, status
 
 # How many rows the page shows; the file that can be downloaded has all of them.
@@ -122,9 +122,8 @@ def sample() -> Response:
 def _classify(form: BatchForm) -> Outcome:
     body = form.file.data.read()
     table = csv_rows.read(body, current_app.config["MAX_BATCH_ROWS"], skip_bad_rows=form.skip_bad_rows.data)
-    model = get_model()
-    predictions = model.classify(table.measurements)
-    note_predictions(model, table.measurements, predictions)
+    _, blocks = model_service.classify(table.measurements)
+    predictions = list(chain.from_iterable(blocks))
     written = csv_rows.write(table if form.keep_formulas.data else csv_rows.guard(table), predictions)
     stem = secure_filename(PurePath(form.file.data.filename).stem)[:LONGEST_NAME] or "irises"
     download = "data:text/csv;base64," + base64.b64encode(written.encode()).decode()
