@@ -194,6 +194,15 @@ def number(value: float) -> str:
     return repr(value).removesuffix(".0")
 
 
+def percent(probability: float) -> str:
+    """Write a probability as a person reads it, never rounded to a certainty."""
+    if probability < 0.001:
+        return "< 0.1 %"
+    if probability > 0.999:
+        return "> 99.9 %"
+    return f"{100 * probability:.1f} %"
+
+
 def shortened(text: str, length: int = 40) -> str:
     """Cut a text that somebody sent to what an error may repeat of it."""
     return text if len(text) <= length else f"{text[:length]}…"

@@ -3,8 +3,7 @@
 from flask import Blueprint, request
 
 from iris_app.assets import static
-from iris_app.iris import number
-from iris_app.ui.charts import percent
+from iris_app.iris import number, percent
 
 bp = Blueprint("ui", __name__, static_folder="static", static_url_path="/static", template_folder="templates")
 

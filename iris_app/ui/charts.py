@@ -9,7 +9,7 @@ from itertools import groupby
 import numpy as np
 from numpy.typing import NDArray
 
-from iris_app.iris import FEATURES, PANELS, SPECIES_NAMES, Feature, Prediction, number
+from iris_app.iris import FEATURES, PANELS, SPECIES_NAMES, Feature, Prediction, number, percent
 from iris_app.manifest import Flower
 
 Floats = NDArray[np.float64]
@@ -185,12 +185,3 @@ def verdict(prediction: Prediction) -> str:
         return f"The model takes it for {species} ({odds_in_words}), but knows no flower like it."
     how = next(words for at_least, words in CONFIDENCE if first >= at_least)
     return f"This is {how} {species}: {odds_in_words}."
-
-
-def percent(probability: float) -> str:
-    """Write a probability as a person reads it, never rounded to a certainty."""
-    if probability < 0.001:
-        return "< 0.1 %"
-    if probability > 0.999:
-        return "> 99.9 %"
-    return f"{100 * probability:.1f} %"
