@@ -20,6 +20,9 @@ COUNTED = 250
 # With fewer flowers than this, their share of each interval says little.
 ENOUGH = 100
 
+# By custom, a population stability index above the first is some change, and one above the second a great one.
+SOME, GREAT = 0.1, 0.25
+
 
 def sample(measurements: Floats) -> Floats:
     """Return what is counted of the flowers of one request: an array of shape (n, 4)."""

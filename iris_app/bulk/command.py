@@ -5,7 +5,7 @@ from typing import Any
 import click
 from flask import Blueprint
 
-bp = Blueprint("bulk", __name__, cli_group=None)
+bp = Blueprint("bulk", __name__, cli_group=None, template_folder="templates")
 
 FORMS = ["csv", "ndjson", "parquet", "arrow"]
 
@@ -25,6 +25,9 @@ FORMS = ["csv", "ndjson", "parquet", "arrow"]
     help="Report rows that cannot be classified and write nothing, skip them, or keep them with empty answers.",
 )
 @click.option("--rejected", help="Where skipped or kept bad rows go with their reasons.  [default: OUTPUT.rejected]")
+@click.option(
+    "--report", help="A page (.html) that shows what came of all files: counts, unusual rows, drift, accuracy."
+)
 @click.option("--redo", is_flag=True, help="Classify what an earlier run did, too.")
 @click.option("-q", "--quiet", is_flag=True, help="Say nothing of how far it is.")
 def classify(**options: Any) -> None:

@@ -3,14 +3,17 @@
 import signal
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from pathlib import Path
 
 import click
 
 from iris_app.bulk.engines import Local
 from iris_app.bulk.job import BadRows, RefusedRows
 from iris_app.bulk.journal import Journal
+from iris_app.bulk.outcomes import Outcomes
 from iris_app.bulk.plan import Plan, WrongUsage, plan
 from iris_app.bulk.progress import Progress
+from iris_app.bulk.report import check_report, write_report
 from iris_app.bulk.sources import STANDARD, Form, NoSuchInput
 from iris_app.bulk.summary import Summary
 from iris_app.exceptions import InputError, InvalidMeasurements, ModelUnavailable, OutputFailed
@@ -30,16 +33,22 @@ def classify(
     input_format: Form | None,
     bad_rows: BadRows,
     rejected: str | None,
+    report: str | None,
     redo: bool,
     quiet: bool,
 ) -> None:
     """Classify files, say what came of them, and exit as the command's help says."""
     with _ending_as_it_should():
         what = plan(inputs, output, form=form, input_form=input_format, bad_rows=bad_rows, rejected=rejected)
-        summary, refused = _do(what, get_model(), redo=redo, quiet=quiet)
-        if summary.read or not refused:
-            click.echo(_told(summary), err=output == STANDARD)
-        if refused:
+        if report is not None:
+            check_report(report, what)
+        model = get_model()
+        outcomes = _do(what, model, redo=redo, quiet=quiet)
+        if outcomes.total.read or not outcomes.refused:
+            click.echo(_told(outcomes.total), err=output == STANDARD)
+        if report is not None:
+            write_report(Path(report), outcomes, model, bad_rows)
+        if outcomes.refused:
             raise SystemExit(REFUSED)
 
 
@@ -66,37 +75,26 @@ def _end(code: int, sentence: str) -> None:
     raise SystemExit(code)
 
 
-def _do(what: Plan, model: Model, *, redo: bool, quiet: bool) -> tuple[Summary, int]:
-    """Do what is to be done, but for what an earlier run did.
-
-    Returns
-    -------
-    summary : Summary
-        What came of all files.
-    refused : int
-        How many files could not be classified.
-    """
-    total, refused, todo = Summary(), 0, what.jobs
+def _do(what: Plan, model: Model, *, redo: bool, quiet: bool) -> Outcomes:
+    """Do what is to be done, but for what an earlier run did, and return what came of all files."""
+    outcomes, todo = Outcomes(what.jobs), what.jobs
     journal = Journal(what.folder, model.manifest.sha256) if what.folder else None
     if journal and not redo:
         done = {job.output: summary for job in todo if (summary := journal.of(job))}
+        for job in todo:
+            if job.output in done:
+                outcomes.add(job, done[job.output], before=True)
         todo = [job for job in todo if job.output not in done]
-        for summary in done.values():
-            total.add(summary)
         if done:
             click.echo(f"classify: {len(done):,} of {len(what.jobs):,} files were classified before.", err=True)
     with Progress(len(todo), quiet=quiet) as progress:
         for job, outcome in Local(model).run(todo, progress):
+            outcomes.add(job, outcome)
             if isinstance(outcome, InputError):
-                refused += 1
                 _complain(job.source.path, outcome)
-                if isinstance(outcome, RefusedRows):
-                    total.add(outcome.summary)
-                continue
-            total.add(outcome)
-            if journal:
+            elif journal:
                 journal.add(job, outcome)
-    return total, refused
+    return outcomes
 
 
 def _complain(path: str, error: InputError) -> None:
