@@ -17,6 +17,9 @@ Totals = Mapping[tuple[str, str], float]
 # How many flowers of one request are counted; of more, so many that are evenly spread.
 COUNTED = 250
 
+# From so many values on, it is faster to look at all of them once for each edge than at all edges for each of them.
+MANY = 1000
+
 # With fewer flowers than this, their share of each interval says little.
 ENOUGH = 100
 
@@ -42,15 +45,21 @@ def tally(manifest: Manifest, measurements: Floats) -> Iterator[tuple[tuple[str,
         How many of the flowers fall there; at least one does.
     """
     for feature, values in zip(manifest.features, np.ascontiguousarray(measurements.T), strict=True):
-        for interval, count in zip(intervals(feature.histogram), interval_counts(values, feature.histogram), strict=True):
+        for interval, count in zip(
+            intervals(feature.histogram), interval_counts(values, feature.histogram), strict=True
+        ):
             if count:
                 yield (feature.name, interval), count
 
 
 def interval_counts(values: Floats, histogram: Histogram) -> list[int]:
-    """Count values by interval, each with its upper edge."""
-    counts: list[int] = np.bincount(np.searchsorted(histogram.edges, values), minlength=len(histogram.counts)).tolist()
-    return counts
+    """Count values by interval, each with its upper edge: many edge by edge, few value by value, which is faster."""
+    edges = histogram.edges
+    if len(values) < MANY:
+        counts: list[int] = np.bincount(np.searchsorted(edges, values), minlength=len(histogram.counts)).tolist()
+        return counts
+    up_to = [0, *(int(np.count_nonzero(values <= edge)) for edge in edges), len(values)]
+    return [above - below for below, above in pairwise(up_to)]
 
 
 class Window:

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from iris_app.drift import COUNTED, Window, intervals, sample, stability, tally
+from iris_app.drift import COUNTED, MANY, Window, interval_counts, intervals, sample, stability, tally
 from iris_app.manifest import Histogram, Manifest, manifest_path
 
 HISTOGRAM = Histogram(edges=[1.0, 2.5], counts=[10, 20, 30])
@@ -44,6 +44,12 @@ def test_many_flowers_of_one_request_are_sampled_evenly() -> None:
 
 def test_a_few_flowers_of_one_request_are_all_counted() -> None:
     assert len(sample(np.ones((COUNTED, 4)))) == COUNTED
+
+
+def test_many_values_are_counted_as_few_are() -> None:
+    values = np.round(np.random.default_rng(0).uniform(0, 4, MANY), 1)
+    many = interval_counts(values, HISTOGRAM)
+    assert many == np.sum([interval_counts(part, HISTOGRAM) for part in np.split(values, 10)], axis=0).tolist()
 
 
 def test_no_flowers_are_no_trouble(manifest: Manifest) -> None:
