@@ -5,12 +5,12 @@ import dataclasses
 import io
 import math
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 from itertools import chain, islice
 from operator import itemgetter
-from typing import NamedTuple, cast
+from typing import Any, NamedTuple, cast
 
 import msgspec
 import numpy as np
@@ -49,12 +49,12 @@ MAX_COLUMNS = 1000
 
 
 class Heading(NamedTuple):
-    """How a table begins: its delimiter, its columns, which of them are the features', and where its rows begin."""
+    """How a table begins: its delimiter, its columns, which of them are the features', and the text up to its rows."""
 
     delimiter: str
     columns: list[str]
     places: list[int]
-    first_line: int
+    text: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,10 +117,11 @@ def read(body: bytes, max_rows: int, header: list[str] | None = None, *, skip_ba
 
 def read_heading(text: str) -> Heading:
     """Read how a table begins; see ``read``."""
-    delimiter = _delimiter(text)
-    rows = _named_rows(list(islice(numbered_rows(text, delimiter), 2)), None)
-    (line, columns), *rest = rows
-    return Heading(delimiter, columns, find_features(columns, line), rest[0][0] if rest else text.count("\n") + 2)
+    names = SEPARATOR_LINE.sub("", text)
+    delimiter, lines = _delimiter(names), io.StringIO(names, newline="")
+    ((line, columns),) = _named_rows(list(islice(_numbered(lines, delimiter), 1)), None)
+    end = lines.tell() + len(text) - len(names)
+    return Heading(delimiter, columns, find_features(columns, line), text[:end])
 
 
 def _delimiter(text: str) -> str:
@@ -160,18 +161,20 @@ def _guarded(cell: str) -> str:
 def write(table: Table, predictions: Sequence[Prediction]) -> str:
     """Write a table as it came, and beside each row its species, the probability of each species, and warnings."""
     written = io.StringIO()
-    # A lone carriage return would be taken for the end of a line, and the writer does not think of quoting it.
-    returns = any("\r" in cell for row in table.rows for cell in row)
-    writer = csv.writer(
-        written,
-        delimiter=table.delimiter,
-        lineterminator=table.newline,
-        quoting=csv.QUOTE_ALL if returns or table.quote_all else csv.QUOTE_MINIMAL,
-    )
+    quoting: Any = csv.QUOTE_ALL if table.quote_all else quoting_of(chain.from_iterable(table.rows))
+    writer = csv.writer(written, delimiter=table.delimiter, lineterminator=table.newline, quoting=quoting)
     writer.writerow(table.header + answer_columns(table.header))
     answers = map(partial(_answer, decimal_comma=table.decimal_comma), predictions)
     writer.writerows(row + answer for row, answer in zip(table.rows, answers, strict=True))
     return written.getvalue()
+
+
+def quoting_of(cells: Iterable[str]) -> Any:
+    """Say how cells are to be quoted, for ``csv``.
+
+    A lone carriage return would be taken for the end of a line, and the writer does not think of quoting it.
+    """
+    return csv.QUOTE_ALL if any("\r" in cell for cell in cells) else csv.QUOTE_MINIMAL
 
 
 def _answer(prediction: Prediction, *, decimal_comma: bool) -> list[object]:
@@ -216,7 +219,11 @@ def _promise(text: str, delimiter: str) -> tuple[int, bool]:
 
 def numbered_rows(text: str, delimiter: str, first_line: int = 1) -> Iterator[tuple[int, list[str]]]:
     """Yield each row that is not blank with the number of the line where it begins."""
-    reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True)
+    return _numbered(io.StringIO(text, newline=""), delimiter, first_line)
+
+
+def _numbered(lines: Iterable[str], delimiter: str, first_line: int = 1) -> Iterator[tuple[int, list[str]]]:
+    reader = csv.reader(lines, delimiter=delimiter, strict=True)
     line = first_line
     try:
         for row in reader:

@@ -2,13 +2,11 @@
 
 import gzip
 import sys
+from importlib import import_module
 from pathlib import PurePath
-from typing import BinaryIO, cast
+from typing import Any, BinaryIO, cast
 
-if sys.version_info >= (3, 14):
-    from compression import zstd
-else:
-    from backports import zstd
+zstd: Any = import_module("compression.zstd" if sys.version_info >= (3, 14) else "backports.zstd")
 
 __all__ = ["compressing", "compression_of", "decompressing", "zstd"]
 
@@ -22,10 +20,12 @@ def compression_of(name: str) -> str:
 
 
 def decompressing(stream: BinaryIO, name: str) -> BinaryIO:
-    """Return what reads a file as it was before it was compressed."""
-    if compression_of(name) == ".gz":
-        return cast("BinaryIO", gzip.GzipFile(fileobj=stream))
-    return cast("BinaryIO", zstd.ZstdFile(stream)) if compression_of(name) == ".zst" else stream
+    """Return what reads a file as it was before it was compressed, and has the file itself as its ``raw_stream``."""
+    if not compression_of(name):
+        return stream
+    unpacked: Any = gzip.GzipFile(fileobj=stream) if compression_of(name) == ".gz" else zstd.ZstdFile(stream)
+    unpacked.raw_stream = stream
+    return cast("BinaryIO", unpacked)
 
 
 def compressing(stream: BinaryIO, name: str) -> BinaryIO:

@@ -1,20 +1,22 @@
 """CSV, read piece by piece: what is right by polars, what is not by the reader of the API's."""
 
+import contextlib
 import csv
 import io
 from collections.abc import Iterator
+from functools import partial
 from typing import BinaryIO
 
 import numpy as np
 import polars as pl
 
 from iris_app import csv_rows
-from iris_app.bulk.pieces import BYTE_ORDER_MARK, Piece, Records, split
+from iris_app.bulk.pieces import BYTE_ORDER_MARK, Piece, Records, Rules, split
+from iris_app.bulk.quotes import are_regular, count_lines, last_row_ends, outside
 from iris_app.bulk.rows import Floats, Reject, Rows, species_column
 from iris_app.bulk.values import read_numbers
-from iris_app.csv_rows import SEPARATOR_LINE
 from iris_app.exceptions import MalformedDocument
-from iris_app.iris import FEATURES, wrong_values
+from iris_app.iris import wrong_values
 
 # A piece of this many bytes is read row by row where something in it is wrong; a longer one is parted first.
 SMALL = 16 * 1024
@@ -41,26 +43,22 @@ class CsvFile:
 
     def __init__(self, stream: BinaryIO, size: int | None = None, *, keep: bool = False) -> None:
         self._keep = keep
-        self._records = Records(stream, size, last_record_ends)
-        self._records.skip(BYTE_ORDER_MARK)
-        start = self._records.peek()
-        if b"\r" in start and b"\n" not in start:
-            self._records.break_lines_as_an_old_mac()
-            start = self._records.peek()
-        text = _decode(start, 1)
-        heading = csv_rows.read_heading(SEPARATOR_LINE.sub("", text))
-        self.delimiter, self.columns, self.places, self._first_line = heading
+        self._records = Records(stream, size)
+        text = _decode(self._records.peek(partial(last_row_ends, delimiter=csv_rows.DELIMITERS.encode())), 1)
+        self.delimiter, self.columns, self.places, heading = csv_rows.read_heading(text)
+        self._records.skip(len(heading.encode()))
+        self._first_line = count_lines(heading.encode()) + 1
+        self._delimiter = self.delimiter.encode()
+        self._rules = Rules(partial(last_row_ends, delimiter=self._delimiter), count_lines)
         self.newline = "\r\n" if "\r\n" in text else "\n"
+        self.decimal_comma = self.delimiter == ";" and self._has_decimal_commas(text.removeprefix(heading))
         self._species = species_column(self.columns)
         unique = len(set(self.columns)) == len(self.columns)
         self._schema = {name if unique else str(at): pl.String for at, name in enumerate(self.columns)}
-        rows = csv_rows.numbered_rows(text, self.delimiter)
-        features = [row[place] for _, row in rows if len(row) == len(self.columns) for place in self.places]
-        self.decimal_comma = self.delimiter == ";" and any("," in cell for cell in features[len(FEATURES) :])
 
     def pieces(self) -> Iterator[Piece]:
         """Yield rows as they stand in the file."""
-        return self._records.after(self._first_line)
+        return self._records.pieces(self._rules, self._first_line)
 
     def done(self) -> float:
         """Say which share of the file has been handed out."""
@@ -73,23 +71,40 @@ class CsvFile:
             measurements = self._numbers(frame)
             if not wrong_values(measurements):
                 return Rows(frame, measurements, (), len(frame), given=self._given(frame))
-        parts = split(piece, last_record_ends) if len(piece.content) > SMALL else [piece]
+        parts = split(piece, self._rules) if len(piece.content) > SMALL else [piece]
         return Rows.joined(list(map(self.read, parts))) if len(parts) > 1 else self._read_rows(*piece)
+
+    def _has_decimal_commas(self, text: str) -> bool:
+        """Say whether a comma stands in a feature's cell in the first rows."""
+        rows = csv_rows.numbered_rows(text, self.delimiter)
+        with contextlib.suppress(MalformedDocument):  # which is told when it is read
+            return any("," in row[place] for _, row in rows if len(row) == len(self.columns) for place in self.places)
+        return False
 
     def _parse(self, content: bytes) -> pl.DataFrame | None:
         """Parse rows, or return None where they are not certain to be what the API's reader would make of them."""
-        if b"\0" in content or (b"\r" in content and content.count(b"\r") != content.count(b"\r\n")):
+        if content.startswith(BYTE_ORDER_MARK) or b"\0" in content:  # which polars would pass over
             return None
+        quoted = b'"' in content
+        if quoted and not are_regular(content, self._delimiter):
+            return None
+        if b"\r" in content and content.count(b"\r") != content.count(b"\r\n"):
+            if quoted:
+                return None
+            content = content.replace(b"\r\n", b"\n").replace(b"\r", b"\n")
         try:
             frame = pl.read_csv(content, has_header=False, separator=self.delimiter, schema=self._schema)
         except pl.exceptions.PolarsError:
             return None
         # A row that is too short is filled up with nulls.
         if frame.to_series(-1).null_count():
-            quotes, delimiters = content.count(b'"'), content.count(self.delimiter.encode())
-            if quotes or delimiters != len(frame) * (len(self.columns) - 1):
+            delimiters = outside(content, self._delimiter) if quoted else content.count(self._delimiter)
+            if delimiters != len(frame) * (len(self.columns) - 1):
                 return None
-        return frame
+        if (frame.select(pl.all().str.len_bytes().max()).max_horizontal().item() or 0) > csv.field_size_limit():
+            return None
+        # An empty cell is null, with quotes and without.
+        return frame.with_columns(pl.when(pl.all() != "").then(pl.all())) if b'""' in content else frame
 
     def _numbers(self, frame: pl.DataFrame) -> Floats:
         decimal = "," if self.delimiter == ";" else "."
@@ -120,29 +135,17 @@ class CsvFile:
 
     def _written(self, row: list[str]) -> str:
         written = io.StringIO()
-        csv.writer(written, delimiter=self.delimiter, lineterminator="").writerow(row)
-        return written.getvalue()
-
-
-def last_record_ends(content: bytes) -> int:
-    """Say where the last row ends that is whole: behind a line's end that is not within quotes."""
-    end = content.rfind(b"\n") + 1 or content.rfind(b"\r") + 1
-    quotes = content.count(b'"', 0, end)
-    while end and quotes % 2:
-        quote = content.rfind(b'"', 0, end)
-        before = content.rfind(b"\n", 0, quote) + 1
-        quotes -= content.count(b'"', before, end)
-        end = before
-    return end
+        csv.writer(written, delimiter=self.delimiter).writerow(row)
+        return written.getvalue().removesuffix("\r\n")
 
 
 def _decode(content: bytes, line: int) -> str:
     try:
         text = content.decode()
     except UnicodeDecodeError as error:
-        at = line + content.count(b"\n", 0, error.start)
+        at = line + count_lines(content[: error.start])
         raise MalformedDocument(f"Line {at} is not UTF-8. A spreadsheet saves it as “CSV UTF-8”.") from error
     if "\0" in text:
-        at = line + text[: text.index("\0")].count("\n")
+        at = line + count_lines(content[: content.index(b"\0")])
         raise MalformedDocument(f"Line {at} holds a NUL character, as no table does; is it saved as CSV?")
     return text

@@ -1,23 +1,29 @@
-"""Objects of JSON, one a line, read piece by piece."""
+"""Objects of JSON, one a line or in an array, read piece by piece."""
 
 from collections.abc import Iterator, Sequence
 from itertools import chain
-from typing import Any, BinaryIO
+from operator import attrgetter
+from typing import Annotated, Any, BinaryIO
 
 import msgspec
 import numpy as np
 import polars as pl
 
 from iris_app import csv_rows, json_rows
-from iris_app.bulk.pieces import BYTE_ORDER_MARK, Piece, Records
+from iris_app.bulk.elements import ARRAY, Array, Elements, Lines, Numbered, count_lines
+from iris_app.bulk.pieces import PARTS, Piece, Records
 from iris_app.bulk.rows import Floats, Reject, Rows
+from iris_app.csv_rows import answer_columns
 from iris_app.exceptions import InvalidValue, MalformedDocument
-from iris_app.iris import FEATURES, FEATURES_BY_NAME, Measurement, is_species_column, shortened
-
-Numbered = Sequence[tuple[int, bytes]]
+from iris_app.iris import FEATURES, FEATURES_BY_NAME, Measurement, feature_spelt, is_species_column, shortened
 
 # What msgspec and polars raise where a line is not of the type that it should be.
-UNFIT = (msgspec.DecodeError, UnicodeDecodeError, pl.exceptions.PolarsError)
+UNFIT = (msgspec.DecodeError, UnicodeDecodeError, RecursionError, pl.exceptions.PolarsError)
+
+NOTHING = np.empty((0, len(FEATURES)))
+
+# What no value is.
+Never = Annotated[int, msgspec.Meta(gt=0, lt=1)]
 
 
 class NdjsonFile:
@@ -42,146 +48,174 @@ class NdjsonFile:
     """
 
     def __init__(self, stream: BinaryIO, size: int | None = None, *, keep: bool = False, typed: bool = False) -> None:
-        self._keep = keep
-        self._records = Records(stream, size, last_line_ends)
-        self._records.skip(BYTE_ORDER_MARK)
-        objects = [line for line in self._records.peek().split(b"\n") if _fields(line)]
+        self._keep, self._typed = keep, typed
+        self._records = Records(stream, size)
+        array = ARRAY.match(self._records.peek())
+        self._elements: Elements = Array() if array else Lines()
+        self._first_line = 1 + count_lines(array[0] if array else b"")
+        self._records.skip(array.end() if array else 0)
+        objects = self._first_objects()
         if not objects:
             raise MalformedDocument("It holds no object; each line is one, with the lengths of a flower.")
-        self._typed = typed
-        self.columns = list(dict.fromkeys(chain.from_iterable(map(_fields, objects if typed else objects[:1]))))
+        first = objects[0]
+        more = dict.fromkeys(chain.from_iterable(objects))
+        self.columns = [*first, *(name for name in more if name not in first and not feature_spelt(name))]
         self.places = csv_rows.find_features(self.columns)
         self._names = [self.columns[place] for place in self.places]
         others = [name for name in self.columns if name not in self._names]
-        self._schema = _types(objects, others) if typed else {}
+        self._schema = {name: _type(objects, name) for name in others} if typed else {}
         self._species = next(filter(is_species_column, others), None)
-        self._decoder = _decoder(self._names, self._species, others if typed else None)
+        self._refused = [] if typed else answer_columns(self.columns)
+        self._decoder = _decoder(self._names, self._species, others if typed else None, self._refused)
+        self._values = attrgetter(*(f"feature_{at}" for at in range(len(FEATURES))))
 
     def pieces(self) -> Iterator[Piece]:
-        """Yield lines as they stand in the file."""
-        return self._records.after(1)
+        """Yield objects as they stand in the file."""
+        return self._records.pieces(self._elements.rules, self._first_line)
 
     def done(self) -> float:
         """Say which share of the file has been handed out."""
         return self._records.done()
 
     def read(self, piece: Piece) -> Rows:
-        """Read lines, all at once where all are right, which is most often so."""
-        numbered = [(at, line) for at, line in enumerate(piece.content.split(b"\n"), piece.line) if line.strip()]
+        """Read objects, all at once where all are right, which is most often so."""
+        return self._read(self._elements.split(piece))
+
+    def _first_objects(self) -> list[dict[str, msgspec.Raw]]:
+        """Return the first objects, for what fields there are."""
+        content = self._records.peek(self._elements.rules.last_ends)
+        try:
+            numbered = self._elements.split(Piece(1, content))
+        except MalformedDocument:  # which is told when it is read
+            numbered = []
+        return [fields for _, line in numbered if (fields := _fields(line))]
+
+    def _read(self, numbered: Numbered) -> Rows:
         lines = [line for _, line in numbered]
         try:
-            measurements, given = self._decode(piece.content)
-            if len(measurements) == len(lines):  # else an object goes on over several lines
-                return Rows(self._frame(lines, measurements), measurements, (), len(lines), lines, given)
-        except UNFIT:
-            pass
-        return self._read_lines(numbered)
+            measurements, given = self._decode(lines)
+            return Rows(self._frame(lines, measurements), measurements, (), len(lines), lines, given)
+        except UNFIT as error:
+            if len(numbered) == 1:
+                return self._read_wrong(*numbered[0], error)
+        size = -(-len(numbered) // PARTS)
+        return Rows.joined([self._read(numbered[start : start + size]) for start in range(0, len(numbered), size)])
 
-    def _decode(self, content: bytes) -> tuple[Floats, pl.Series | None]:
+    def _decode(self, lines: Sequence[bytes]) -> tuple[Floats, pl.Series | None]:
         """Return the measurements in lines, and what these say of the species."""
-        rows = self._decoder.decode_lines(content)
-        values = [msgspec.structs.astuple(row)[: len(FEATURES)] for row in rows]
-        measurements = np.array(values, np.float64).reshape(-1, len(FEATURES))
-        return measurements, self._given([row.given for row in rows])
+        b"".join(lines).decode()  # what is passed over may be no UTF-8
+        rows = list(map(self._decoder.decode, lines))
+        values = chain.from_iterable(map(self._values, rows))
+        measurements = np.fromiter(values, np.float64, len(rows) * len(FEATURES)).reshape(-1, len(FEATURES))
+        return measurements, self._given([row.given for row in rows] if self._species is not None else [])
 
     def _given(self, values: list[object]) -> pl.Series | None:
-        return None if self._species is None else pl.Series(map(_text, values), dtype=pl.String)
+        return None if self._species is None else pl.Series(list(map(_text, values)), dtype=pl.String)
 
-    def _frame(self, lines: Sequence[bytes], measurements: Floats) -> pl.DataFrame:
-        """Make columns of lines, the features' of their measurements."""
+    def _frame(self, lines: Sequence[bytes], features: Floats) -> pl.DataFrame:
+        """Make columns of lines, the features' of these values."""
         if not self._typed:
             return pl.DataFrame()
-        others = pl.read_ndjson(b"\n".join(lines), schema=self._schema) if self._schema and lines else pl.DataFrame()
-        features = [pl.Series(name, column) for name, column in zip(self._names, measurements.T, strict=True)]
-        empty = [pl.Series(name, [], dtype) for name, dtype in self._schema.items() if not lines]
-        return others.with_columns(*features, *empty).select(self.columns).fill_nan(None)
+        others = pl.DataFrame(schema=self._schema)
+        if others.columns and lines:
+            others = pl.read_ndjson(b"\n".join(lines), schema=self._schema)
+        columns = [pl.Series(name, column) for name, column in zip(self._names, features.T, strict=True)]
+        return pl.DataFrame([*others.get_columns(), *columns]).select(self.columns).fill_nan(None)
 
-    def _read_lines(self, numbered: Numbered) -> Rows:
-        """Read lines one by one, and say what is wrong with each."""
-        parts = [self._read_line(at, line) for at, line in numbered]
-        return Rows.joined(parts) if parts else Rows(self._frame([], NOTHING), NOTHING, (), 0, given=self._given([]))
-
-    def _read_line(self, at: int, line: bytes) -> Rows:
-        try:
-            measurements, given = self._decode(line)
-            return Rows(self._frame([line], measurements), measurements, (), 1, [line], given)
-        except UNFIT as error:
-            rejects = [Reject(at, line.decode(errors="replace").strip(), self._wrong(at, line, error))]
+    def _read_wrong(self, at: int, line: bytes, error: Exception) -> Rows:
+        """Say what is wrong with a line."""
+        row, errors = self._wrong(at, line, error)
+        rejects = [Reject(at, line.decode(errors="replace").strip(), errors)]
         if not self._keep:
             return Rows(self._frame([], NOTHING), NOTHING, rejects, 1, given=self._given([]))
-        measurements = np.full((1, len(FEATURES)), np.nan)
-        kept = line if _fields(line) else b"{}"
+        kept = b"{}" if row is None else line
+        values = row or json_rows.Object()
+        features = np.array([[_float(values.get(name)) for name in self._names]])
         try:
-            frame = self._frame([kept], measurements)
+            frame = self._frame([kept], features)
         except pl.exceptions.PolarsError:
-            frame = self._frame([b"{}"], measurements)
-        return Rows(frame, measurements, rejects, 1, [kept], self._given([None]))
+            frame = self._frame([b"{}"], features)
+        return Rows(frame, np.full_like(features, np.nan), rejects, 1, [kept], self._given([None]))
 
-    def _wrong(self, at: int, line: bytes, error: Exception) -> list[InvalidValue]:
-        """Say all that is wrong with a line."""
+    def _wrong(self, at: int, line: bytes, error: Exception) -> tuple[json_rows.Object | None, list[InvalidValue]]:
+        """Say all that is wrong with a line, and return the object that it is, if it is one."""
         try:
             row = json_rows.parse(line, f"Line {at}")
         except MalformedDocument as malformed:
-            return [InvalidValue(str(malformed), line=at)]
+            return None, [InvalidValue(str(malformed), line=at)]
         if not isinstance(row, json_rows.Object):
-            return [InvalidValue(f"Line {at} is no object with the lengths of a flower.", line=at)]
-        wrong = {}
-        for feature, name in zip(FEATURES, self._names, strict=True):
-            wrong[name] = feature.complaint(row[name]) if name in row else feature.missing
-        wrong |= {name: f"{name} is given more than once." for name in row.twice if name in self._names}
-        if self._typed:
-            unknown = "There is no such column in the first rows; NDJSON, written to, keeps any field."
-            wrong |= {name: unknown for name in row if name not in self.columns}
-        named = [_invalid(at, name, complaint) for name, complaint in wrong.items() if complaint]
-        return named or [InvalidValue(f"Line {at} is not of the types of the first rows: {error}.", line=at)]
+            return None, [InvalidValue(f"Line {at} is no object with the lengths of a flower.", line=at)]
+        wrong = [
+            (name, feature.complaint(row[name]) if name in row else feature.missing)
+            for feature, name in zip(FEATURES, self._names, strict=True)
+        ]
+        wrong += [(name, complaint) for name in row if (complaint := self._unwanted(name, row))]
+        named = [_invalid(at, name, complaint) for name, complaint in wrong if complaint]
+        if not named and isinstance(error, pl.exceptions.PolarsError):
+            return row, [InvalidValue(f"Line {at} is not of the types of the first rows: {error}.", line=at)]
+        if not named:
+            return None, [InvalidValue(f"Line {at} is not JSON: {error}.", line=at)]
+        return (row if _fields(line) else None), named
+
+    def _unwanted(self, name: str, row: json_rows.Object) -> str | None:
+        """Say what is wrong with a field for its name."""
+        if name in row.twice and name in self._names:
+            return f"{name} is given more than once."
+        if self._typed and name not in self.columns:
+            return "There is no such column in the first rows; NDJSON, written to, keeps any field."
+        return (
+            "The answers have a field of this name, since none of the first rows has."
+            if name in self._refused
+            else None
+        )
 
 
-NOTHING = np.empty((0, len(FEATURES)))
-
-
-def last_line_ends(content: bytes) -> int:
-    """Say where the last line ends that is whole."""
-    return content.rfind(b"\n") + 1
-
-
-def _types(objects: Sequence[bytes], names: Sequence[str]) -> dict[str, pl.DataType]:
-    """Say of what type each field is: text where it is no one type, or where it is a list or an object."""
-    fields = [msgspec.json.decode(line, type=dict[str, msgspec.Raw]) for line in objects]
-    some = [msgspec.json.encode({name: row[name] for name in names if name in row}) for row in fields]
+def _type(objects: Sequence[dict[str, msgspec.Raw]], name: str) -> pl.DataType:
+    """Say of what type a field is: text where it is no one type, or where it is a list or an object."""
+    values = b"\n".join(msgspec.json.encode({name: one[name]}) for one in objects if name in one)
     try:
-        schema = pl.read_ndjson(b"\n".join(some), infer_schema_length=None).schema
+        dtype = pl.read_ndjson(values, infer_schema_length=None).schema[name]
     except pl.exceptions.PolarsError:
-        return dict.fromkeys(names, pl.String())
-    return {name: pl.String() if dtype.is_nested() else dtype for name, dtype in schema.items()}
+        return pl.String()
+    return pl.String() if dtype.is_nested() or dtype == pl.Null else dtype
 
 
 def _text(value: object) -> str | None:
     return None if value is None else str(value)
 
 
-def _decoder(names: Sequence[str], species: str | None, others: Sequence[str] | None) -> msgspec.json.Decoder[Any]:
+def _float(value: object) -> float:
+    return value if isinstance(value, float) else np.nan
+
+
+def _decoder(
+    names: Sequence[str], species: str | None, others: Sequence[str] | None, refused: Sequence[str]
+) -> msgspec.json.Decoder[Any]:
     """Make what decodes the features, under their names here, and refuses what is no measurement.
 
-    Where ``others`` are named, it refuses any that are not.
+    Where ``others`` are named, it refuses any that are not, and else those that are ``refused``.
     """
     bounded = [Measurement.__annotations__[name] for name in FEATURES_BY_NAME]
     fields: list[Any] = [(f"feature_{at}", kind) for at, kind in enumerate(bounded)]
-    fields.append(("given", Any, None))
+    given = [] if species is None else [species]
+    fields += [("given", Any, None) for _ in given]
     more = [name for name in others or [] if name != species]
     fields += [(f"other_{at}", msgspec.Raw, msgspec.Raw()) for at in range(len(more))]
-    renamed = dict(zip([field[0] for field in fields], [*names, species or "", *more], strict=True))
+    fields += [(f"refused_{at}", Never, 0) for at in range(len(refused))]
+    renamed = dict(zip([field[0] for field in fields], [*names, *given, *more, *refused], strict=True))
     return msgspec.json.Decoder(
         msgspec.defstruct("Flower", fields, rename=renamed, forbid_unknown_fields=others is not None, gc=False)
     )
 
 
 def _invalid(line: int, name: str, complaint: str) -> InvalidValue:
-    return InvalidValue(f"Line {line}, column {shortened(name)}: {complaint}", line=line, column=name)
+    readable = name.encode(errors="replace").decode()
+    return InvalidValue(f"Line {line}, column {shortened(readable)}: {complaint}", line=line, column=readable)
 
 
-def _fields(line: bytes) -> list[str]:
-    """Name the fields of an object, if a line is one."""
+def _fields(line: bytes) -> dict[str, msgspec.Raw]:
+    """Return the fields of an object, if a line is one."""
     try:
-        return list(msgspec.json.decode(line, type=dict[str, msgspec.Raw]))
-    except (msgspec.DecodeError, UnicodeDecodeError):
-        return []
+        return msgspec.json.decode(line, type=dict[str, msgspec.Raw])
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return {}

@@ -11,8 +11,8 @@ from iris_app.exceptions import MalformedDocument
 
 BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 
-# How many bytes are read at once.
-PIECE = 1024 * 1024
+# How many bytes are read at once, and looked at before all others.
+PIECE = AHEAD = 1024 * 1024
 
 # How long a row may be.
 LONGEST_ROW = 64 * 1024 * 1024
@@ -28,6 +28,17 @@ class Piece(NamedTuple):
     content: bytes
 
 
+class Rules(NamedTuple):
+    """How rows stand in a file.
+
+    ``last_ends`` says where the last row ends that is whole in what was read, or 0 where none is; ``count_lines`` how
+    many lines end in rows.
+    """
+
+    last_ends: Callable[[bytes], int]
+    count_lines: Callable[[bytes], int]
+
+
 class Records:
     """Read a file of rows.
 
@@ -36,82 +47,64 @@ class Records:
     stream : binary file
     size : int, optional
         How many bytes it holds, where that is known, or those that it is made from where it is compressed.
-    last_ends : callable
-        Says where the last row ends that is whole in what was read, or 0 where none is.
     """
 
-    def __init__(self, stream: BinaryIO, size: int | None, last_ends: Callable[[bytes], int]) -> None:
+    def __init__(self, stream: BinaryIO, size: int | None) -> None:
         self._stream = stream
         self._raw = getattr(stream, "raw_stream", stream)
         self._size = size
-        self._last_ends = last_ends
-        self._old_mac = False
-        self._rest = self._more()
+        self._ahead = self._read(AHEAD)
+        self.skip(len(BYTE_ORDER_MARK) if self._ahead.startswith(BYTE_ORDER_MARK) else 0)
 
-    def skip(self, mark: bytes) -> None:
-        """Pass over what the file may begin with."""
-        self._rest = self._rest.removeprefix(mark)
-
-    def break_lines_as_an_old_mac(self) -> None:
-        """Take a carriage return alone for the end of a line."""
-        self._old_mac, self._rest = True, self._rest.replace(b"\r", b"\n")
-
-    def peek(self) -> bytes:
+    def peek(self, last_ends: Callable[[bytes], int] = len) -> bytes:
         """Return the first rows, which are handed out all the same."""
-        end = self._last_ends(self._rest)
-        while not end and len(self._rest) < LONGEST_ROW and (more := self._more()):
-            self._rest += more
-            end = self._last_ends(self._rest)
-        return self._rest[:end] if end else self._rest
+        if len(self._ahead) < AHEAD - len(BYTE_ORDER_MARK):
+            return self._ahead
+        while not (end := last_ends(self._ahead)) and len(self._ahead) < LONGEST_ROW and (more := self._read(AHEAD)):
+            self._ahead += more
+        return self._ahead[: end or None]
 
-    def after(self, line: int) -> Iterator[Piece]:
-        """Yield all rows from a line on, in one piece at least."""
-        there = False
-        for piece in self._pieces():
-            skipped = 0
-            for _ in range(piece.line, line):
-                skipped = piece.content.find(b"\n", skipped) + 1 or len(piece.content)
-            if skipped < len(piece.content):
-                there = True
-                yield Piece(max(line, piece.line), piece.content[skipped:])
-        if not there:
-            yield Piece(line, b"")
+    def skip(self, count: int) -> None:
+        """Pass over so many bytes of those that were peeked at."""
+        self._ahead = self._ahead[count:]
+
+    def pieces(self, rules: Rules, line: int = 1) -> Iterator[Piece]:
+        """Yield all rows, the first on a line of this number, in one piece at least."""
+        begun, rest = line, b""
+        while more := self._more():
+            rest += more
+            if end := rules.last_ends(rest):
+                yield Piece(line, rest[:end])
+                line += rules.count_lines(rest[:end])
+                rest = rest[end:]
+            elif len(rest) > LONGEST_ROW:
+                raise MalformedDocument(f"Line {line} begins a row that does not end; is a quote never closed?")
+        if rest or line == begun:
+            yield Piece(line, rest)
 
     def done(self) -> float:
         """Say which share of the file was read."""
         return self._raw.tell() / self._size if self._size else 0.0
 
-    def _pieces(self) -> Iterator[Piece]:
-        line = 1
-        while True:
-            end = self._last_ends(self._rest)
-            if end:
-                yield Piece(line, self._rest[:end])
-                line += self._rest.count(b"\n", 0, end)
-                self._rest = self._rest[end:]
-            elif len(self._rest) > LONGEST_ROW:
-                raise MalformedDocument(f"Line {line} begins a row that does not end; is a quote never closed?")
-            more = self._more()
-            if not more:
-                break
-            self._rest += more
-        if self._rest.strip():
-            yield Piece(line, self._rest)
-
     def _more(self) -> bytes:
+        if not self._ahead:
+            return self._read(PIECE)
+        more, self._ahead = self._ahead[:PIECE], self._ahead[PIECE:]
+        return more
+
+    def _read(self, count: int) -> bytes:
         try:
-            more = self._stream.read(PIECE)
+            return self._stream.read(count)
         except (EOFError, zlib.error, zstd.ZstdError, gzip.BadGzipFile) as error:
             raise MalformedDocument(f"It is compressed, but not whole: {error}.") from error
-        return more.replace(b"\r", b"\n") if self._old_mac else more
 
 
-def split(piece: Piece, last_ends: Callable[[bytes], int]) -> list[Piece]:
+def split(piece: Piece, rules: Rules) -> list[Piece]:
     """Part a piece into several of whole rows."""
     content, line, parts = piece.content, piece.line, []
     size = len(content)
-    ends = {last_ends(content[: size * part // PARTS]) for part in range(1, PARTS)}
+    ends = {rules.last_ends(content[: size * part // PARTS]) for part in range(1, PARTS)}
     for start, end in pairwise(sorted({0, *ends, size})):
         parts.append(Piece(line, content[start:end]))
-        line += content.count(b"\n", start, end)
+        line += rules.count_lines(content[start:end])
     return parts

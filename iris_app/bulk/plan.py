@@ -64,7 +64,7 @@ def plan(
 
 def _job(source: Source, output: str, form: Form | None, bad_rows: BadRows, rejected: str | None) -> Job:
     form = form or (_written(source.form) if output == STANDARD else form_of(output))
-    if form is None or form not in SUFFIXES:
+    if form is None or form not in SUFFIXES or _is_array(output):
         raise WrongUsage(f"{output}: name it .csv, .ndjson or .parquet, or say --format.")
     if form == "parquet" and (output == STANDARD or compression_of(output)):
         raise WrongUsage("Parquet goes to a file, and is compressed by itself.")
@@ -81,9 +81,14 @@ def _written(form: Form) -> Form:
 def _name(source: Source, form: Form | None) -> str:
     """Name a file's answers as the file, but for the end that says of what form it is."""
     written = form or _written(source.form)
-    if written == form_of(source.name):
+    if written == form_of(source.name) and not _is_array(source.name):
         return source.name
     return str(PurePath(source.name.removesuffix(compression_of(source.name))).with_suffix(SUFFIXES[written]))
+
+
+def _is_array(name: str) -> bool:
+    """Say whether a file may hold an array, which is read and not written."""
+    return PurePath(name.removesuffix(compression_of(name))).suffix.lower() == ".json"
 
 
 def _check(jobs: Sequence[Job]) -> None:

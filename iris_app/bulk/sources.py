@@ -29,6 +29,7 @@ FORMS: dict[str, Form] = {
     ".txt": "csv",
     ".ndjson": "ndjson",
     ".jsonl": "ndjson",
+    ".json": "ndjson",  # lines, or an array
     ".parquet": "parquet",
     ".pq": "parquet",
     ".arrow": "arrow",
