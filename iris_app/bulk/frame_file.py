@@ -37,13 +37,13 @@ class FrameFile:
 
     def __init__(self, scan: pl.LazyFrame, *, keep: bool = False, first_row: int = 1) -> None:
         self._keep, self._first_row = keep, first_row
-        schema = scan.collect_schema()
+        self.schema = schema = scan.collect_schema()
         self.columns = schema.names()
         self.places = csv_rows.find_features(self.columns)
         wrong = [self.columns[place] for place in self.places if not _holds_numbers(schema.dtypes()[place])]
         if wrong:
             raise InvalidMeasurements([partial(_unfit, name, schema[name]) for name in wrong])
-        self.nested = [name for name, dtype in schema.items() if dtype.is_nested()]
+        self._told = [name for name, dtype in schema.items() if not holds_bytes(dtype)]
         self._scan = scan.with_columns(pl.col(pl.Categorical, pl.Enum).cast(pl.String))
         self._species = species_column(self.columns)
         self._count = scan.select(pl.len()).collect().item()
@@ -71,7 +71,8 @@ class FrameFile:
             wrong.setdefault(row, []).append(
                 _invalid(first + row, FEATURES[feature], self.columns[place], frame[row, place])
             )
-        rejects = [Reject(first + row, frame[row].write_ndjson().strip(), errors) for row, errors in wrong.items()]
+        texts = frame[list(wrong)].select(self._told).write_ndjson().splitlines() if wrong else []
+        rejects = [Reject(first + row, text, errors) for text, (row, errors) in zip(texts, wrong.items(), strict=True)]
         if wrong and self._keep:
             measurements[list(wrong)] = np.nan
         elif wrong:
@@ -83,6 +84,12 @@ class FrameFile:
 
     def _given(self, frame: pl.DataFrame) -> pl.Series | None:
         return None if self._species is None else frame.to_series(self._species)
+
+
+def holds_bytes(dtype: pl.DataType) -> bool:
+    """Say whether a column holds what JSON has no way to write."""
+    parts: list[Any] = [field.dtype for field in getattr(dtype, "fields", [])] or [getattr(dtype, "inner", None)]
+    return dtype in {pl.Binary, pl.Object} or any(holds_bytes(part) for part in parts if part is not None)
 
 
 def _holds_numbers(dtype: pl.DataType) -> bool:

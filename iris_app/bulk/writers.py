@@ -5,7 +5,7 @@ import io
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from itertools import chain, takewhile
+from itertools import chain, count, takewhile
 from threading import Event
 from typing import Any, BinaryIO, Protocol
 
@@ -14,10 +14,11 @@ from polars.io.plugins import register_io_source
 
 from iris_app.bulk.compressed import compressing
 from iris_app.bulk.csv_file import CsvFile
-from iris_app.bulk.frame_file import FrameFile
+from iris_app.bulk.frame_file import FrameFile, holds_bytes
 from iris_app.bulk.ndjson_file import NdjsonFile
-from iris_app.bulk.rows import Answers, Reader, Rows
-from iris_app.csv_rows import answer_columns
+from iris_app.bulk.rows import Answers, Floats, Reader, Rows
+from iris_app.bulk.values import read_numbers
+from iris_app.csv_rows import answer_columns, quoting_of
 from iris_app.exceptions import MalformedDocument
 from iris_app.iris import shortened
 
@@ -41,8 +42,9 @@ class CsvWriter:
     def __init__(self, reader: Reader, name: str) -> None:
         self._name = name
         self._columns = [*reader.columns, *answer_columns(reader.columns)]
-        if isinstance(reader, FrameFile) and reader.nested:
-            raise MalformedDocument(f"Column {shortened(reader.nested[0])} holds lists or objects, which CSV cannot.")
+        _refuse(
+            reader, lambda dtype: dtype.is_nested() or dtype.base_type() in {pl.Binary, pl.Object, pl.Duration}, "CSV"
+        )
         delimiter, newline, decimal_comma = ",", "\n", False
         if isinstance(reader, CsvFile):
             delimiter, newline, decimal_comma = reader.delimiter, reader.newline, reader.decimal_comma
@@ -59,9 +61,9 @@ class CsvWriter:
 
     def write(self, stream: BinaryIO, encoded: Iterator[bytes]) -> None:
         """Write the names of the columns and the lines below them."""
-        heading = io.StringIO()
         form = {"delimiter": self._form["separator"], "lineterminator": self._form["line_terminator"]}
-        csv.writer(heading, **form).writerow(self._columns)
+        heading = io.StringIO()
+        csv.writer(heading, quoting=quoting_of(self._columns), **form).writerow(self._columns)
         _write(stream, self._name, chain([heading.getvalue().encode()], encoded))
 
 
@@ -72,6 +74,7 @@ class NdjsonWriter:
         self._name = name
         self._table = _Table(reader)
         self._spliced = isinstance(reader, NdjsonFile)
+        _refuse(reader, holds_bytes, "JSON")
 
     def encode(self, rows: Rows, answers: Answers) -> bytes:
         """Return lines."""
@@ -97,21 +100,25 @@ class ParquetWriter:
 
     def write(self, stream: BinaryIO, encoded: Iterator[pl.DataFrame]) -> None:
         """Write columns, by polars, in a thread of its own: so whoever waits here can be interrupted."""
-        first = next(encoded)
+        first = next(encoded, None)
+        if first is None:  # there is a row in the first piece that keeps all from being written
+            return
         failed: list[BaseException] = []
         given_up = Event()
 
-        def frames(*_: object) -> Iterator[pl.DataFrame]:
+        def more() -> pl.DataFrame | None:
             try:
-                yield first
-                yield from takewhile(lambda _: not given_up.is_set(), encoded)
+                return None if given_up.is_set() else next(encoded, None)
             except BaseException as error:  # which polars would make another of
                 failed.append(error)
+                return None
 
-        sink = register_io_source(frames, schema=first.schema).sink_parquet
-        with ThreadPoolExecutor(1) as pool:
+        with ThreadPoolExecutor(1) as reading, ThreadPoolExecutor(1) as writing:
+            following = (reading.submit(more).result() for _ in count())
+            frames = chain([first], takewhile(lambda frame: frame is not None, following))
+            sink = register_io_source(lambda *_: frames, schema=first.schema).sink_parquet  # type: ignore[arg-type]
             try:
-                pool.submit(sink, stream, row_group_size=ROW_GROUP).result()
+                writing.submit(sink, stream, row_group_size=ROW_GROUP).result()
             except pl.exceptions.PolarsError as error:
                 raise OSError(str(error)) from error
             finally:
@@ -128,18 +135,25 @@ class _Table:
             raise MalformedDocument(f"Two columns are called {shortened(twice[0])}, which only CSV can keep.")
         self._names = answer_columns(reader.columns)
         self._features = [reader.columns[place] for place in reader.places]
+        self._decimal = "," if isinstance(reader, CsvFile) and reader.delimiter == ";" else "."
 
     def frame(self, rows: Rows, answers: Answers) -> pl.DataFrame:
         features = zip(self._features, rows.measurements.T, strict=True)
-        numbers = [pl.Series(name, values).fill_nan(None) for name, values in features if self._is_text(rows, name)]
-        return rows.frame.with_columns(*numbers).with_columns(self.answers(answers))
+        numbers = [self._numbers(rows, name, values) for name, values in features if not self._holds_floats(rows, name)]
+        return rows.frame.with_columns(numbers).with_columns(self.answers(answers))
 
     def answers(self, answers: Answers) -> pl.DataFrame:
         return pl.DataFrame([column.alias(name) for column, name in zip(answers.columns, self._names, strict=True)])
 
+    def _numbers(self, rows: Rows, name: str, values: Floats) -> pl.Series:
+        """Make numbers of a column, of rows without an answer too."""
+        if rows.rejects:
+            values = read_numbers(rows.frame[name], self._decimal)
+        return pl.Series(name, values).fill_nan(None)
+
     @staticmethod
-    def _is_text(rows: Rows, name: str) -> bool:
-        return rows.frame.schema[name] == pl.String
+    def _holds_floats(rows: Rows, name: str) -> bool:
+        return rows.frame.schema[name].is_float()
 
 
 WRITERS: dict[str, Callable[[Reader, str], Writer]] = {
@@ -147,6 +161,14 @@ WRITERS: dict[str, Callable[[Reader, str], Writer]] = {
     "ndjson": NdjsonWriter,
     "parquet": ParquetWriter,
 }
+
+
+def _refuse(reader: Reader, is_unfit: Callable[[pl.DataType], bool], form: str) -> None:
+    """Refuse columns of types that a form has no way to write."""
+    schema = reader.schema if isinstance(reader, FrameFile) else {}
+    for name, dtype in schema.items():
+        if is_unfit(dtype):
+            raise MalformedDocument(f"Column {shortened(name)} holds {dtype}, which {form} has no way to write.")
 
 
 def _write(stream: BinaryIO, name: str, encoded: Iterable[bytes]) -> None:
