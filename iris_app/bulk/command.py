@@ -33,9 +33,10 @@ FORMS = ["csv", "ndjson", "parquet", "arrow"]
 def classify(**options: Any) -> None:
     """Classify the flowers in files of any size.
 
-    INPUT is a file, a folder, a pattern, an address or - for standard input: CSV (.csv, .tsv, .txt), NDJSON (.ndjson,
-    .jsonl), either compressed too (.gz, .zst), Parquet (.parquet, .pq) or Arrow (.arrow, .feather, .ipc). Columns are
-    spelt as in the API, and others pass through; the species, its probabilities and warnings come behind them.
+    INPUT is a file, a folder, a pattern, an address or - for standard input: CSV (.csv, .tsv, .txt), objects of
+    JSON, one a line or in an array (.ndjson, .jsonl, .json), either compressed too (.gz, .zst), Parquet (.parquet, .pq)
+    or Arrow (.arrow, .feather, .ipc). Columns are spelt as in the API, and others pass through; the species, its
+    probabilities and warnings come behind them.
 
     Several files, or a folder's, go to the folder that is the output, and a second run does what is missing or has
     changed.
@@ -46,6 +47,7 @@ def classify(**options: Any) -> None:
     flask --app wsgi classify herbarium -o answers --bad-rows skip
     flask --app wsgi classify "herbarium/*.csv" -o answers --bad-rows null --redo
     flask --app wsgi classify - -o - < flowers.csv > answers.csv
+    flask --app wsgi classify flowers.csv -o answers.csv --report answers.html
 
     The exit code is 0 all is done, 1 rows or files cannot be classified, 2 wrong usage, 3 no model that can be
     trusted, 4 the output cannot be written, 130 interrupted.
