@@ -104,7 +104,7 @@ class CsvFile:
         if (frame.select(pl.all().str.len_bytes().max()).max_horizontal().item() or 0) > csv.field_size_limit():
             return None
         # An empty cell is null, with quotes and without.
-        return frame.with_columns(pl.when(pl.all() != "").then(pl.all())) if b'""' in content else frame
+        return frame.with_columns(pl.when(pl.all() != "").then(pl.all())) if quoted else frame
 
     def _numbers(self, frame: pl.DataFrame) -> Floats:
         decimal = "," if self.delimiter == ";" else "."
