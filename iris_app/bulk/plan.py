@@ -43,6 +43,8 @@ def plan(
     InputError
         Where there is nothing to be done, or it cannot be done so.
     """
+    if "://" in output:
+        raise WrongUsage(f"{output}: answers go to files here, from where they may be copied to an address.")
     several = output != STANDARD and (
         output.endswith("/") or Path(output).is_dir() or any(Path(one).is_dir() for one in inputs)
     )

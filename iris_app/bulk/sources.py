@@ -1,6 +1,7 @@
 """What is to be classified: files, folders, patterns, standard input, addresses."""
 
 import glob
+import re
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
@@ -15,6 +16,7 @@ from iris_app.bulk.compressed import compression_of, decompressing
 from iris_app.bulk.csv_file import CsvFile
 from iris_app.bulk.frame_file import FrameFile
 from iris_app.bulk.ndjson_file import NdjsonFile
+from iris_app.bulk.remote import RemoteLines
 from iris_app.bulk.rows import Reader
 from iris_app.exceptions import InputError, MalformedDocument
 
@@ -88,6 +90,8 @@ class Source:
     def _stream(self, stack: ExitStack) -> tuple[BinaryIO, int | None]:
         if self.path == STANDARD:
             return sys.stdin.buffer, None
+        if self.is_remote:
+            return cast("BinaryIO", RemoteLines(self.path)), None
         raw = Path(self.path).open("rb")  # noqa: SIM115 -- the stack closes it
         stack.callback(raw.close)
         return decompressing(raw, self.path), Path(self.path).stat().st_size
@@ -95,11 +99,12 @@ class Source:
 
 @contextmanager
 def telling_what_is_unreadable() -> Iterator[None]:
-    """Say in a sentence what the system or polars cannot read."""
+    """Say in a sentence what the system or polars cannot read, without what else a server sends with it."""
     try:
         yield
     except (OSError, pl.exceptions.PolarsError) as error:
-        raise MalformedDocument(f"It cannot be read: {getattr(error, 'strerror', error) or error}.") from error
+        sentence = re.split(r":?\s*(?:<\?xml|\n)", str(getattr(error, "strerror", None) or error))[0]
+        raise MalformedDocument(f"It cannot be read: {sentence}.") from error
 
 
 def find(inputs: Sequence[str], form: Form | None = None, *, beside: Path | None = None) -> list[Source]:
@@ -139,6 +144,8 @@ def _form(path: str) -> Form:
 
 def _paths(text: str, form: Form | None, beside: Path | None) -> Iterator[str]:
     """Yield what is meant by an input."""
+    if "://" in text and "*" in text:
+        raise NoSuchInput(f"{text}: a pattern is for files here; at an address, each is named.")
     if text == STANDARD or "://" in text or Path(text).is_file() or _is_stream(text):
         yield text
         return
