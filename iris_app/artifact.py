@@ -35,6 +35,14 @@ LARGEST = 32 * 1024 * 1024
 
 REMEDY = "Train a model with scripts/train_model.py."
 ANOTHER_PAIR = "Put the right pair in place, or train again."
+SAME_EVERYWHERE = "Install the same versions everywhere."
+
+
+class Packed(msgspec.Struct, frozen=True):
+    """A model as it is sent: the bytes of its artifact, and its manifest, in JSON."""
+
+    artifact: bytes
+    manifest: bytes
 
 
 def save(path: Path, classifier: Any, training: Training, pairplot: bytes) -> Manifest:
@@ -75,6 +83,39 @@ def copy(source: Path, path: Path, pinned: str | None = None) -> Manifest:
     return manifest
 
 
+def pack(path: Path, manifest: Manifest) -> Packed:
+    """Read the artifact at ``path`` to be sent to where it does not lie.
+
+    Raises
+    ------
+    ModelUnavailable
+        Where it is not the one that the manifest describes.
+    """
+    content = _read(path, manifest.bytes)
+    _verify(path, content, manifest)
+    return Packed(content, msgspec.json.encode(manifest))
+
+
+def unpack(packed: Packed) -> tuple[Any, Manifest]:
+    """Verify and unpickle an artifact that was sent, as ``load`` does one that lies on the disk.
+
+    Raises
+    ------
+    ModelUnavailable
+        Where it is not whole, or made by another scikit-learn than is here; nothing is unpickled then.
+    """
+    manifest = msgspec.json.decode(packed.manifest, type=Manifest)
+    name = f"The model that was sent to {platform.node()}"
+    _verify(name, packed.artifact, manifest)
+    version = manifest.versions.get("scikit-learn")
+    if version != sklearn.__version__:
+        raise ModelUnavailable(
+            f"{name} was saved with scikit-learn {version}, and there it is {sklearn.__version__}. {SAME_EVERYWHERE}",
+            "saved by another scikit-learn",
+        )
+    return _unpickle(name, packed.artifact, manifest), manifest
+
+
 def load(path: Path, pinned: str | None = None) -> tuple[Any, Manifest, bytes | None]:
     """Read, verify and unpickle the artifact at ``path``, whose sha256 must be the ``pinned`` one where there is one.
 
@@ -94,18 +135,24 @@ def load(path: Path, pinned: str | None = None) -> tuple[Any, Manifest, bytes | 
     """
     manifest = read_manifest(path)
     artifact = _read(path, manifest.bytes)
-    digest = hashlib.sha256(artifact).hexdigest()
-    if digest != manifest.sha256:
-        raise ModelUnavailable(
-            f"{path} is not the artifact that its manifest describes: its sha256 is {digest}, "
-            f"the manifest's {manifest.sha256}. {ANOTHER_PAIR}",
-            "wrong digest",
-        )
+    digest = _verify(path, artifact, manifest)
     if pinned is not None and digest != pinned:
         raise ModelUnavailable(
             f"{path} has the sha256 {digest}, and MODEL_SHA256 allows only {pinned}.", "not the pinned digest"
         )
     return _unpickle(path, artifact, manifest), manifest, _read_pairplot(pairplot_path(path), manifest)
+
+
+def _verify(name: Path | str, content: bytes, manifest: Manifest) -> str:
+    """Return an artifact's sha256, which must be the manifest's."""
+    digest = hashlib.sha256(content).hexdigest()
+    if digest != manifest.sha256:
+        raise ModelUnavailable(
+            f"{name} is not the artifact that its manifest describes: its sha256 is {digest}, "
+            f"the manifest's {manifest.sha256}. {ANOTHER_PAIR}",
+            "wrong digest",
+        )
+    return digest
 
 
 def read_manifest(path: Path) -> Manifest:
@@ -182,7 +229,7 @@ def _open_at_once(path: str, flags: int) -> int:
     return os.open(path, flags | os.O_NONBLOCK)
 
 
-def _unpickle(path: Path, artifact: bytes, manifest: Manifest) -> Any:
+def _unpickle(name: Path | str, artifact: bytes, manifest: Manifest) -> Any:
     """Unpickle and check a classifier; both run code that is not ours, so anything can come of them."""
     try:
         with warnings.catch_warnings():
@@ -191,13 +238,13 @@ def _unpickle(path: Path, artifact: bytes, manifest: Manifest) -> Any:
         _check(classifier, manifest)
     except InconsistentVersionWarning as warning:
         raise ModelUnavailable(
-            f"{path} was saved with scikit-learn {warning.original_sklearn_version}, and this is "
+            f"{name} was saved with scikit-learn {warning.original_sklearn_version}, and this is "
             f"{warning.current_sklearn_version}. Train again with the version that serves.",
             "saved by another scikit-learn",
         ) from warning
     except BaseException as error:  # it may try to end the process, too
         raise ModelUnavailable(
-            f"{path} cannot be used: {error!r}. It was saved with scikit-learn "
+            f"{name} cannot be used: {error!r}. It was saved with scikit-learn "
             f"{manifest.versions.get('scikit-learn', 'of an unknown version')}, and this is {sklearn.__version__}.",
             "unusable",
         ) from error

@@ -5,6 +5,7 @@
     - ModelUnavailable: no model can be loaded and trusted
     - Overloaded: more requests came than can be answered soon
     - OutputFailed: a file cannot be written
+    - ClusterFailed: a cluster cannot be reached, or gives up
     - InputError: what was sent cannot be classified
         - MalformedDocument: it is not a document of the stated form
         - TooManyRows: it holds more rows than one request may
@@ -15,6 +16,7 @@ Nothing here knows HTTP; ``iris_app.errors`` gives each its status.
 
 from collections.abc import Callable, Iterable
 from itertools import islice
+from typing import Any
 
 import msgspec
 
@@ -23,7 +25,16 @@ ERRORS_NAMED = 100
 
 
 class IrisError(Exception):
-    """Stand above all of this application's own errors."""
+    """Stand above all of this application's own errors, which go from one process to another as they are."""
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return _made_again, (type(self), self.args, vars(self))
+
+
+def _made_again(kind: type[IrisError], args: tuple[Any, ...], state: dict[str, Any]) -> IrisError:
+    error = kind.__new__(kind, *args)
+    vars(error).update(state)
+    return error
 
 
 class ConfigurationError(IrisError):
@@ -47,6 +58,10 @@ class Overloaded(IrisError):
 
 class OutputFailed(IrisError):
     """Say which file cannot be written, and why."""
+
+
+class ClusterFailed(IrisError):
+    """Say that a cluster cannot be reached, or has given up."""
 
 
 class InputError(IrisError):

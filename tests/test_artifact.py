@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import joblib
+import msgspec
 import numpy as np
 import pytest
 import sklearn
@@ -21,7 +22,7 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.svm import LinearSVC
 
 from iris_app import artifact
-from iris_app.artifact import load, save
+from iris_app.artifact import load, pack, save, unpack
 from iris_app.exceptions import ModelUnavailable
 from iris_app.manifest import Manifest, manifest_path, pairplot_path
 from iris_app.training import load_data, train
@@ -273,3 +274,32 @@ def test_an_artifact_that_would_end_the_process_is_refused(model_path: Path) -> 
     pretend_pickle(model_path, Ender())
     with pytest.raises(ModelUnavailable, match="cannot be used: SystemExit"):
         load(model_path)
+
+
+def test_what_is_sent_is_what_lies_on_the_disk(trained_path: Path) -> None:
+    classifier, manifest, _ = load(trained_path)
+    sent, described = unpack(pack(trained_path, manifest))
+    assert described == manifest
+    assert joblib.hash(sent) == joblib.hash(classifier)
+
+
+def test_a_model_that_was_published_meanwhile_is_not_sent(trained_path: Path) -> None:
+    manifest = msgspec.structs.replace(load(trained_path)[1], sha256="0" * 64)
+    with pytest.raises(ModelUnavailable, match="is not the artifact that its manifest describes"):
+        pack(trained_path, manifest)
+
+
+@pytest.mark.parametrize(
+    ("change", "reason"),
+    [({"sha256": "0" * 64}, "wrong digest"), ({"versions": {}}, "saved by another scikit-learn")],
+    ids=["digest", "version"],
+)
+def test_what_is_sent_is_unpickled_only_where_it_fits(
+    change: dict[str, Any], reason: str, trained_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    manifest = load(trained_path)[1]
+    changed = msgspec.json.encode(msgspec.structs.replace(manifest, **change))
+    monkeypatch.setattr(joblib, "load", lambda _: pytest.fail("it was unpickled"))
+    with pytest.raises(ModelUnavailable) as refused:
+        unpack(msgspec.structs.replace(pack(trained_path, manifest), manifest=changed))
+    assert refused.value.reason == reason
