@@ -95,6 +95,7 @@ def test_the_only_imports_inside_a_function_keep_scikit_learn_and_polars_out_of_
     ]
     assert inside == [
         ("iris_app/bulk/command.py", "from iris_app.bulk.work import classify as work"),
+        ("iris_app/bulk/work.py", "from iris_app.bulk.cluster import Cluster"),
         ("iris_app/model_service.py", "from iris_app.model import load"),
     ]
 

@@ -28,6 +28,13 @@ FORMS = ["csv", "ndjson", "parquet", "arrow"]
 @click.option(
     "--report", help="A page (.html) that shows what came of all files: counts, unusual rows, drift, accuracy."
 )
+@click.option(
+    "--engine",
+    default="local",
+    metavar="ENGINE",
+    show_default=True,
+    help="Where the work is done: local, or on a cluster: dask://HOST:PORT, ray or spark.",
+)
 @click.option("--redo", is_flag=True, help="Classify what an earlier run did, too.")
 @click.option("-q", "--quiet", is_flag=True, help="Say nothing of how far it is.")
 def classify(**options: Any) -> None:
@@ -50,7 +57,7 @@ def classify(**options: Any) -> None:
     flask --app wsgi classify flowers.csv -o answers.csv --report answers.html
 
     The exit code is 0 all is done, 1 rows or files cannot be classified, 2 wrong usage, 3 no model that can be
-    trusted, 4 the output cannot be written, 130 interrupted.
+    trusted, 4 the output cannot be written, 5 a cluster cannot be reached or gives up, 130 interrupted.
     """  # noqa: D301 -- click leaves the lines behind a backspace as they are
     try:
         from iris_app.bulk.work import (

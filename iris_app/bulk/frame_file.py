@@ -36,7 +36,7 @@ class FrameFile:
     """
 
     def __init__(self, scan: pl.LazyFrame, *, keep: bool = False, first_row: int = 1) -> None:
-        self._keep, self._first_row = keep, first_row
+        self._keep, self.first_row = keep, first_row
         self.schema = schema = scan.collect_schema()
         self.columns = schema.names()
         self.places = csv_rows.find_features(self.columns)
@@ -52,9 +52,9 @@ class FrameFile:
     def pieces(self) -> Iterator[tuple[int, pl.DataFrame]]:
         """Yield rows as they stand in the file, and the number of the first."""
         if not self._count:
-            yield self._first_row, self._scan.collect()
+            yield self.first_row, self._scan.collect()
         for frame in self._scan.collect_batches(chunk_size=ROWS):
-            yield self._first_row + self._read, frame
+            yield self.first_row + self._read, frame
             self._read += len(frame)
 
     def done(self) -> float:

@@ -46,10 +46,10 @@ class Progress:
         if self._bar is not None:
             self._bar.__exit__(kind, error, traceback)
 
-    def next_file(self) -> None:
-        """Say that a file is done."""
+    def next_file(self, share: float = 0.0) -> None:
+        """Say that a file is done, and which share of others was read already."""
         self._file += 1
-        self.tell(0, 0.0)
+        self.tell(0, share)
 
     def tell(self, rows: int, share: float) -> None:
         """Say that so many rows more were classified, and which share of the file was read."""

@@ -26,6 +26,5 @@ class RemoteLines:
         """Return at least so many bytes, whole lines, unless there are no more."""
         parts: list[bytes] = []
         while sum(map(len, parts)) < size and (batch := next(self._batches, None)) is not None:
-            if len(batch):
-                parts += [batch.to_series().str.join("\n").item().encode(), b"\n"]
+            parts.append((batch.to_series() + "\n").str.join("").item().encode())
         return b"".join(parts)

@@ -48,19 +48,25 @@ class NoSuchInput(InputError):
 class Source:
     """A file of flowers.
 
-    ``path`` is where it lies, or an address, or ``-``; ``name`` what it is called among the others, and ``rows`` which
-    of its rows are meant, from and to, where not all are.
+    ``path`` is where it lies, or an address, or ``-``; ``name`` what it is called among the others, ``rows`` which of
+    its rows are meant, from and to, where not all are, and ``folder`` what ``path`` begins at, where it is not here.
     """
 
     path: str
     form: Form
     name: str
     rows: tuple[int, int] | None = None
+    folder: str = ""
 
     @property
     def is_remote(self) -> bool:
         """Say whether it lies at an address."""
         return "://" in self.path
+
+    @property
+    def place(self) -> str:
+        """Where it lies, for all who open it."""
+        return self.path if self.is_remote else str(Path(self.folder, self.path))
 
     @contextmanager
     def open(self, *, keep: bool, typed: bool) -> Iterator[Reader]:
@@ -78,7 +84,7 @@ class Source:
 
     def _reader(self, stack: ExitStack, *, keep: bool, typed: bool) -> Reader:
         if self.form in {"parquet", "arrow"}:
-            scan = (pl.scan_parquet if self.form == "parquet" else pl.scan_ipc)(self.path, glob=False)
+            scan = (pl.scan_parquet if self.form == "parquet" else pl.scan_ipc)(self.place, glob=False)
             first, last = self.rows or (0, None)
             scan = scan if self.rows is None else scan.slice(first, cast("int", last) - first)
             return FrameFile(scan, keep=keep, first_row=first + 1)
@@ -92,9 +98,9 @@ class Source:
             return sys.stdin.buffer, None
         if self.is_remote:
             return cast("BinaryIO", RemoteLines(self.path)), None
-        raw = Path(self.path).open("rb")  # noqa: SIM115 -- the stack closes it
+        raw = Path(self.place).open("rb")  # noqa: SIM115 -- the stack closes it
         stack.callback(raw.close)
-        return decompressing(raw, self.path), Path(self.path).stat().st_size
+        return decompressing(raw, self.path), Path(self.place).stat().st_size
 
 
 @contextmanager

@@ -42,6 +42,14 @@ def target(path: Path) -> Iterator[BinaryIO]:
         _sync_folder(path.parent)
 
 
+def put(whole: Path, path: Path) -> None:
+    """Put a file that is whole and safe on the disk in the place of ``path``, or raise ``OutputFailed``."""
+    with telling_of(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        whole.replace(path)
+        _sync_folder(path.parent)
+
+
 @contextmanager
 def telling_of(path: Path) -> Iterator[None]:
     """Say of which file it is that the system refuses something."""

@@ -7,7 +7,8 @@ from pathlib import Path
 
 import click
 
-from iris_app.bulk.engines import Local
+from iris_app.artifact import pack
+from iris_app.bulk.engines import Engine, Local
 from iris_app.bulk.job import BadRows, RefusedRows
 from iris_app.bulk.journal import Journal
 from iris_app.bulk.outcomes import Outcomes
@@ -16,13 +17,13 @@ from iris_app.bulk.progress import Progress
 from iris_app.bulk.report import check_report, write_report
 from iris_app.bulk.sources import STANDARD, Form, NoSuchInput
 from iris_app.bulk.summary import Summary
-from iris_app.exceptions import InputError, InvalidMeasurements, ModelUnavailable, OutputFailed
+from iris_app.exceptions import ClusterFailed, InputError, InvalidMeasurements, ModelUnavailable, OutputFailed
 from iris_app.iris import SPECIES
 from iris_app.model import Model
-from iris_app.model_service import get_model
+from iris_app.model_service import get_model, get_service
 
 # How the command ends, beside 0 for all is done and 2 for wrong usage.
-REFUSED, NO_MODEL, NOT_WRITTEN, INTERRUPTED = 1, 3, 4, 130
+REFUSED, NO_MODEL, NOT_WRITTEN, NO_CLUSTER, INTERRUPTED = 1, 3, 4, 5, 130
 
 
 def classify(
@@ -34,6 +35,7 @@ def classify(
     bad_rows: BadRows,
     rejected: str | None,
     report: str | None,
+    engine: str,
     redo: bool,
     quiet: bool,
 ) -> None:
@@ -43,7 +45,7 @@ def classify(
         if report is not None:
             check_report(report, what)
         model = get_model()
-        outcomes = _do(what, model, redo=redo, quiet=quiet)
+        outcomes = _do(what, model, _engine(engine, model), redo=redo, quiet=quiet)
         if outcomes.total.read or not outcomes.refused:
             click.echo(_told(outcomes.total), err=output == STANDARD)
         if report is not None:
@@ -64,6 +66,8 @@ def _ending_as_it_should() -> Iterator[None]:
         _end(NO_MODEL, str(error))
     except OutputFailed as error:
         _end(NOT_WRITTEN, str(error))
+    except ClusterFailed as error:
+        _end(NO_CLUSTER, str(error))
     except KeyboardInterrupt:
         _end(INTERRUPTED, "Interrupted; what was not done whole was not written.")
     finally:
@@ -75,7 +79,18 @@ def _end(code: int, sentence: str) -> None:
     raise SystemExit(code)
 
 
-def _do(what: Plan, model: Model, *, redo: bool, quiet: bool) -> Outcomes:
+def _engine(name: str, model: Model) -> Engine:
+    """Return what does the work."""
+    if name == "local":
+        return Local(model)
+    try:
+        from iris_app.bulk.cluster import Cluster  # here, for who works on one machine needs no cluster's tools
+    except ModuleNotFoundError as error:
+        raise WrongUsage(f"--engine {name}: {error}; install iris_app[cluster].") from error
+    return Cluster(name, pack(get_service().path, model.manifest))
+
+
+def _do(what: Plan, model: Model, engine: Engine, *, redo: bool, quiet: bool) -> Outcomes:
     """Do what is to be done, but for what an earlier run did, and return what came of all files."""
     outcomes, todo = Outcomes(what.jobs), what.jobs
     journal = Journal(what.folder, model.manifest.sha256) if what.folder else None
@@ -88,7 +103,7 @@ def _do(what: Plan, model: Model, *, redo: bool, quiet: bool) -> Outcomes:
         if done:
             click.echo(f"classify: {len(done):,} of {len(what.jobs):,} files were classified before.", err=True)
     with Progress(len(todo), quiet=quiet) as progress:
-        for job, outcome in Local(model).run(todo, progress):
+        for job, outcome in engine.run(todo, progress):
             outcomes.add(job, outcome)
             if isinstance(outcome, InputError):
                 _complain(job.source.path, outcome)

@@ -41,6 +41,7 @@ class CsvWriter:
 
     def __init__(self, reader: Reader, name: str) -> None:
         self._name = name
+        self._goes_on = isinstance(reader, FrameFile) and reader.first_row > 1
         self._columns = [*reader.columns, *answer_columns(reader.columns)]
         _refuse(
             reader, lambda dtype: dtype.is_nested() or dtype.base_type() in {pl.Binary, pl.Object, pl.Duration}, "CSV"
@@ -60,11 +61,11 @@ class CsvWriter:
         return written.getvalue()
 
     def write(self, stream: BinaryIO, encoded: Iterator[bytes]) -> None:
-        """Write the names of the columns and the lines below them."""
+        """Write the names of the columns, unless rows stand above, and lines."""
         form = {"delimiter": self._form["separator"], "lineterminator": self._form["line_terminator"]}
         heading = io.StringIO()
         csv.writer(heading, quoting=quoting_of(self._columns), **form).writerow(self._columns)
-        _write(stream, self._name, chain([heading.getvalue().encode()], encoded))
+        _write(stream, self._name, encoded if self._goes_on else chain([heading.getvalue().encode()], encoded))
 
 
 class NdjsonWriter:
@@ -98,7 +99,8 @@ class ParquetWriter:
         """Return columns."""
         return self._table.frame(rows, answers)
 
-    def write(self, stream: BinaryIO, encoded: Iterator[pl.DataFrame]) -> None:
+    @staticmethod
+    def write(stream: BinaryIO, encoded: Iterator[pl.DataFrame]) -> None:
         """Write columns, by polars, in a thread of its own: so whoever waits here can be interrupted."""
         first = next(encoded, None)
         if first is None:  # there is a row in the first piece that keeps all from being written

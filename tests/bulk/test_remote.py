@@ -9,8 +9,11 @@ from pathlib import Path
 import polars as pl
 import pytest
 
+from iris_app.bulk import parts
 from iris_app.bulk.compressed import zstd
+from iris_app.bulk.parts import split
 from iris_app.bulk.remote import RemoteLines
+from iris_app.bulk.sources import Source
 from tests.bulk.conftest import Classify, flowers
 from tests.support import CHECKOUT, eventually
 
@@ -123,6 +126,13 @@ def test_what_is_not_at_an_address_is_missed_in_a_line(name: str, classify: Clas
     (line,) = (line for line in result.output.splitlines() if line.startswith("s3://"))
     assert f"Object at location {name} not found" in line
     assert "<" not in line
+
+
+def test_a_large_file_at_an_address_is_parted_for_a_cluster(put: Put, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(parts, "PART", 1000)
+    content = written(lambda frame, stream: frame.head(3000).write_parquet(stream, row_group_size=1000))
+    found = split(Source(put("large.parquet", content), "parquet", "large.parquet"))
+    assert [part.rows for part in found] == [(0, 1000), (1000, 2000), (2000, 3000)]
 
 
 def test_a_pattern_in_an_address_is_wrong_usage(classify: Classify, tmp_path: Path) -> None:
