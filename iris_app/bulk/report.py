@@ -16,7 +16,7 @@ from iris_app.bulk.outcomes import File, Outcomes
 from iris_app.bulk.plan import Plan, WrongUsage
 from iris_app.bulk.sources import STANDARD
 from iris_app.bulk.summary import Summary
-from iris_app.bulk.target import target
+from iris_app.bulk.target import make_folder_of, target
 from iris_app.drift import ENOUGH, GREAT, SOME, stability
 from iris_app.exceptions import ERRORS_NAMED
 from iris_app.iris import FEATURES, SPECIES, SPECIES_COLUMNS, Feature, number, percent
@@ -96,6 +96,7 @@ def write_report(path: Path, outcomes: Outcomes, model: Model, bad_rows: BadRows
         Where it cannot be written.
     """
     page = render_report(outcomes, model, bad_rows, datetime.now(UTC))
+    make_folder_of(path)
     with target(path) as stream:
         stream.write(page.encode(errors="replace"))  # a file's name may be no text
 

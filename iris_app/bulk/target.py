@@ -29,7 +29,6 @@ def target(path: Path) -> Iterator[BinaryIO]:
             with path.open("wb") as stream:
                 yield stream
             return
-        path.parent.mkdir(parents=True, exist_ok=True)
         with _alone(partial) as stream:
             try:
                 yield stream
@@ -42,10 +41,18 @@ def target(path: Path) -> Iterator[BinaryIO]:
         _sync_folder(path.parent)
 
 
+def make_folder_of(path: Path) -> None:
+    """Make the folder that a file is to go to, or raise ``OutputFailed``.
+
+    ``target`` makes none: who still writes to a folder that was removed meanwhile must not bring it back.
+    """
+    with telling_of(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+
+
 def put(whole: Path, path: Path) -> None:
     """Put a file that is whole and safe on the disk in the place of ``path``, or raise ``OutputFailed``."""
     with telling_of(path):
-        path.parent.mkdir(parents=True, exist_ok=True)
         whole.replace(path)
         _sync_folder(path.parent)
 

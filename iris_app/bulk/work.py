@@ -17,6 +17,7 @@ from iris_app.bulk.progress import Progress
 from iris_app.bulk.report import check_report, write_report
 from iris_app.bulk.sources import STANDARD, Form, NoSuchInput
 from iris_app.bulk.summary import Summary
+from iris_app.bulk.target import make_folder_of
 from iris_app.exceptions import ClusterFailed, InputError, InvalidMeasurements, ModelUnavailable, OutputFailed
 from iris_app.iris import SPECIES
 from iris_app.model import Model
@@ -102,6 +103,9 @@ def _do(what: Plan, model: Model, engine: Engine, *, redo: bool, quiet: bool) ->
         todo = [job for job in todo if job.output not in done]
         if done:
             click.echo(f"classify: {len(done):,} of {len(what.jobs):,} files were classified before.", err=True)
+    for job in todo:
+        make_folder_of(Path(job.output))
+        make_folder_of(Path(job.rejected))
     with Progress(len(todo), quiet=quiet) as progress:
         for job, outcome in engine.run(todo, progress):
             outcomes.add(job, outcome)

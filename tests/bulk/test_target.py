@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from iris_app.bulk.target import target
+from iris_app.bulk.target import make_folder_of, target
 from iris_app.exceptions import OutputFailed
 from tests.bulk.conftest import Classify, flowers, start
 
@@ -20,6 +20,7 @@ KILLS = 20
 
 
 def test_what_was_written_is_in_place_when_all_went_well(tmp_path: Path) -> None:
+    make_folder_of(tmp_path / "folder" / "out")
     with target(tmp_path / "folder" / "out") as stream:
         stream.write(b"new")
         assert not (tmp_path / "folder" / "out").exists()
@@ -33,6 +34,12 @@ def test_nothing_changes_when_something_went_wrong(tmp_path: Path) -> None:
         stream.write(b"half of what is n" * (1 // 0))
     assert (tmp_path / "out").read_bytes() == b"old"
     assert [path.name for path in tmp_path.iterdir()] == ["out"]
+
+
+def test_a_folder_that_was_removed_is_not_brought_back(tmp_path: Path) -> None:
+    with pytest.raises(OutputFailed, match="No such file or directory"), target(tmp_path / "gone" / "out"):
+        pass
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_one_run_at_a_time_writes_a_file(tmp_path: Path) -> None:
