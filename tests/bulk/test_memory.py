@@ -33,7 +33,7 @@ def peak(trained_path: Path, path: Path) -> float:
 @pytest.mark.parametrize(
     ("form", "rows", "times"),
     # Of Parquet, what polars has mapped of the file itself counts, too.
-    [("csv", 400_000, 5), ("ndjson", 80_000, 5), ("parquet", 1_000_000, 2)],
+    [("csv", 200_000, 5), ("ndjson", 40_000, 5), ("parquet", 500_000, 2)],
 )
 def test_a_longer_file_takes_no_more_memory(
     trained_path: Path, tmp_path: Path, form: str, rows: int, times: int
