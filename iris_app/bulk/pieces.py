@@ -11,8 +11,11 @@ from iris_app.exceptions import MalformedDocument
 
 BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 
-# How many bytes are read at once, and looked at before all others.
-PIECE = AHEAD = 1024 * 1024
+# How many bytes are read at once.
+PIECE = 2 * 1024 * 1024
+
+# How many of the first are looked at before all others.
+AHEAD = 1024 * 1024
 
 # How long a row may be.
 LONGEST_ROW = 64 * 1024 * 1024

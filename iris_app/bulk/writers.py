@@ -23,7 +23,7 @@ from iris_app.exceptions import MalformedDocument
 from iris_app.iris import shortened
 
 # How many rows one group of a Parquet file holds.
-ROW_GROUP = 250_000
+ROW_GROUP = 100_000
 
 
 class Writer(Protocol):
