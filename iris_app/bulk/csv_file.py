@@ -70,7 +70,8 @@ class CsvFile:
         if frame is not None:
             measurements = self._numbers(frame)
             if not wrong_values(measurements):
-                return Rows(frame, measurements, (), len(frame), given=self._given(frame))
+                plain = b'"' not in piece.content
+                return Rows(frame, measurements, (), len(frame), given=self._given(frame), plain=plain)
         parts = split(piece, self._rules) if len(piece.content) > SMALL else [piece]
         return Rows.joined(list(map(self.read, parts))) if len(parts) > 1 else self._read_rows(*piece)
 

@@ -49,6 +49,8 @@ class Rows:
         The rows as they came, where they are objects of JSON.
     given : Series of n values, optional
         What a column of the file says of each row's species, where there is one.
+    plain : bool
+        Whether it is known that no cell needs quotes in CSV with the delimiter that it came with.
     """
 
     frame: pl.DataFrame
@@ -57,6 +59,7 @@ class Rows:
     read: int
     lines: Sequence[bytes] = ()
     given: pl.Series | None = None
+    plain: bool = False
 
     @classmethod
     def joined(cls, parts: Sequence["Rows"]) -> "Rows":

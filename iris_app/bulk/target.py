@@ -6,9 +6,13 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from threading import Event, Thread
 from typing import BinaryIO
 
 from iris_app.exceptions import OutputFailed
+
+# Seconds between two times that what was written meanwhile is brought to the disk.
+PAUSE = 0.1
 
 
 @contextmanager
@@ -31,7 +35,8 @@ def target(path: Path) -> Iterator[BinaryIO]:
             return
         with _alone(partial) as stream:
             try:
-                yield stream
+                with _synced_meanwhile(stream):
+                    yield stream
                 stream.flush()
                 os.fsync(stream.fileno())
                 partial.rename(path)
@@ -81,6 +86,30 @@ def _alone(partial: Path) -> Iterator[BinaryIO]:
             stream.truncate()
             yield stream
             return
+
+
+@contextmanager
+def _synced_meanwhile(stream: BinaryIO) -> Iterator[None]:
+    """Have what is written brought to the disk from time to time, so that the end waits for little of it."""
+    ended = Event()
+    failed: list[OSError] = []
+
+    def sync() -> None:
+        try:
+            while not ended.wait(PAUSE):
+                os.fsync(stream.fileno())
+        except OSError as error:  # which the system tells once, and not again at the end
+            failed.append(error)
+
+    thread = Thread(target=sync)
+    thread.start()
+    try:
+        yield
+    finally:
+        ended.set()
+        thread.join()
+    if failed:
+        raise failed[0]
 
 
 def _is_still(path: Path, stream: BinaryIO) -> bool:

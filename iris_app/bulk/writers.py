@@ -22,6 +22,9 @@ from iris_app.csv_rows import answer_columns, quoting_of
 from iris_app.exceptions import MalformedDocument
 from iris_app.iris import shortened
 
+# How many lines of CSV a thread writes at once.
+LINES = 8192
+
 # How many rows one group of a Parquet file holds.
 ROW_GROUP = 100_000
 
@@ -57,7 +60,9 @@ class CsvWriter:
         names = self._columns[-len(answers.columns) :]
         columns = [column.alias(name) for column, name in zip(answers.columns, names, strict=True)]
         columns[-1] = columns[-1].replace("", None)  # which would be written as two quotes
-        rows.frame.with_columns(columns).write_csv(written, include_header=False, **self._form)
+        quotes: Any = "never" if rows.plain else "necessary"  # to look at each cell takes a fifth of the time
+        frame = rows.frame.with_columns(columns)
+        frame.write_csv(written, include_header=False, quote_style=quotes, batch_size=LINES, **self._form)
         return written.getvalue()
 
     def write(self, stream: BinaryIO, encoded: Iterator[bytes]) -> None:

@@ -8,6 +8,7 @@ import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from threading import Event
 
 import pytest
 
@@ -39,6 +40,20 @@ def test_nothing_changes_when_something_went_wrong(tmp_path: Path) -> None:
 def test_a_folder_that_was_removed_is_not_brought_back(tmp_path: Path) -> None:
     with pytest.raises(OutputFailed, match="No such file or directory"), target(tmp_path / "gone" / "out"):
         pass
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_disk_that_fails_meanwhile_is_told_at_the_end(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    failed = Event()
+
+    def fail_once(_descriptor: int) -> None:
+        if not failed.is_set():
+            failed.set()
+            raise OSError(errno.EIO, os.strerror(errno.EIO))
+
+    monkeypatch.setattr(os, "fsync", fail_once)
+    with pytest.raises(OutputFailed, match="Input/output error"), target(tmp_path / "out"):
+        assert failed.wait(5)
     assert list(tmp_path.iterdir()) == []
 
 
