@@ -14,8 +14,8 @@ from iris_app.bulk.values import read_numbers
 from iris_app.exceptions import InvalidMeasurements, InvalidValue
 from iris_app.iris import FEATURES, Feature, shortened, wrong_values
 
-# How many rows are read at once.
-ROWS = 50_000
+# How many rows are read at once: with more it is a little faster, and takes the more memory the longer the file is.
+ROWS = 16_384
 
 # How many groups of rows polars reads ahead, unless it was told otherwise: more are memory that makes nothing faster.
 os.environ.setdefault("POLARS_ROW_GROUP_PREFETCH_SIZE", "1")
