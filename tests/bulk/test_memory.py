@@ -33,7 +33,7 @@ def peak(trained_path: Path, path: Path) -> float:
 @pytest.mark.parametrize(
     ("form", "rows", "times"),
     # Of Parquet, what polars has mapped of the file itself counts, too.
-    [("csv", 200_000, 5), ("ndjson", 40_000, 5), ("parquet", 500_000, 2)],
+    [("csv", 1_000_000, 2), ("ndjson", 200_000, 2), ("parquet", 1_000_000, 2)],
 )
 def test_a_longer_file_takes_no_more_memory(
     trained_path: Path, tmp_path: Path, form: str, rows: int, times: int
@@ -44,4 +44,4 @@ def test_a_longer_file_takes_no_more_memory(
         getattr(flowers(count), f"write_{form}")(path)
         peaks.append(peak(trained_path, path))
     assert max(peaks) < LIMIT
-    assert peaks[1] < 1.2 * peaks[0]
+    assert peaks[1] < 1.2 * peaks[0], peaks
