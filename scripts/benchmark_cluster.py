@@ -13,19 +13,15 @@ from contextlib import ExitStack
 from functools import partial
 from pathlib import Path
 
-import numpy as np
-import polars as pl
-
+from benchmarks.files import table
 from benchmarks.rounds import alternate
 from iris_app import create_app
 from iris_app.artifact import pack
 from iris_app.bulk.cluster import Cluster
 from iris_app.bulk.plan import plan
 from iris_app.bulk.progress import Progress
-from iris_app.iris import FEATURES_BY_NAME
 from iris_app.manifest import Manifest
 from iris_app.model_service import get_service
-from iris_app.training import load_data
 
 BOUND = 1.5
 
@@ -62,11 +58,7 @@ def main() -> None:
 
 def make(folder: Path, rows: int) -> None:
     """Write flowers like those of the data, as one file and as many."""
-    random = np.random.default_rng(0)
-    measurements, _ = load_data()
-    scattered = measurements[random.integers(0, len(measurements), rows)] + random.normal(0, 0.15, (rows, 4))
-    columns = dict(zip(FEATURES_BY_NAME, np.round(scattered.clip(0.1, 30), 1).T, strict=True))
-    frame = pl.DataFrame({"flower": np.arange(rows), **columns})
+    frame = table(rows)
     frame.write_parquet(folder / "large.parquet", row_group_size=100_000)
     (folder / "csv").mkdir()
     for number, part in enumerate(frame.iter_slices(-(-rows // PARTS))):

@@ -13,7 +13,7 @@ import polars as pl
 from iris_app import csv_rows
 from iris_app.bulk.pieces import BYTE_ORDER_MARK, Piece, Records, Rules, split
 from iris_app.bulk.quotes import are_regular, count_lines, last_row_ends, outside
-from iris_app.bulk.rows import Floats, Reject, Rows, species_column
+from iris_app.bulk.rows import Floats, Reject, Rows, species_in
 from iris_app.bulk.values import read_numbers
 from iris_app.exceptions import MalformedDocument
 from iris_app.iris import wrong_values
@@ -52,7 +52,6 @@ class CsvFile:
         self._rules = Rules(partial(last_row_ends, delimiter=self._delimiter), count_lines)
         self.newline = "\r\n" if "\r\n" in text else "\n"
         self.decimal_comma = self.delimiter == ";" and self._has_decimal_commas(text.removeprefix(heading))
-        self._species = species_column(self.columns)
         unique = len(set(self.columns)) == len(self.columns)
         self._schema = {name if unique else str(at): pl.String for at, name in enumerate(self.columns)}
 
@@ -71,7 +70,7 @@ class CsvFile:
             measurements = self._numbers(frame)
             if not wrong_values(measurements):
                 plain = b'"' not in piece.content
-                return Rows(frame, measurements, (), len(frame), given=self._given(frame), plain=plain)
+                return Rows(frame, measurements, (), len(frame), given=species_in(frame, self.columns), plain=plain)
         parts = split(piece, self._rules) if len(piece.content) > SMALL else [piece]
         return Rows.joined(list(map(self.read, parts))) if len(parts) > 1 else self._read_rows(*piece)
 
@@ -129,10 +128,7 @@ class CsvFile:
         frame = pl.DataFrame([[cell or None for cell in row] for row in rows], schema=self._schema, orient="row")
         measurements = self._numbers(frame)
         measurements[unanswered] = np.nan
-        return Rows(frame, measurements, rejects, len(numbered), given=self._given(frame))
-
-    def _given(self, frame: pl.DataFrame) -> pl.Series | None:
-        return None if self._species is None else frame.to_series(self._species)
+        return Rows(frame, measurements, rejects, len(numbered), given=species_in(frame, self.columns))
 
     def _written(self, row: list[str]) -> str:
         written = io.StringIO()

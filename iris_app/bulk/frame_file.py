@@ -9,7 +9,7 @@ import numpy as np
 import polars as pl
 
 from iris_app import csv_rows
-from iris_app.bulk.rows import Reject, Rows, species_column
+from iris_app.bulk.rows import Reject, Rows, species_in
 from iris_app.bulk.values import read_numbers
 from iris_app.exceptions import InvalidMeasurements, InvalidValue
 from iris_app.iris import FEATURES, Feature, shortened, wrong_values
@@ -49,7 +49,6 @@ class FrameFile:
             raise InvalidMeasurements([partial(_unfit, name, schema[name]) for name in wrong])
         self._told = [name for name, dtype in schema.items() if not holds_bytes(dtype)]
         self._scan = scan.with_columns(pl.col(pl.Categorical, pl.Enum).cast(pl.String))
-        self._species = species_column(self.columns)
         self._count = scan.select(pl.len()).collect().item()
         self._read = 0
 
@@ -77,17 +76,14 @@ class FrameFile:
             )
         texts = frame[list(wrong)].select(self._told).write_ndjson().splitlines() if wrong else []
         rejects = [Reject(first + row, text, errors) for text, (row, errors) in zip(texts, wrong.items(), strict=True)]
+        read = len(frame)
         if wrong and self._keep:
             measurements[list(wrong)] = np.nan
         elif wrong:
-            kept = np.ones(len(frame), bool)
+            kept = np.ones(read, bool)
             kept[list(wrong)] = False
-            measurements, left = measurements[kept], frame.filter(kept)
-            return Rows(left, measurements, rejects, len(frame), given=self._given(left))
-        return Rows(frame, measurements, rejects, len(frame), given=self._given(frame))
-
-    def _given(self, frame: pl.DataFrame) -> pl.Series | None:
-        return None if self._species is None else frame.to_series(self._species)
+            measurements, frame = measurements[kept], frame.filter(kept)
+        return Rows(frame, measurements, rejects, read, given=species_in(frame, self.columns))
 
 
 def holds_bytes(dtype: pl.DataType) -> bool:

@@ -6,7 +6,7 @@ from pathlib import Path, PurePath
 
 from iris_app.bulk.compressed import compression_of
 from iris_app.bulk.job import BadRows, Job
-from iris_app.bulk.sources import STANDARD, Form, Source, find, form_of
+from iris_app.bulk.sources import STANDARD, Form, Source, find, form_of, is_address
 from iris_app.exceptions import InputError
 
 SUFFIXES = {"csv": ".csv", "ndjson": ".ndjson", "parquet": ".parquet"}
@@ -43,7 +43,7 @@ def plan(
     InputError
         Where there is nothing to be done, or it cannot be done so.
     """
-    if "://" in output:
+    if is_address(output):
         raise WrongUsage(f"{output}: answers go to files here, from where they may be copied to an address.")
     several = output != STANDARD and (
         output.endswith("/") or Path(output).is_dir() or any(Path(one).is_dir() for one in inputs)

@@ -193,12 +193,11 @@ def _agreement(total: Summary) -> Agreement | None:
     """Say how the answers agree with the species that the files name, where a column could name them."""
     if not total.confusion:
         return None
-    matrix, named = total.confusion, sum(map(sum, total.confusion))
     return Agreement(
-        matrix,
-        [[share(count, sum(counts)) for count in counts] for counts in matrix],
-        sum(counts[place] for place, counts in enumerate(matrix)),
-        named,
+        total.confusion,
+        [[share(count, sum(counts)) for count in counts] for counts in total.confusion],
+        total.agreeing,
+        total.named,
         total.unnamed,
-        total.classified - named - total.unnamed,
+        total.classified - total.named - total.unnamed,
     )

@@ -15,10 +15,6 @@ from iris_app.model import MAYBE_SWAPPED, OUT_OF_RANGE, UNLIKE_TRAINING, Model
 
 Floats = NDArray[np.float64]
 
-# How many flowers are classified at once: as many as keep threads from waiting for Python's lock, few enough to stay in
-# the processor's cache.
-BLOCK = 16_384
-
 _SWAPS = len(MAYBE_SWAPPED) + 1
 
 
@@ -74,9 +70,10 @@ class Rows:
         )
 
 
-def species_column(columns: Sequence[str]) -> int | None:
-    """Find the column that names each flower's species."""
-    return next((place for place, name in enumerate(columns) if is_species_column(name)), None)
+def species_in(frame: pl.DataFrame, columns: Sequence[str]) -> pl.Series | None:
+    """Return the column that names each flower's species, where there is one; ``columns`` are the names that came."""
+    place = next((place for place, name in enumerate(columns) if is_species_column(name)), None)
+    return None if place is None else frame.to_series(place)
 
 
 class Reader(Protocol):
@@ -148,22 +145,15 @@ def answer(model: Model, measurements: Floats) -> Answers:
 
 
 def _answer(model: Model, measurements: Floats) -> Answers:
-    count = len(measurements)
-    probabilities = np.empty((len(SPECIES), count))
-    species = np.empty(count, np.uint32)
-    words = np.zeros(count, np.uint32)
-    for start in range(0, count, BLOCK):
-        block = slice(start, start + BLOCK)
-        found = model.assess(measurements[block])
-        probabilities[:, block] = found.probabilities
-        species[block] = found.species
-        words[start + found.unusual] = 1 + _bits @ found.outside * _SWAPS + found.swaps + 1
+    found = model.assess(measurements)
+    words = np.zeros(len(measurements), np.uint32)
+    words[found.unusual] = 1 + _bits @ found.outside * _SWAPS + found.swaps + 1
     return Answers(
-        _names.gather(species),
-        list(map(pl.Series, probabilities)),
+        _names.gather(found.species),
+        list(map(pl.Series, found.probabilities)),
         _words.gather(words),
-        np.bincount(species, minlength=len(SPECIES)).tolist(),
-        int(np.count_nonzero(words)),
+        np.bincount(found.species, minlength=len(SPECIES)).tolist(),
+        len(found.unusual),
     )
 
 

@@ -61,7 +61,7 @@ class Source:
     @property
     def is_remote(self) -> bool:
         """Say whether it lies at an address."""
-        return "://" in self.path
+        return is_address(self.path)
 
     @property
     def place(self) -> str:
@@ -134,6 +134,11 @@ def find(inputs: Sequence[str], form: Form | None = None, *, beside: Path | None
     return [Source(path, form or _form(path), name) for path, name in zip(paths, names, strict=True)]
 
 
+def is_address(text: str) -> bool:
+    """Say whether a text means what lies at an address, and not here."""
+    return "://" in text
+
+
 def form_of(name: str) -> Form | None:
     """Say of what form a file is, by its name."""
     return FORMS.get(PurePath(name.removesuffix(compression_of(name))).suffix.lower())
@@ -150,9 +155,9 @@ def _form(path: str) -> Form:
 
 def _paths(text: str, form: Form | None, beside: Path | None) -> Iterator[str]:
     """Yield what is meant by an input."""
-    if "://" in text and "*" in text:
+    if is_address(text) and "*" in text:
         raise NoSuchInput(f"{text}: a pattern is for files here; at an address, each is named.")
-    if text == STANDARD or "://" in text or Path(text).is_file() or _is_stream(text):
+    if text == STANDARD or is_address(text) or Path(text).is_file() or _is_stream(text):
         yield text
         return
     folder = Path(text).is_dir()
@@ -177,7 +182,7 @@ def _is_stream(text: str) -> bool:
 
 def _names(paths: Sequence[str]) -> list[str]:
     """Name files by what tells them apart: their places below the folder that all of them lie in."""
-    local = [path for path in paths if path != STANDARD and "://" not in path]
+    local = [path for path in paths if path != STANDARD and not is_address(path)]
     top = commonpath([str(Path(path).resolve().parent) for path in local]) if local else ""
     return [str(Path(path).resolve().relative_to(top)) if path in local else _remote_name(path) for path in paths]
 

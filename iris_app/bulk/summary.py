@@ -51,6 +51,16 @@ class Summary(msgspec.Struct):
         """How many rows have an answer."""
         return sum(self.species)
 
+    @property
+    def named(self) -> int:
+        """How many rows have an answer and are named a species by the file itself."""
+        return sum(map(sum, self.confusion))
+
+    @property
+    def agreeing(self) -> int:
+        """How many of these are of that species."""
+        return sum(counts[place] for place, counts in enumerate(self.confusion))
+
     def add(self, other: Self) -> None:
         """Add what came of the rows that follow."""
         shown = [msgspec.structs.replace(one, row=one.row + self.written) for one in other.shown]

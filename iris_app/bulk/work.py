@@ -134,8 +134,9 @@ def _told(summary: Summary) -> str:
     counts["unusual"] = summary.unusual
     width = max(len(f"{count:,}") for count in counts.values())
     lines = [f"{name:<12}{count:>{width},}" for name, count in counts.items()]
-    if named := sum(map(sum, summary.confusion)):
-        agreeing = sum(row[place] for place, row in enumerate(summary.confusion))
+    if summary.named:
         unnamed = f"; {summary.unnamed:,} more name none" if summary.unnamed else ""
-        lines.append(f"{agreeing:,} of {named:,} are of the species that the file itself names{unnamed}.")
+        lines.append(
+            f"{summary.agreeing:,} of {summary.named:,} are of the species that the file itself names{unnamed}."
+        )
     return "\n".join(lines)

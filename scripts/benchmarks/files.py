@@ -67,13 +67,17 @@ def compare(effort: Effort, folder: Path) -> Figures:
     return Figures(large, small, costs)
 
 
-def _make(folder: Path, rows: int) -> None:
-    """Write flowers like those of the data, with a number each, as they were measured: to a millimetre."""
+def table(rows: int) -> pl.DataFrame:
+    """Make flowers like those of the data, with a number each, as they were measured: to a millimetre."""
     random = np.random.default_rng(0)
     measurements, _ = load_data()
     scattered = measurements[random.integers(0, len(measurements), rows)] + random.normal(0, 0.15, (rows, 4))
     columns = dict(zip(FEATURES_BY_NAME, np.round(scattered.clip(0.1, 30), 1).T, strict=True))
-    frame = pl.DataFrame({"flower": np.arange(rows), **columns})
+    return pl.DataFrame({"flower": np.arange(rows), **columns})
+
+
+def _make(folder: Path, rows: int) -> None:
+    frame = table(rows)
     frame.write_csv(folder / f"{rows}.csv")
     frame.write_parquet(folder / f"{rows}.parquet", row_group_size=250_000)
 
