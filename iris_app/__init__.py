@@ -10,10 +10,8 @@ from iris_app import (
     access,
     api,
     bulk,
-    compression,
     configuration,
     errors,
-    headers,
     inference_protocol,
     invocations,
     model_service,
@@ -21,7 +19,8 @@ from iris_app import (
     telemetry,
     ui,
 )
-from iris_app.application import Application
+from iris_app.web import compression, headers
+from iris_app.web.app import Application
 
 
 def create_app(overrides: Mapping[str, object] | None = None) -> Flask:

@@ -9,9 +9,9 @@ from werkzeug.datastructures import WWWAuthenticate
 from werkzeug.exceptions import Unauthorized
 
 from iris_app.exceptions import Overloaded
-from iris_app.marks import is_marked
-from iris_app.request import request
 from iris_app.telemetry import get_metrics
+from iris_app.web.request import request
+from iris_app.web.view_flags import is_marked
 
 # What a browser opens: it has no key to show.
 PAGES = frozenset({"ui", "swagger", "bootstrap"})

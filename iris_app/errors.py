@@ -17,10 +17,10 @@ from iris_app.exceptions import (
     Overloaded,
     TooManyRows,
 )
-from iris_app.problem import Problem
-from iris_app.request import request
-from iris_app.response import Response
 from iris_app.telemetry import note_errors
+from iris_app.web.problem import Problem
+from iris_app.web.request import request
+from iris_app.web.response import Response
 
 STATUSES: dict[type[InputError], HTTPStatus] = {
     MalformedDocument: HTTPStatus.BAD_REQUEST,

@@ -11,7 +11,7 @@ from typing import Any, TextIO, cast
 import msgspec
 from flask import has_request_context
 
-from iris_app.request import Request, current_request
+from iris_app.web.request import Request, current_request
 
 encode = msgspec.json.Encoder(enc_hook=str).encode
 

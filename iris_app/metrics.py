@@ -16,7 +16,7 @@ from werkzeug.routing import Rule
 
 from iris_app.drift import ENOUGH, Floats, Totals, Window, stability, tally
 from iris_app.manifest import Manifest
-from iris_app.request import Flowers, Told
+from iris_app.web.request import Flowers, Told
 
 # From what one flower takes to what a full batch may.
 SECONDS = (0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10)

@@ -17,10 +17,10 @@ from iris_app.exceptions import InvalidValue
 from iris_app.iris import FEATURES, FEATURES_BY_NAME, SPECIES_NAMES, Feature, Prediction, feature_spelt
 from iris_app.linear import highest
 from iris_app.logs import LineHandler, sole_handler
-from iris_app.marks import is_marked
 from iris_app.metrics import Metrics
-from iris_app.request import Flowers, Told, current_request
-from iris_app.response import Response
+from iris_app.web.request import Flowers, Told, current_request
+from iris_app.web.response import Response
+from iris_app.web.view_flags import is_marked
 
 if TYPE_CHECKING:
     from iris_app.model import Model

@@ -25,11 +25,17 @@ DOORS = {
 # Who may import whom: a module imports only from the storeys below its own.
 STOREYS = [
     {"iris_app.exceptions"},
-    {"iris_app.iris", "iris_app.problem", "iris_app.configuration", "iris_app.linear"},
-    {"iris_app.response", "iris_app.assets", "iris_app.body", "iris_app.manifest"},
-    {"iris_app.answers", "iris_app.compression", "iris_app.headers", "iris_app.json_rows", "iris_app.csv_rows"},
-    {"iris_app.request", "iris_app.sessions", "iris_app.worker"},
-    {"iris_app.application", "iris_app.marks", "iris_app.logs", "iris_app.drift"},
+    {"iris_app.iris", "iris_app.web.problem", "iris_app.configuration", "iris_app.linear"},
+    {"iris_app.web.response", "iris_app.web.assets", "iris_app.web.body", "iris_app.manifest"},
+    {
+        "iris_app.web.api_response",
+        "iris_app.web.compression",
+        "iris_app.web.headers",
+        "iris_app.json_rows",
+        "iris_app.csv_rows",
+    },
+    {"iris_app.web.request", "iris_app.web.sessions", "iris_app.worker"},
+    {"iris_app.web.app", "iris_app.web.view_flags", "iris_app.logs", "iris_app.drift"},
     {"iris_app.artifact", "iris_app.explanation"},
     {"iris_app.metrics", "iris_app.model", "iris_app.training"},
     {"iris_app.telemetry"},

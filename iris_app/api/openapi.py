@@ -4,11 +4,11 @@ from typing import Any
 
 import msgspec
 
-from iris_app.answers import JSON
 from iris_app.api.formats import CSV, NDJSON, Answer, Answers
 from iris_app.iris import FEATURES, Measurement
 from iris_app.manifest import ModelDescription
-from iris_app.problem import Problem
+from iris_app.web.api_response import JSON
+from iris_app.web.problem import Problem
 
 TYPES = (Measurement, Answer, Answers, ModelDescription, Problem)
 EXAMPLE = {feature.name: feature.example for feature in FEATURES}

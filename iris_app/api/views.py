@@ -8,16 +8,16 @@ from werkzeug.datastructures import MIMEAccept
 from werkzeug.exceptions import NotAcceptable, UnsupportedMediaType
 
 from iris_app import model_service
-from iris_app.answers import Answer, json_answer
 from iris_app.api import openapi
 from iris_app.api.formats import READERS, WRITERS
 from iris_app.exceptions import MalformedDocument
 from iris_app.manifest import ModelDescription
-from iris_app.marks import public
 from iris_app.model_service import get_model
-from iris_app.problem import Problem
-from iris_app.request import Request, current_request
-from iris_app.response import Response
+from iris_app.web.api_response import Answer, json_answer
+from iris_app.web.problem import Problem
+from iris_app.web.request import Request, current_request
+from iris_app.web.response import Response
+from iris_app.web.view_flags import public
 
 bp = Blueprint("api", __name__, url_prefix="/api", static_folder="static", template_folder="templates")
 

@@ -7,16 +7,16 @@ from typing import TYPE_CHECKING
 from flask import Blueprint, current_app, request
 from werkzeug.exceptions import NotFound
 
-from iris_app.answers import Answer, json_answer
 from iris_app.exceptions import MalformedDocument
 from iris_app.inference_protocol import requests, responses
 from iris_app.iris import FEATURES, shortened
-from iris_app.marks import probe
 from iris_app.model_service import get_model
-from iris_app.problem import Problem
-from iris_app.request import current_request
-from iris_app.response import Response
 from iris_app.telemetry import note_probabilities
+from iris_app.web.api_response import Answer, json_answer
+from iris_app.web.problem import Problem
+from iris_app.web.request import current_request
+from iris_app.web.response import Response
+from iris_app.web.view_flags import probe
 
 if TYPE_CHECKING:
     from iris_app.model import Model

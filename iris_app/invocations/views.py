@@ -12,14 +12,14 @@ from werkzeug.exceptions import UnsupportedMediaType
 from werkzeug.http import HTTP_STATUS_CODES
 
 from iris_app import csv_rows, json_rows, model_service
-from iris_app.answers import json_answer
 from iris_app.exceptions import MalformedDocument
 from iris_app.iris import FEATURES_BY_NAME
-from iris_app.marks import probe
 from iris_app.model_service import get_model
-from iris_app.problem import Problem
-from iris_app.request import current_request
-from iris_app.response import Response
+from iris_app.web.api_response import json_answer
+from iris_app.web.problem import Problem
+from iris_app.web.request import current_request
+from iris_app.web.response import Response
+from iris_app.web.view_flags import probe
 
 Floats = NDArray[np.float64]
 Decoded = TypeVar("Decoded")

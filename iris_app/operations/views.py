@@ -7,13 +7,13 @@ from flask import Blueprint, current_app
 from werkzeug.exceptions import ServiceUnavailable
 
 from iris_app.access import check_token
-from iris_app.answers import json_answer
 from iris_app.exceptions import ModelUnavailable
-from iris_app.marks import probe
 from iris_app.model_service import get_service
-from iris_app.request import request
-from iris_app.response import Response
 from iris_app.telemetry import get_metrics, get_telling
+from iris_app.web.api_response import json_answer
+from iris_app.web.request import request
+from iris_app.web.response import Response
+from iris_app.web.view_flags import probe
 
 bp = Blueprint("operations", __name__)
 

@@ -2,8 +2,8 @@
 
 from flask import Blueprint, request
 
-from iris_app.assets import static
 from iris_app.iris import number, percent
+from iris_app.web.assets import static
 
 bp = Blueprint("ui", __name__, static_folder="static", static_url_path="/static", template_folder="templates")
 

@@ -5,8 +5,8 @@ from http import HTTPStatus
 from flask import render_template, request
 
 from iris_app.iris import FEATURES
-from iris_app.problem import Problem
-from iris_app.response import Response
+from iris_app.web.problem import Problem
+from iris_app.web.response import Response
 
 WORDS = {
     400: (

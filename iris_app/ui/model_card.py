@@ -6,8 +6,8 @@ from werkzeug.exceptions import NotFound
 
 from iris_app.iris import FEATURES, SPECIES
 from iris_app.model_service import get_model
-from iris_app.response import Response
 from iris_app.ui.blueprint import bp
+from iris_app.web.response import Response
 
 
 @bp.get("/model")

@@ -18,12 +18,12 @@ from werkzeug.test import create_environ
 from benchmarks.flowers import Request
 from benchmarks.servers import CHECKOUT, Failed
 from iris_app import create_app, model_service
-from iris_app.response import Response
+from iris_app.web.response import Response
 
 Call = Callable[[], bytes]
 
 # Whose hooks write metrics, logs and headers.
-TELLERS = {"iris_app.telemetry", "iris_app.headers"}
+TELLERS = {"iris_app.telemetry", "iris_app.web.headers"}
 
 # What shows that headers are still written.
 HEADERS = {"X-Request-ID", "Content-Security-Policy"}

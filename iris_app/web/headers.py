@@ -6,7 +6,7 @@ from typing import Any
 
 from flask import Flask, Response, current_app, request
 
-from iris_app.assets import is_versioned
+from iris_app.web.assets import is_versioned
 
 STATIC = ".static"
 

@@ -3,7 +3,7 @@
 from flask import Flask, request
 from flask_compress import Compress
 
-from iris_app.response import Response
+from iris_app.web.response import Response
 
 
 def init_app(app: Flask) -> None:

@@ -6,9 +6,9 @@ from typing import Any
 from flask import Flask
 from werkzeug.routing import Map, MapAdapter
 
-from iris_app.request import Request
-from iris_app.response import Response
-from iris_app.sessions import Sessions
+from iris_app.web.request import Request
+from iris_app.web.response import Response
+from iris_app.web.sessions import Sessions
 
 
 class UrlMap(Map):

@@ -7,7 +7,7 @@ import msgspec
 from werkzeug.datastructures import Headers
 from werkzeug.utils import get_content_type
 
-from iris_app.response import Response
+from iris_app.web.response import Response
 
 JSON = "application/json"
 
