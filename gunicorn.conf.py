@@ -70,8 +70,14 @@ logger_class = Logger
 logconfig_dict = {
     "version": 1,
     "disable_existing_loggers": False,
-    "formatters": {"json": {"()": "iris_app.logs.JsonFormatter"}},
-    "handlers": {"stdout": {"class": "iris_app.logs.LineHandler", "stream": "ext://sys.stdout", "formatter": "json"}},
+    "formatters": {"json": {"()": "iris_app.observability.logs.JsonFormatter"}},
+    "handlers": {
+        "stdout": {
+            "class": "iris_app.observability.logs.LineHandler",
+            "stream": "ext://sys.stdout",
+            "formatter": "json",
+        }
+    },
     "root": {"level": "INFO", "handlers": ["stdout"]},
     "loggers": {"gunicorn.error": {"handlers": ["stdout"], "propagate": False}},
 }
@@ -112,7 +118,7 @@ def on_reload(server: Any) -> None:
 
 def pre_fork(server: Any, worker: Any) -> None:
     """Give a worker files to count in that no living one has; those of a dead one are gone on with."""
-    from iris_app.metrics import make_room
+    from iris_app.observability.metrics import make_room
 
     taken = {other.slot for other in server.WORKERS.values()}
     worker.slot = min(set(range(len(taken) + 1)) - taken)
@@ -128,9 +134,9 @@ def pre_fork(server: Any, worker: Any) -> None:
 def post_worker_init(worker: Any) -> None:
     """Load the model in each worker, so that no visitor waits for it, and keep up with what is published."""
     from iris_app.exceptions import ModelUnavailable
-    from iris_app.metrics import share
     from iris_app.model_service import get_service
-    from iris_app.telemetry import get_metrics, get_telling
+    from iris_app.observability.metrics import share
+    from iris_app.observability.recorder import get_metrics, get_telling
 
     app = worker.wsgi
     if worker.counts:
@@ -150,7 +156,7 @@ def post_worker_init(worker: Any) -> None:
 
 def worker_exit(_server: Any, worker: Any) -> None:
     """Tell of the requests that still wait for it."""
-    from iris_app.telemetry import get_telling
+    from iris_app.observability.recorder import get_telling
 
     get_telling(worker.wsgi).flush()
 

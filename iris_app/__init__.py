@@ -16,9 +16,9 @@ from iris_app import (
     invocations,
     model_service,
     operations,
-    telemetry,
     ui,
 )
+from iris_app.observability import recorder
 from iris_app.web import compression, headers
 from iris_app.web.app import Application
 
@@ -38,7 +38,7 @@ def create_app(overrides: Mapping[str, object] | None = None) -> Flask:
     """
     app = Application(__name__, instance_relative_config=True, static_folder=None, static_url_path="/static")
     configuration.configure(app, overrides)
-    telemetry.init_app(app)
+    recorder.init_app(app)
     model_service.init_app(app)
     access.init_app(app)
     Bootstrap5(app)

@@ -9,7 +9,7 @@ from werkzeug.datastructures import WWWAuthenticate
 from werkzeug.exceptions import Unauthorized
 
 from iris_app.exceptions import Overloaded
-from iris_app.telemetry import get_metrics
+from iris_app.observability.recorder import get_metrics
 from iris_app.web.request import request
 from iris_app.web.view_flags import is_marked
 

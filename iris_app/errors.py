@@ -17,7 +17,7 @@ from iris_app.exceptions import (
     Overloaded,
     TooManyRows,
 )
-from iris_app.telemetry import note_errors
+from iris_app.observability.recorder import note_errors
 from iris_app.web.problem import Problem
 from iris_app.web.request import request
 from iris_app.web.response import Response

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from iris_app.exceptions import ModelUnavailable
 from iris_app.iris import Prediction
 from iris_app.manifest import manifest_path
-from iris_app.telemetry import get_metrics, note_predictions, note_probabilities
+from iris_app.observability.recorder import get_metrics, note_predictions, note_probabilities
 
 if TYPE_CHECKING:
     from iris_app.model import Assessment, Model

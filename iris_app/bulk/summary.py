@@ -8,10 +8,10 @@ import numpy as np
 import polars as pl
 
 from iris_app.bulk.rows import Answers, Rows
-from iris_app.drift import interval_counts
 from iris_app.exceptions import ERRORS_NAMED, InvalidValue
 from iris_app.iris import SPECIES, SPECIES_NAMES, species_spelt
 from iris_app.manifest import Manifest
+from iris_app.observability.drift import interval_counts
 
 # How many unusual flowers a report shows.
 SHOWN = 50

@@ -11,7 +11,7 @@ from iris_app.exceptions import MalformedDocument
 from iris_app.inference_protocol import requests, responses
 from iris_app.iris import FEATURES, shortened
 from iris_app.model_service import get_model
-from iris_app.telemetry import note_probabilities
+from iris_app.observability.recorder import note_probabilities
 from iris_app.web.api_response import Answer, json_answer
 from iris_app.web.problem import Problem
 from iris_app.web.request import current_request

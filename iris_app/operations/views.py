@@ -9,7 +9,7 @@ from werkzeug.exceptions import ServiceUnavailable
 from iris_app.access import check_token
 from iris_app.exceptions import ModelUnavailable
 from iris_app.model_service import get_service
-from iris_app.telemetry import get_metrics, get_telling
+from iris_app.observability.recorder import get_metrics, get_telling
 from iris_app.web.api_response import json_answer
 from iris_app.web.request import request
 from iris_app.web.response import Response

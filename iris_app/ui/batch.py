@@ -17,7 +17,7 @@ from iris_app import csv_rows, model_service
 from iris_app.csv_rows import Table
 from iris_app.exceptions import InvalidMeasurements, MalformedDocument, TooManyRows
 from iris_app.iris import FEATURES, SPECIES, SPECIES_NAMES, Prediction, is_species_column, number, species_spelt
-from iris_app.telemetry import note_errors
+from iris_app.observability.recorder import note_errors
 from iris_app.ui.blueprint import bp, status
 from iris_app.web.response import Response
 

@@ -23,7 +23,7 @@ from iris_app.web.response import Response
 Call = Callable[[], bytes]
 
 # Whose hooks write metrics, logs and headers.
-TELLERS = {"iris_app.telemetry", "iris_app.web.headers"}
+TELLERS = {"iris_app.observability.recorder", "iris_app.web.headers"}
 
 # What shows that headers are still written.
 HEADERS = {"X-Request-ID", "Content-Security-Policy"}
@@ -67,7 +67,7 @@ def without_telling() -> Flask:
     app.after_request_funcs[None] = [hook for hook in hooks if _origin(hook) not in TELLERS]
     with nothing_told():
         headers = app.test_client().get("/api/model").headers
-    if "iris_app.telemetry" not in map(_origin, hooks) or HEADERS & set(headers.keys()):
+    if "iris_app.observability.recorder" not in map(_origin, hooks) or HEADERS & set(headers.keys()):
         raise Failed("What tells of a request is no longer where the benchmark takes it away.")
     return app
 

@@ -15,7 +15,7 @@ from typing import Any
 import httpx
 import pytest
 
-from iris_app.drift import ENOUGH
+from iris_app.observability.drift import ENOUGH
 from tests.support import CHECKOUT, FLOWER, Server, eventually, running
 
 DEPLOY = CHECKOUT / "deploy"

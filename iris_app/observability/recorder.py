@@ -12,12 +12,12 @@ import numpy as np
 from flask import Flask, current_app
 from numpy.typing import NDArray
 
-from iris_app.drift import sample
 from iris_app.exceptions import InvalidValue
 from iris_app.iris import FEATURES, FEATURES_BY_NAME, SPECIES_NAMES, Feature, Prediction, feature_spelt
 from iris_app.linear import highest
-from iris_app.logs import LineHandler, sole_handler
-from iris_app.metrics import Metrics
+from iris_app.observability.drift import sample
+from iris_app.observability.logs import LineHandler, sole_handler
+from iris_app.observability.metrics import Metrics
 from iris_app.web.request import Flowers, Told, current_request
 from iris_app.web.response import Response
 from iris_app.web.view_flags import is_marked

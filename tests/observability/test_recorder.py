@@ -12,8 +12,8 @@ import pytest
 from flask import Flask
 from flask.testing import FlaskClient
 
-from iris_app.logs import JsonFormatter, LineHandler
-from iris_app.telemetry import MOST_WAITING, Telling, get_telling, logger
+from iris_app.observability.logs import JsonFormatter, LineHandler
+from iris_app.observability.recorder import MOST_WAITING, Telling, get_telling, logger
 from tests.support import FLOWER, FORM, eventually
 
 TRACE = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
@@ -22,7 +22,7 @@ TRACE = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
 @pytest.fixture
 def said(caplog: pytest.LogCaptureFixture) -> Callable[[], list[dict[str, Any]]]:
     """What the log says of requests, beside its sentences."""
-    caplog.set_level(logging.INFO, "iris_app.telemetry")
+    caplog.set_level(logging.INFO, "iris_app.observability.recorder")
     return lambda: [record.fields for record in caplog.records if hasattr(record, "fields")]
 
 
@@ -99,7 +99,7 @@ def lines(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[], list[dict[st
 @pytest.fixture
 def gathering(app: Flask, monkeypatch: pytest.MonkeyPatch) -> Telling:
     """What tells of requests, all of which follow each other soon."""
-    monkeypatch.setattr("iris_app.telemetry.PAUSE", math.inf)
+    monkeypatch.setattr("iris_app.observability.recorder.PAUSE", math.inf)
     telling = get_telling(app)
     telling.keep_up()
     return telling

@@ -9,11 +9,11 @@ from flask.testing import FlaskClient
 from prometheus_client import values
 from prometheus_client.parser import text_string_to_metric_families
 
-from iris_app.drift import ENOUGH
 from iris_app.iris import FEATURES
-from iris_app.metrics import DIRECTORY, ROOM, Metrics, make_room, share
 from iris_app.model_service import get_service
-from iris_app.telemetry import get_metrics, get_telling
+from iris_app.observability.drift import ENOUGH
+from iris_app.observability.metrics import DIRECTORY, ROOM, Metrics, make_room, share
+from iris_app.observability.recorder import get_metrics, get_telling
 from tests.support import FLOWER, FORM, eventually
 
 TOKEN = "a token of the tests, long enough"  # noqa: S105

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 from flask import Flask
 
-from iris_app.logs import JsonFormatter, LineHandler, sole_handler
+from iris_app.observability.logs import JsonFormatter, LineHandler, sole_handler
 
 
 def line(**more: Any) -> dict[str, Any]:

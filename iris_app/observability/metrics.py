@@ -14,8 +14,8 @@ from prometheus_client.exposition import choose_encoder
 from prometheus_client.multiprocess import MultiProcessCollector
 from werkzeug.routing import Rule
 
-from iris_app.drift import ENOUGH, Floats, Totals, Window, stability, tally
 from iris_app.manifest import Manifest
+from iris_app.observability.drift import ENOUGH, Floats, Totals, Window, stability, tally
 from iris_app.web.request import Flowers, Told
 
 # From what one flower takes to what a full batch may.

@@ -1,0 +1,1 @@
+"""Request records, logs, metrics and drift."""
