@@ -85,7 +85,7 @@ logconfig_dict = {
 
 def on_starting(server: Any) -> None:
     """Import scikit-learn once, before the workers part: its threads start with the first work, which comes after."""
-    import iris_app.model  # noqa: F401
+    import iris_app.model.classifier  # noqa: F401
 
     keep_memory()
     gc.collect()

@@ -16,11 +16,11 @@ from numpy.typing import NDArray
 
 from iris_app.exceptions import ModelUnavailable
 from iris_app.iris import Prediction
-from iris_app.manifest import manifest_path
+from iris_app.model.manifest import manifest_path
 from iris_app.observability.recorder import get_metrics, note_predictions, note_probabilities
 
 if TYPE_CHECKING:
-    from iris_app.model import Assessment, Model
+    from iris_app.model.classifier import Assessment, Model
 
 Floats = NDArray[np.float64]
 
@@ -83,7 +83,7 @@ class ModelService:
             return self._model
 
     def _read(self) -> "Model":
-        from iris_app.model import load  # here, and not above, to keep scikit-learn out of start-up
+        from iris_app.model.classifier import load  # here, and not above, to keep scikit-learn out of start-up
 
         self._tried = self._state()
         try:

@@ -17,7 +17,7 @@ from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import StandardScaler
 
 from iris_app.iris import FEATURES, SPECIES, SPECIES_NAMES
-from iris_app.manifest import (
+from iris_app.model.manifest import (
     About,
     FeatureSummary,
     Flower,

@@ -16,11 +16,11 @@ from pathlib import Path
 from benchmarks.files import table
 from benchmarks.rounds import alternate
 from iris_app import create_app
-from iris_app.artifact import pack
 from iris_app.bulk.cluster import Cluster
 from iris_app.bulk.plan import plan
 from iris_app.bulk.progress import Progress
-from iris_app.manifest import Manifest
+from iris_app.model.artifact import pack
+from iris_app.model.manifest import Manifest
 from iris_app.model_service import get_service
 
 BOUND = 1.5

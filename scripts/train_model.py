@@ -8,12 +8,12 @@ from pathlib import Path
 from flask import Flask
 
 from iris_app import create_app
-from iris_app.artifact import save
 from iris_app.exceptions import IrisError
-from iris_app.manifest import Manifest, manifest_path
+from iris_app.model.artifact import save
+from iris_app.model.manifest import Manifest, manifest_path
+from iris_app.model.registry import Versions
 from iris_app.model_service import model_path
 from iris_app.training import train
-from iris_app.versions import Versions
 
 
 def main() -> None:

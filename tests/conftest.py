@@ -12,7 +12,7 @@ from hypothesis import settings
 from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
 
 from iris_app import create_app
-from iris_app.artifact import save
+from iris_app.model.artifact import save
 from iris_app.training import train
 from tests.support import SECRET_KEY, Server, running
 

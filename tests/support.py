@@ -17,9 +17,9 @@ from typing import Any, TypeVar
 import msgspec
 import numpy as np
 
-from iris_app.artifact import save
 from iris_app.iris import FEATURES
-from iris_app.manifest import GoldenRow, Training
+from iris_app.model.artifact import save
+from iris_app.model.manifest import GoldenRow, Training
 from iris_app.training import load_data, train
 
 CHECKOUT = Path(__file__).parent.parent

@@ -24,12 +24,12 @@ from typing import Any
 
 import joblib
 import pytest
+from tests.test_metrics import read
 
-from iris_app.manifest import manifest_path
+from iris_app.model.manifest import manifest_path
 from tests.load import BODY, Client, load
 from tests.support import CHECKOUT, SECRET_KEY, Server, eventually, publish, running
 from tests.test_gunicorn import HEAD, lines, receive, status_of
-from tests.test_metrics import read
 
 SOAK = "SOAK" in os.environ
 

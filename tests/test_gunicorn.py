@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from iris_app.versions import Versions
+from iris_app.model.registry import Versions
 from tests.support import CHECKOUT, FLOWER, SECRET_KEY, Server, another, eventually, running
 
 BODY = json.dumps(FLOWER).encode()

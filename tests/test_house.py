@@ -25,8 +25,8 @@ DOORS = {
 # Who may import whom: a module imports only from the storeys below its own.
 STOREYS = [
     {"iris_app.exceptions"},
-    {"iris_app.iris", "iris_app.web.problem", "iris_app.configuration", "iris_app.linear"},
-    {"iris_app.web.response", "iris_app.web.assets", "iris_app.web.body", "iris_app.manifest"},
+    {"iris_app.iris", "iris_app.web.problem", "iris_app.configuration", "iris_app.model.linear"},
+    {"iris_app.web.response", "iris_app.web.assets", "iris_app.web.body", "iris_app.model.manifest"},
     {
         "iris_app.web.api_response",
         "iris_app.web.compression",
@@ -36,11 +36,11 @@ STOREYS = [
     },
     {"iris_app.web.request", "iris_app.web.sessions", "iris_app.worker"},
     {"iris_app.web.app", "iris_app.web.view_flags", "iris_app.observability.logs", "iris_app.observability.drift"},
-    {"iris_app.artifact", "iris_app.explanation"},
-    {"iris_app.observability.metrics", "iris_app.model", "iris_app.training"},
+    {"iris_app.model.artifact", "iris_app.model.explanation"},
+    {"iris_app.observability.metrics", "iris_app.model.classifier", "iris_app.training"},
     {"iris_app.observability.recorder"},
     {"iris_app.access", "iris_app.model_service"},
-    {"iris_app.versions"},
+    {"iris_app.model.registry"},
     DOORS,
     {"iris_app.errors"},
     {"iris_app"},
@@ -102,7 +102,7 @@ def test_the_only_imports_inside_a_function_keep_scikit_learn_and_polars_out_of_
     assert inside == [
         ("iris_app/bulk/command.py", "from iris_app.bulk.work import classify as work"),
         ("iris_app/bulk/work.py", "from iris_app.bulk.cluster import Cluster"),
-        ("iris_app/model_service.py", "from iris_app.model import load"),
+        ("iris_app/model_service.py", "from iris_app.model.classifier import load"),
     ]
 
 

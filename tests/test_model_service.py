@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from flask import Flask
 
-import iris_app.model
+import iris_app.model.classifier
 from iris_app.exceptions import ModelUnavailable
 from iris_app.model_service import ModelService, get_model, model_path
 from tests.support import CHECKOUT, FLOWER, SECRET_KEY, eventually, publish
@@ -24,16 +24,16 @@ def test_the_app_starts_without_scikit_learn() -> None:
 
 def test_threads_that_ask_at_once_share_one_load(trained_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     loads: list[Path] = []
-    load = iris_app.model.load
+    load = iris_app.model.classifier.load
 
-    def count(path: Path, pinned: str | None) -> iris_app.model.Model:
+    def count(path: Path, pinned: str | None) -> iris_app.model.classifier.Model:
         loads.append(path)
         return load(path, pinned)
 
-    monkeypatch.setattr(iris_app.model, "load", count)
+    monkeypatch.setattr(iris_app.model.classifier, "load", count)
     service, barrier = ModelService(trained_path), Barrier(8)
 
-    def ask(_: int) -> iris_app.model.Model:
+    def ask(_: int) -> iris_app.model.classifier.Model:
         barrier.wait()
         return service.model
 

@@ -10,7 +10,7 @@ from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import StandardScaler
 
 from iris_app.iris import FEATURES, SPECIES
-from iris_app.manifest import Training
+from iris_app.model.manifest import Training
 from iris_app.training import MARKERS, draw_pairplot, load_data, train
 
 

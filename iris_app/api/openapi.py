@@ -6,7 +6,7 @@ import msgspec
 
 from iris_app.api.formats import CSV, NDJSON, Answer, Answers
 from iris_app.iris import FEATURES, Measurement
-from iris_app.manifest import ModelDescription
+from iris_app.model.manifest import ModelDescription
 from iris_app.web.api_response import JSON
 from iris_app.web.problem import Problem
 

@@ -11,7 +11,7 @@ from iris_app import model_service
 from iris_app.api import openapi
 from iris_app.api.formats import READERS, WRITERS
 from iris_app.exceptions import MalformedDocument
-from iris_app.manifest import ModelDescription
+from iris_app.model.manifest import ModelDescription
 from iris_app.model_service import get_model
 from iris_app.web.api_response import Answer, json_answer
 from iris_app.web.problem import Problem

@@ -13,7 +13,6 @@ from warnings import catch_warnings, simplefilter
 from distributed import Client, KilledWorker, rpc
 from joblib import Parallel, delayed, parallel_config
 
-from iris_app.artifact import Packed
 from iris_app.bulk.dask_backend import DaskBackend
 from iris_app.bulk.engines import Outcome
 from iris_app.bulk.job import Job, RefusedRows
@@ -23,6 +22,7 @@ from iris_app.bulk.progress import Progress
 from iris_app.bulk.sources import STANDARD
 from iris_app.bulk.workplace import workplace
 from iris_app.exceptions import ClusterFailed, InputError, IrisError
+from iris_app.model.artifact import Packed
 
 DASK = "dask://"
 

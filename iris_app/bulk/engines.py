@@ -8,7 +8,7 @@ from iris_app.bulk.job import Job
 from iris_app.bulk.progress import Progress
 from iris_app.bulk.summary import Summary
 from iris_app.exceptions import InputError
-from iris_app.model import Model
+from iris_app.model.classifier import Model
 
 # A job, and what came of it.
 Outcome = tuple[Job, Summary | InputError]

@@ -19,7 +19,7 @@ from iris_app.bulk.summary import Summary, summarize
 from iris_app.bulk.target import target
 from iris_app.bulk.writers import WRITERS, Writer
 from iris_app.exceptions import InputError
-from iris_app.model import Model
+from iris_app.model.classifier import Model
 
 BadRows = Literal["report", "skip", "null"]
 

@@ -14,7 +14,6 @@ import polars as pl
 import pyarrow as pa
 from pyarrow import parquet
 
-from iris_app.artifact import Packed, unpack
 from iris_app.bulk import job as jobs
 from iris_app.bulk.compressed import compression_of
 from iris_app.bulk.frame_file import ROWS
@@ -24,7 +23,8 @@ from iris_app.bulk.summary import Summary
 from iris_app.bulk.target import put, target, telling_of
 from iris_app.bulk.writers import ParquetWriter
 from iris_app.exceptions import InputError, IrisError, OutputFailed
-from iris_app.model import Model
+from iris_app.model.artifact import Packed, unpack
+from iris_app.model.classifier import Model
 
 # How many rows a part of a Parquet file has at least: some seconds of work.
 PART = 500_000

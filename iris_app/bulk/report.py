@@ -19,8 +19,8 @@ from iris_app.bulk.summary import Summary
 from iris_app.bulk.target import make_folder_of, target
 from iris_app.exceptions import ERRORS_NAMED
 from iris_app.iris import FEATURES, SPECIES, SPECIES_COLUMNS, Feature, number, percent
-from iris_app.manifest import FeatureSummary, Manifest
-from iris_app.model import Model
+from iris_app.model.classifier import Model
+from iris_app.model.manifest import FeatureSummary, Manifest
 from iris_app.observability.drift import ENOUGH, GREAT, SOME, stability
 
 SUFFIXES = {".html", ".htm"}

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from iris_app.exceptions import InvalidValue
 from iris_app.iris import FEATURES, SPECIES, SPECIES_NAMES, Caution, is_species_column
-from iris_app.model import MAYBE_SWAPPED, OUT_OF_RANGE, UNLIKE_TRAINING, Model
+from iris_app.model.classifier import MAYBE_SWAPPED, OUT_OF_RANGE, UNLIKE_TRAINING, Model
 
 Floats = NDArray[np.float64]
 

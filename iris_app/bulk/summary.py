@@ -10,7 +10,7 @@ import polars as pl
 from iris_app.bulk.rows import Answers, Rows
 from iris_app.exceptions import ERRORS_NAMED, InvalidValue
 from iris_app.iris import SPECIES, SPECIES_NAMES, species_spelt
-from iris_app.manifest import Manifest
+from iris_app.model.manifest import Manifest
 from iris_app.observability.drift import interval_counts
 
 # How many unusual flowers a report shows.

@@ -7,7 +7,6 @@ from pathlib import Path
 
 import click
 
-from iris_app.artifact import pack
 from iris_app.bulk.engines import Engine, Local
 from iris_app.bulk.job import BadRows, RefusedRows
 from iris_app.bulk.journal import Journal
@@ -20,7 +19,8 @@ from iris_app.bulk.summary import Summary
 from iris_app.bulk.target import make_folder_of
 from iris_app.exceptions import ClusterFailed, InputError, InvalidMeasurements, ModelUnavailable, OutputFailed
 from iris_app.iris import SPECIES
-from iris_app.model import Model
+from iris_app.model.artifact import pack
+from iris_app.model.classifier import Model
 from iris_app.model_service import get_model, get_service
 
 # How the command ends, beside 0 for all is done and 2 for wrong usage.

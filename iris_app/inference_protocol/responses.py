@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from iris_app.exceptions import MalformedDocument
 from iris_app.inference_protocol.requests import InferenceRequest, RequestedOutput
 from iris_app.iris import SPECIES_NAMES
-from iris_app.linear import highest
+from iris_app.model.linear import highest
 
 Floats = NDArray[np.float64]
 

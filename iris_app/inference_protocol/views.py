@@ -19,7 +19,7 @@ from iris_app.web.response import Response
 from iris_app.web.view_flags import probe
 
 if TYPE_CHECKING:
-    from iris_app.model import Model
+    from iris_app.model.classifier import Model
 
 bp = Blueprint("inference_protocol", __name__, url_prefix="/v2")
 

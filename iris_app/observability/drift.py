@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from iris_app.iris import number
-from iris_app.manifest import FeatureSummary, Histogram, Manifest
+from iris_app.model.manifest import FeatureSummary, Histogram, Manifest
 
 Floats = NDArray[np.float64]
 Totals = Mapping[tuple[str, str], float]

@@ -14,7 +14,7 @@ from prometheus_client.exposition import choose_encoder
 from prometheus_client.multiprocess import MultiProcessCollector
 from werkzeug.routing import Rule
 
-from iris_app.manifest import Manifest
+from iris_app.model.manifest import Manifest
 from iris_app.observability.drift import ENOUGH, Floats, Totals, Window, stability, tally
 from iris_app.web.request import Flowers, Told
 

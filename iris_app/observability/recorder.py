@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from iris_app.exceptions import InvalidValue
 from iris_app.iris import FEATURES, FEATURES_BY_NAME, SPECIES_NAMES, Feature, Prediction, feature_spelt
-from iris_app.linear import highest
+from iris_app.model.linear import highest
 from iris_app.observability.drift import sample
 from iris_app.observability.logs import LineHandler, sole_handler
 from iris_app.observability.metrics import Metrics
@@ -23,7 +23,7 @@ from iris_app.web.response import Response
 from iris_app.web.view_flags import is_marked
 
 if TYPE_CHECKING:
-    from iris_app.model import Model
+    from iris_app.model.classifier import Model
 
 EXTENSION = "telling"
 

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from iris_app.iris import FEATURES, PANELS, SPECIES_NAMES, Feature, Prediction, number, percent
-from iris_app.manifest import Flower
+from iris_app.model.manifest import Flower
 
 Floats = NDArray[np.float64]
 

@@ -8,7 +8,7 @@ from werkzeug.wrappers import Response as WerkzeugResponse
 
 from iris_app.exceptions import ModelUnavailable
 from iris_app.iris import FEATURES, SPECIES, number
-from iris_app.manifest import FeatureSummary
+from iris_app.model.manifest import FeatureSummary
 from iris_app.model_service import get_model
 from iris_app.observability.recorder import note_predictions, note_wrong
 from iris_app.ui import charts

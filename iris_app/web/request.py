@@ -15,7 +15,7 @@ from werkzeug.routing import Rule
 from werkzeug.sansio.utils import get_content_length
 from werkzeug.utils import cached_property
 
-from iris_app.manifest import Manifest
+from iris_app.model.manifest import Manifest
 from iris_app.web.body import inflate, open_body, read_whole
 
 WELL_FORMED_ID = re.compile(r"[\w.-]{1,64}", re.ASCII)

@@ -22,9 +22,10 @@ from benchmarks.over_http import Cores
 from benchmarks.production import production
 from benchmarks.rounds import Effort, ratio
 from benchmarks.servers import Failed
-from iris_app import artifact, create_app
+from iris_app import create_app
 from iris_app.iris import FEATURES_BY_NAME, SPECIES_NAMES
-from iris_app.model import fold
+from iris_app.model import artifact
+from iris_app.model.classifier import fold
 from iris_app.model_service import model_path
 
 Found = tuple[dict[str, float], list[str]]

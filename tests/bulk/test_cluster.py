@@ -20,13 +20,13 @@ from distributed import Client
 from joblib import delayed
 from joblib.parallel import ThreadingBackend
 
-from iris_app.artifact import Packed
 from iris_app.bulk import cluster as clusters
 from iris_app.bulk import parts
 from iris_app.bulk.progress import Progress
 from iris_app.bulk.workplace import PREFIX
 from iris_app.exceptions import ClusterFailed, ModelUnavailable
 from iris_app.iris import FEATURES_BY_NAME
+from iris_app.model.artifact import Packed
 from tests.bulk.conftest import Classify, flowers
 from tests.support import eventually
 

@@ -7,7 +7,6 @@ import msgspec
 import pytest
 import sklearn
 
-from iris_app.artifact import Packed, load, pack
 from iris_app.bulk import parts
 from iris_app.bulk.cluster import Cluster
 from iris_app.bulk.job import Job, RefusedRows
@@ -17,7 +16,8 @@ from iris_app.bulk.sources import Source
 from iris_app.bulk.summary import Summary
 from iris_app.bulk.workplace import LOCK, PREFIX, workplace
 from iris_app.exceptions import InvalidMeasurements, InvalidValue, IrisError, ModelUnavailable, OutputFailed
-from iris_app.manifest import Manifest
+from iris_app.model.artifact import Packed, load, pack
+from iris_app.model.manifest import Manifest
 from tests.bulk.conftest import flowers
 
 

@@ -19,7 +19,7 @@ from iris_app.bulk.report import REASONS_OPEN, share
 from iris_app.bulk.sources import Source
 from iris_app.bulk.summary import SHOWN, Summary
 from iris_app.iris import FEATURES, SPECIES
-from iris_app.manifest import Manifest
+from iris_app.model.manifest import Manifest
 from iris_app.observability.drift import stability
 from iris_app.training import load_data
 from tests.bulk.conftest import Classify

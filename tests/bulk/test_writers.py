@@ -25,7 +25,7 @@ from iris_app.bulk.sources import Form, Source
 from iris_app.bulk.summary import Summary
 from iris_app.csv_rows import PROBABILITIES
 from iris_app.iris import SPECIES_NAMES
-from iris_app.model import Model, load
+from iris_app.model.classifier import Model, load
 from tests.bulk.conftest import Classify, flowers
 from tests.support import FLOWER
 

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from iris_app.manifest import Histogram, Manifest, manifest_path
+from iris_app.model.manifest import Histogram, Manifest, manifest_path
 from iris_app.observability.drift import COUNTED, MANY, Window, interval_counts, intervals, sample, stability, tally
 
 HISTOGRAM = Histogram(edges=[1.0, 2.5], counts=[10, 20, 30])

@@ -4,7 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from iris_app.iris import FEATURES, Caution, Prediction, Probabilities, percent
-from iris_app.manifest import Flower
+from iris_app.model.manifest import Flower
 from iris_app.ui.charts import COLUMNS, HEIGHT, ROWS, WIDTH, Axis, bars, panels, verdict
 
 FLOWERS = [Flower([5.0, 3.4, 1.5, 0.2], 0), Flower([6.5, 3.0, 5.6, 2.0], 2)]

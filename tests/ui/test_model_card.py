@@ -9,7 +9,7 @@ from flask import Flask
 from flask.testing import FlaskClient
 
 from iris_app.iris import FEATURES, SPECIES
-from iris_app.manifest import pairplot_path
+from iris_app.model.manifest import pairplot_path
 from tests.support import FORM
 
 

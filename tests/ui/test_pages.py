@@ -13,9 +13,9 @@ from hypothesis import strategies as st
 from itsdangerous import URLSafeTimedSerializer
 from sklearn.neighbors import KNeighborsClassifier
 
-from iris_app.artifact import save
 from iris_app.iris import FEATURES, SPECIES
-from iris_app.manifest import GoldenRow, Training
+from iris_app.model.artifact import save
+from iris_app.model.manifest import GoldenRow, Training
 from iris_app.model_service import ModelService
 from iris_app.training import load_data, train
 from tests.support import FORM

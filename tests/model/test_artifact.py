@@ -21,10 +21,10 @@ from sklearn.dummy import DummyRegressor
 from sklearn.linear_model import LogisticRegression
 from sklearn.svm import LinearSVC
 
-from iris_app import artifact
-from iris_app.artifact import load, pack, save, unpack
 from iris_app.exceptions import ModelUnavailable
-from iris_app.manifest import Manifest, manifest_path, pairplot_path
+from iris_app.model import artifact
+from iris_app.model.artifact import load, pack, save, unpack
+from iris_app.model.manifest import Manifest, manifest_path, pairplot_path
 from iris_app.training import load_data, train
 
 

@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from iris_app.iris import FEATURES, SPECIES_NAMES, Contributions, Explanation, Feature, number
-from iris_app.manifest import Manifest
+from iris_app.model.manifest import Manifest
 
 Floats = NDArray[np.float64]
 Indices = NDArray[np.intp]

@@ -5,9 +5,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from iris_app.artifact import load as load_artifact
 from iris_app.iris import FEATURES, SPECIES_NAMES, Explanation
-from iris_app.model import Model, load
+from iris_app.model.artifact import load as load_artifact
+from iris_app.model.classifier import Model, load
 
 accepted_values = st.floats(min_value=0, max_value=30, exclude_min=True)
 

@@ -17,11 +17,11 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import StandardScaler
 
-from iris_app import artifact
-from iris_app.explanation import Explainer
 from iris_app.iris import FEATURES, SPECIES, SPECIES_NAMES, Caution, Explanation, Prediction, Probabilities, number
-from iris_app.linear import Affine, Floats, Map, highest, softmax, softmax_of_one, total
-from iris_app.manifest import Manifest
+from iris_app.model import artifact
+from iris_app.model.explanation import Explainer
+from iris_app.model.linear import Affine, Floats, Map, highest, softmax, softmax_of_one, total
+from iris_app.model.manifest import Manifest
 
 logger = logging.getLogger(__name__)
 

@@ -17,9 +17,9 @@ from typing import Any, Self
 
 from flask import Flask
 
-from iris_app.artifact import copy, read_manifest, save
 from iris_app.exceptions import ModelUnavailable
-from iris_app.manifest import Manifest, Training
+from iris_app.model.artifact import copy, read_manifest, save
+from iris_app.model.manifest import Manifest, Training
 from iris_app.model_service import model_path
 
 FOLDER_NAME = re.compile("([0-9]+)-([0-9a-f]{64})")

@@ -25,7 +25,7 @@ from sklearn.exceptions import InconsistentVersionWarning
 
 from iris_app.exceptions import ModelUnavailable
 from iris_app.iris import FEATURES, SPECIES_NAMES
-from iris_app.manifest import Manifest, Training, manifest_path, pairplot_path
+from iris_app.model.manifest import Manifest, Training, manifest_path, pairplot_path
 
 # Probabilities computed elsewhere may differ in their last digits, by the order in which a processor adds.
 TOLERANCE = 1e-9

@@ -5,10 +5,10 @@ from pathlib import Path
 import pytest
 from flask import Flask
 
-from iris_app.artifact import load, save
 from iris_app.exceptions import ModelUnavailable
-from iris_app.manifest import manifest_path, pairplot_path
-from iris_app.versions import Versions
+from iris_app.model.artifact import load, save
+from iris_app.model.manifest import manifest_path, pairplot_path
+from iris_app.model.registry import Versions
 from tests.support import CHECKOUT, another, publish
 
 

@@ -14,9 +14,9 @@ from sklearn.neighbors import KNeighborsClassifier
 from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from iris_app.artifact import load as load_artifact
 from iris_app.iris import FEATURES, SPECIES
-from iris_app.model import BLOCK, Model, fold, load
+from iris_app.model.artifact import load as load_artifact
+from iris_app.model.classifier import BLOCK, Model, fold, load
 from iris_app.training import load_data, train
 
 Floats = NDArray[np.float64]
