@@ -8,8 +8,8 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from iris_app import csv_rows, json_rows
-from iris_app.csv_rows import Table
+from iris_app.codecs import csv_rows, json_rows
+from iris_app.codecs.csv_rows import Table
 from iris_app.iris import Prediction
 from iris_app.web.api_response import JSON, encoder
 

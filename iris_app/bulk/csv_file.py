@@ -10,11 +10,11 @@ from typing import BinaryIO
 import numpy as np
 import polars as pl
 
-from iris_app import csv_rows
 from iris_app.bulk.pieces import BYTE_ORDER_MARK, Piece, Records, Rules, split
 from iris_app.bulk.quotes import are_regular, count_lines, last_row_ends, outside
 from iris_app.bulk.rows import Floats, Reject, Rows, species_in
 from iris_app.bulk.values import read_numbers
+from iris_app.codecs import csv_rows
 from iris_app.exceptions import MalformedDocument
 from iris_app.iris import wrong_values
 

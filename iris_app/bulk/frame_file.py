@@ -8,9 +8,9 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-from iris_app import csv_rows
 from iris_app.bulk.rows import Reject, Rows, species_in
 from iris_app.bulk.values import read_numbers
+from iris_app.codecs import csv_rows
 from iris_app.exceptions import InvalidMeasurements, InvalidValue
 from iris_app.iris import FEATURES, Feature, shortened, wrong_values
 

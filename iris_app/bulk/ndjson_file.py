@@ -9,11 +9,11 @@ import msgspec
 import numpy as np
 import polars as pl
 
-from iris_app import csv_rows, json_rows
 from iris_app.bulk.elements import ARRAY, Array, Elements, Lines, Numbered, count_lines
 from iris_app.bulk.pieces import PARTS, Piece, Records
 from iris_app.bulk.rows import Floats, Reject, Rows
-from iris_app.csv_rows import answer_columns
+from iris_app.codecs import csv_rows, json_rows
+from iris_app.codecs.csv_rows import answer_columns
 from iris_app.exceptions import InvalidValue, MalformedDocument
 from iris_app.iris import FEATURES, FEATURES_BY_NAME, Measurement, feature_spelt, is_species_column, shortened
 

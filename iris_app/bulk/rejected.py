@@ -10,7 +10,7 @@ from typing import Self, TextIO, cast
 
 from iris_app.bulk.rows import Reject
 from iris_app.bulk.target import target
-from iris_app.csv_rows import quoting_of
+from iris_app.codecs.csv_rows import quoting_of
 
 COLUMNS = ["file", "line", "columns", "reasons", "row"]
 

@@ -18,7 +18,7 @@ from iris_app.bulk.frame_file import FrameFile, holds_bytes
 from iris_app.bulk.ndjson_file import NdjsonFile
 from iris_app.bulk.rows import Answers, Floats, Reader, Rows
 from iris_app.bulk.values import read_numbers
-from iris_app.csv_rows import answer_columns, quoting_of
+from iris_app.codecs.csv_rows import answer_columns, quoting_of
 from iris_app.exceptions import MalformedDocument
 from iris_app.iris import shortened
 

@@ -11,7 +11,8 @@ from numpy.typing import NDArray
 from werkzeug.exceptions import UnsupportedMediaType
 from werkzeug.http import HTTP_STATUS_CODES
 
-from iris_app import csv_rows, json_rows, model_service
+from iris_app import model_service
+from iris_app.codecs import csv_rows, json_rows
 from iris_app.exceptions import MalformedDocument
 from iris_app.iris import FEATURES_BY_NAME
 from iris_app.model_service import get_model

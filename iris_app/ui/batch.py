@@ -13,8 +13,9 @@ from werkzeug.datastructures import CombinedMultiDict
 from werkzeug.utils import secure_filename
 from wtforms import BooleanField
 
-from iris_app import csv_rows, model_service
-from iris_app.csv_rows import Table
+from iris_app import model_service
+from iris_app.codecs import csv_rows
+from iris_app.codecs.csv_rows import Table
 from iris_app.exceptions import InvalidMeasurements, MalformedDocument, TooManyRows
 from iris_app.iris import FEATURES, SPECIES, SPECIES_NAMES, Prediction, is_species_column, number, species_spelt
 from iris_app.observability.recorder import note_errors

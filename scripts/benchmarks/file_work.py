@@ -13,7 +13,7 @@ from iris_app import create_app
 from iris_app.bulk import job
 from iris_app.bulk.job import Job
 from iris_app.bulk.sources import find, form_of
-from iris_app.csv_rows import answer_columns
+from iris_app.codecs.csv_rows import answer_columns
 from iris_app.iris import FEATURES_BY_NAME, SPECIES, SPECIES_NAMES
 from iris_app.model import artifact
 from iris_app.model_service import get_service, model_path

@@ -8,10 +8,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from iris_app import csv_rows
 from iris_app.bulk import csv_file, pieces
 from iris_app.bulk.csv_file import CsvFile
 from iris_app.bulk.rows import Rows
+from iris_app.codecs import csv_rows
 from iris_app.exceptions import InputError, MalformedDocument
 
 HEADER = "sepal_length,sepal_width,petal_length,petal_width"

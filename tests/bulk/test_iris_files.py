@@ -11,7 +11,7 @@ import pytest
 import sklearn
 from flask.testing import FlaskClient
 
-from iris_app.csv_rows import PROBABILITIES
+from iris_app.codecs.csv_rows import PROBABILITIES
 from iris_app.iris import FEATURES_BY_NAME, feature_spelt
 from tests.bulk.conftest import Classify
 

@@ -9,10 +9,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from iris_app import json_rows
 from iris_app.bulk import pieces
 from iris_app.bulk.ndjson_file import NdjsonFile
 from iris_app.bulk.rows import Rows
+from iris_app.codecs import json_rows
 from iris_app.exceptions import InputError, InvalidMeasurements, MalformedDocument
 from iris_app.iris import FEATURES_BY_NAME
 from tests.support import FLOWER

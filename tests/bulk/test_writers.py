@@ -17,13 +17,13 @@ from flask.testing import FlaskClient
 from hypothesis import given
 from hypothesis import strategies as st
 
-from iris_app import csv_rows
 from iris_app.bulk import csv_file, frame_file, pieces
 from iris_app.bulk.compressed import zstd
 from iris_app.bulk.job import Job, run
 from iris_app.bulk.sources import Form, Source
 from iris_app.bulk.summary import Summary
-from iris_app.csv_rows import PROBABILITIES
+from iris_app.codecs import csv_rows
+from iris_app.codecs.csv_rows import PROBABILITIES
 from iris_app.iris import SPECIES_NAMES
 from iris_app.model.classifier import Model, load
 from tests.bulk.conftest import Classify, flowers

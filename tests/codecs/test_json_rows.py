@@ -6,9 +6,9 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from iris_app import json_rows
+from iris_app.codecs import json_rows
+from iris_app.codecs.json_rows import BLOCK, read
 from iris_app.exceptions import InvalidMeasurements, IrisError
-from iris_app.json_rows import BLOCK, read
 from tests.support import FLOWER
 
 ROW = json.dumps(FLOWER)

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from iris_app.csv_rows import Table, read, table_of, write
+from iris_app.codecs.csv_rows import Table, read, table_of, write
 from iris_app.exceptions import InputError, InvalidMeasurements, MalformedDocument, TooManyRows
 from iris_app.iris import FEATURES, Caution, Prediction, Probabilities
 
