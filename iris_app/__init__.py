@@ -6,18 +6,7 @@ from flask import Flask
 from flask_bootstrap import Bootstrap5
 from werkzeug.middleware.proxy_fix import ProxyFix
 
-from iris_app import (
-    access,
-    api,
-    bulk,
-    configuration,
-    errors,
-    inference_protocol,
-    invocations,
-    model_service,
-    operations,
-    ui,
-)
+from iris_app import access, api, bulk, errors, inference_protocol, invocations, model_service, operations, settings, ui
 from iris_app.observability import recorder
 from iris_app.web import compression, headers
 from iris_app.web.app import Application
@@ -37,7 +26,7 @@ def create_app(overrides: Mapping[str, object] | None = None) -> Flask:
         Where a setting is missing, unknown or of the wrong type.
     """
     app = Application(__name__, instance_relative_config=True, static_folder=None, static_url_path="/static")
-    configuration.configure(app, overrides)
+    settings.configure(app, overrides)
     recorder.init_app(app)
     model_service.init_app(app)
     access.init_app(app)

@@ -25,7 +25,7 @@ DOORS = {
 # Who may import whom: a module imports only from the storeys below its own.
 STOREYS = [
     {"iris_app.exceptions"},
-    {"iris_app.iris", "iris_app.web.problem", "iris_app.configuration", "iris_app.model.linear"},
+    {"iris_app.iris", "iris_app.web.problem", "iris_app.settings", "iris_app.model.linear"},
     {"iris_app.web.response", "iris_app.web.assets", "iris_app.web.body", "iris_app.model.manifest"},
     {
         "iris_app.web.api_response",

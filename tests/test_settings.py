@@ -6,8 +6,8 @@ import pytest
 from flask import Flask
 
 import config
-from iris_app.configuration import configure
 from iris_app.exceptions import ConfigurationError
+from iris_app.settings import configure
 from tests.support import SECRET_KEY
 
 SECRET_LINE = f"SECRET_KEY = {SECRET_KEY!r}"
