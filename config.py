@@ -52,7 +52,7 @@ MODEL_SHA256: Sha256 | None = None
 # Seconds within which gunicorn's workers take a model that is published over the old one.
 MODEL_CHECK_SECONDS: Annotated[float, Meta(ge=0.1)] = 2.0
 
-# Versions of the model that scripts/train_model.py --publish keeps under instance/models, for scripts/rollback.
+# Registry of the model that scripts/train_model.py --publish keeps under instance/models, for scripts/rollback.
 KEEP_MODELS: Limit = 5
 
 # What the model is called where platforms ask for it by name, under /v2/models.

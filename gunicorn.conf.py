@@ -118,14 +118,14 @@ def on_reload(server: Any) -> None:
 
 def pre_fork(server: Any, worker: Any) -> None:
     """Give a worker files to count in that no living one has; those of a dead one are gone on with."""
-    from iris_app.observability.metrics import make_room
+    from iris_app.observability.metrics import preallocate_files
 
     taken = {other.slot for other in server.WORKERS.values()}
     worker.slot = min(set(range(len(taken) + 1)) - taken)
     worker.counts = server.counts
     if worker.counts:
         try:
-            make_room(worker.counts, worker.slot)
+            preallocate_files(worker.counts, worker.slot)
         except OSError as error:
             worker.counts = None
             server.log.error("/metrics is off in a worker, for there is no place to count in: %s", error)
@@ -136,7 +136,7 @@ def post_worker_init(worker: Any) -> None:
     from iris_app.exceptions import ModelUnavailable
     from iris_app.model_service import get_service
     from iris_app.observability.metrics import share
-    from iris_app.observability.recorder import get_metrics, get_telling
+    from iris_app.observability.recorder import get_metrics, get_recorder
 
     app = worker.wsgi
     if worker.counts:
@@ -145,7 +145,7 @@ def post_worker_init(worker: Any) -> None:
         get_metrics(app).incomplete = True
     app.extensions["stopping"] = lambda: not worker.alive
     app.extensions["refusing"] = getattr(worker, "is_refusing", bool)
-    get_telling(app).keep_up()
+    get_recorder(app).keep_up()
     service = get_service(app)
     service.watch(app.config["MODEL_CHECK_SECONDS"])
     try:
@@ -156,9 +156,9 @@ def post_worker_init(worker: Any) -> None:
 
 def worker_exit(_server: Any, worker: Any) -> None:
     """Tell of the requests that still wait for it."""
-    from iris_app.observability.recorder import get_telling
+    from iris_app.observability.recorder import get_recorder
 
-    get_telling(worker.wsgi).flush()
+    get_recorder(worker.wsgi).flush()
 
 
 def on_exit(server: Any) -> None:

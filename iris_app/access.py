@@ -11,7 +11,7 @@ from werkzeug.exceptions import Unauthorized
 from iris_app.exceptions import Overloaded
 from iris_app.observability.recorder import get_metrics
 from iris_app.web.request import request
-from iris_app.web.view_flags import is_marked
+from iris_app.web.view_flags import has_flag
 
 # What a browser opens: it has no key to show.
 PAGES = frozenset({"ui", "swagger", "bootstrap"})
@@ -23,7 +23,7 @@ EXTENSION = "refusing"
 def init_app(app: Flask) -> None:
     """Look at every request to the app before it is answered."""
     app.extensions[EXTENSION] = bool
-    app.before_request(partial(_refuse_one_too_many, app))
+    app.before_request(partial(_enforce_concurrency_limit, app))
     if app.config["API_KEYS"]:
         app.before_request(partial(_check_key, app))
 
@@ -42,8 +42,8 @@ def check_token(digests: dict[str, str]) -> str:
     )
 
 
-def _refuse_one_too_many(app: Flask) -> None:
-    if app.extensions[EXTENSION]() and not is_marked(app, request.url_rule, "is_probe"):
+def _enforce_concurrency_limit(app: Flask) -> None:
+    if app.extensions[EXTENSION]() and not has_flag(app, request.url_rule, "is_probe"):
         raise Overloaded
 
 
@@ -52,7 +52,7 @@ def _check_key(app: Flask) -> None:
     if (
         endpoint.partition(".")[0] in PAGES
         or endpoint.endswith(".static")
-        or is_marked(app, request.url_rule, "is_public")
+        or has_flag(app, request.url_rule, "is_public")
     ):
         return
     request.key = check_token(app.config["API_KEYS"])

@@ -11,13 +11,13 @@ from werkzeug.http import HTTP_STATUS_CODES  # Python's own phrases changed with
 from iris_app import api, inference_protocol, invocations, ui
 from iris_app.exceptions import (
     InputError,
-    InvalidMeasurements,
+    InvalidValues,
     MalformedDocument,
     ModelUnavailable,
     Overloaded,
     TooManyRows,
 )
-from iris_app.observability.recorder import note_errors
+from iris_app.observability.recorder import record_errors
 from iris_app.web.problem import Problem
 from iris_app.web.request import request
 from iris_app.web.response import Response
@@ -25,7 +25,7 @@ from iris_app.web.response import Response
 STATUSES: dict[type[InputError], HTTPStatus] = {
     MalformedDocument: HTTPStatus.BAD_REQUEST,
     TooManyRows: HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
-    InvalidMeasurements: HTTPStatus.UNPROCESSABLE_ENTITY,
+    InvalidValues: HTTPStatus.UNPROCESSABLE_ENTITY,
 }
 
 
@@ -58,8 +58,8 @@ def _door() -> Callable[[Problem], Response]:
 def _describe(error: Exception) -> Problem:
     """Say what went wrong; where the fault is ours, say it to the log in full and to the client without the cause."""
     match error:
-        case InvalidMeasurements():
-            note_errors(error.errors)
+        case InvalidValues():
+            record_errors(error.errors)
             return _problem(STATUSES[type(error)], str(error), errors=error.errors, errors_omitted=error.omitted)
         case InputError():
             return _problem(STATUSES[type(error)], str(error))

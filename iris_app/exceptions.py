@@ -9,7 +9,7 @@
     - InputError: what was sent cannot be classified
         - MalformedDocument: it is not a document of the stated form
         - TooManyRows: it holds more rows than one request may
-        - InvalidMeasurements: values are missing, unknown or out of bounds
+        - InvalidValues: values are missing, unknown or out of bounds
 
 Nothing here knows HTTP; ``iris_app.errors`` gives each its status.
 """
@@ -89,13 +89,13 @@ class InvalidValue(msgspec.Struct, frozen=True, omit_defaults=True):
     column: str | None = None
 
 
-class InvalidMeasurements(InputError):
+class InvalidValues(InputError):
     """Refuse measurements with wrong values: ``errors`` names the first of them, ``omitted`` counts the others."""
 
     def __init__(self, wrong: Iterable[Callable[[], InvalidValue]]) -> None:
         """Take what tells each wrong value; most may only be counted, so it is told late."""
-        tellers = iter(wrong)
-        self.errors = tuple(tell() for tell in islice(tellers, ERRORS_NAMED))
-        self.omitted = sum(1 for _ in tellers)
+        factories = iter(wrong)
+        self.errors = tuple(tell() for tell in islice(factories, ERRORS_NAMED))
+        self.omitted = sum(1 for _ in factories)
         count = len(self.errors) + self.omitted
         super().__init__("One value cannot be used." if count == 1 else f"{count:,} values cannot be used.")

@@ -45,7 +45,7 @@ class Feature:
     @property
     def bounds(self) -> str:
         """Say what is accepted."""
-        return f"greater than {number(self.above)} and at most {number(self.at_most)} {self.unit}"
+        return f"greater than {format_number(self.above)} and at most {format_number(self.at_most)} {self.unit}"
 
     @property
     def missing(self) -> str:
@@ -56,7 +56,7 @@ class Feature:
         """Say whether a value that is too large would do in millimetres."""
         return self.unit == "cm" and self.at_most < value <= 10 * self.at_most
 
-    def complaint(self, value: object) -> str | None:
+    def validate(self, value: object) -> str | None:
         """Say what is wrong with a value, or None where nothing is.
 
         An ``int`` or ``float`` within the bounds is right; a ``bool`` is no number.
@@ -65,7 +65,7 @@ class Feature:
             return f"{self.label} must be a number in {self.unit}, not {_kind(value)}."
         if not self.above < value <= self.at_most:
             hint = f" In millimetres? Then it is {value / 10:.4g} {self.unit}." if self.accepts_tenth(value) else ""
-            return f"{self.label} must be {self.bounds}, not {number(value)}.{hint}"
+            return f"{self.label} must be {self.bounds}, not {format_number(value)}.{hint}"
         return None
 
 
@@ -121,7 +121,7 @@ FEATURES = (
     ),
 )
 
-SPECIES = (
+CLASSES = (
     Species("setosa", (5.0, 3.4, 1.5, 0.2)),
     Species("versicolor", (5.9, 2.8, 4.3, 1.3)),
     Species("virginica", (6.5, 3.0, 5.6, 2.0)),
@@ -131,13 +131,13 @@ SPECIES = (
 PANELS = (("Sepals", 0, 1), ("Petals", 2, 3))
 
 # What a column may be called that names each flower's species.
-SPECIES_COLUMNS = {"species", "class", "variety", "target", "label"}
+TARGET_COLUMNS = {"species", "class", "variety", "target", "label"}
 
 FEATURES_BY_NAME = {feature.name: feature for feature in FEATURES}
-SPECIES_NAMES = [species.name for species in SPECIES]
+CLASS_NAMES = [species.name for species in CLASSES]
 
 
-def feature_spelt(spelling: str) -> Feature | None:
+def match_feature(spelling: str) -> Feature | None:
     """Find the feature that a column's name means, however it is spelt: by its letters, less a unit at its end."""
     if any(map(str.isdigit, spelling)):  # it is a value, or one of several
         return None
@@ -145,20 +145,20 @@ def feature_spelt(spelling: str) -> Feature | None:
     return next((one for one in FEATURES if letters.removesuffix(one.unit) in _SPELLINGS[one.name]), None)
 
 
-def is_species_column(name: str) -> bool:
+def is_target_column(name: str) -> bool:
     """Say whether a column's name says that it names each flower's species."""
-    return name.strip().lower() in SPECIES_COLUMNS
+    return name.strip().lower() in TARGET_COLUMNS
 
 
-def species_spelt(text: str) -> Species | None:
+def match_class(text: str) -> Species | None:
     """Find the species that a cell names, with the genus before it or not, or by its place in the table."""
     if text in _PLACES:
-        return SPECIES[int(text)]
+        return CLASSES[int(text)]
     letters = _letters(text)
-    return next((one for one in SPECIES if letters.endswith(one.name)), None)
+    return next((one for one in CLASSES if letters.endswith(one.name)), None)
 
 
-def wrong_values(measurements: NDArray[np.float64]) -> list[tuple[int, int]]:
+def find_out_of_bounds(measurements: NDArray[np.float64]) -> list[tuple[int, int]]:
     """Return row and column of each value that is not accepted, in an array of shape (n, 4) in the features' units."""
     if not len(measurements) or (measurements.min() > _ABOVE_ALL and measurements.max() <= _AT_MOST_ANY):
         return []  # which is most often so, and far sooner seen
@@ -175,11 +175,11 @@ def _letters(spelling: str) -> str:
     return "".join(character for character in spelling.casefold() if character.isalpha())
 
 
-_PLACES = [str(place) for place in range(len(SPECIES))]
+_PLACES = [str(place) for place in range(len(CLASSES))]
 _SPELLINGS = {feature.name: {_letters(feature.name), _letters(feature.form_name)} for feature in FEATURES}
 
 
-def read_number(text: str) -> float:
+def parse_number(text: str) -> float:
     """Read a number in the usual ways of writing one; NaN where there is none."""
     try:
         return math.nan if "_" in text else float(text)  # Python would read 1_0 as 10
@@ -187,14 +187,14 @@ def read_number(text: str) -> float:
         return math.nan
 
 
-def number(value: float) -> str:
+def format_number(value: float) -> str:
     """Write a number as a person would: as short as it can be without becoming another one."""
     if not -LARGEST <= value <= LARGEST:
         return "NaN" if value != value else "a number beyond all bounds"
     return repr(value).removesuffix(".0")
 
 
-def percent(probability: float) -> str:
+def format_percent(probability: float) -> str:
     """Write a probability as a person reads it, never rounded to a certainty."""
     if probability < 0.001:
         return "< 0.1 %"
@@ -203,7 +203,7 @@ def percent(probability: float) -> str:
     return f"{100 * probability:.1f} %"
 
 
-def shortened(text: str, length: int = 40) -> str:
+def truncate(text: str, length: int = 40) -> str:
     """Cut a text that somebody sent to what an error may repeat of it."""
     return text if len(text) <= length else f"{text[:length]}…"
 
@@ -246,21 +246,21 @@ if TYPE_CHECKING:
     Measurement: TypeAlias = Any
     Probabilities: TypeAlias = Any
     Contributions: TypeAlias = Any
-    SpeciesName: TypeAlias = str
+    ClassName: TypeAlias = str
 else:
     Measurement = _type("Measurement", map(_field, FEATURES), "One flower: the four lengths, in their units.")
     Probabilities = _type(
         "Probabilities",
-        [(name, Annotated[float, msgspec.Meta(ge=0, le=1)]) for name in SPECIES_NAMES],
+        [(name, Annotated[float, msgspec.Meta(ge=0, le=1)]) for name in CLASS_NAMES],
         "The probability of each species; they add up to 1.",
     )
     Contributions = _type(
         "Contributions", [(feature.name, float) for feature in FEATURES], "What each measurement adds to the log-odds."
     )
-    SpeciesName = Literal[tuple(SPECIES_NAMES)]
+    ClassName = Literal[tuple(CLASS_NAMES)]
 
 
-class Caution(msgspec.Struct, frozen=True, omit_defaults=True):
+class PredictionWarning(msgspec.Struct, frozen=True, omit_defaults=True):
     """A reason to doubt a prediction: a code for programs, a sentence for people, the field where one is meant."""
 
     code: str
@@ -280,7 +280,7 @@ class Explanation(msgspec.Struct, frozen=True):
     (``average``), and what each measurement adds by not being average (``contributions``).
     """
 
-    runner_up: SpeciesName
+    runner_up: ClassName
     log_odds: float
     average: float
     contributions: Contributions
@@ -293,7 +293,7 @@ class Prediction(msgspec.Struct, frozen=True, gc=False):
     ``explanation`` is there where it was asked for, and None where the model has no such reading.
     """
 
-    species: SpeciesName
+    species: ClassName
     probabilities: Probabilities
-    warnings: tuple[Caution, ...]
+    warnings: tuple[PredictionWarning, ...]
     explanation: Explanation | UnsetType | None = UNSET

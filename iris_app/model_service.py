@@ -17,10 +17,10 @@ from numpy.typing import NDArray
 from iris_app.exceptions import ModelUnavailable
 from iris_app.iris import Prediction
 from iris_app.model.manifest import manifest_path
-from iris_app.observability.recorder import get_metrics, note_predictions, note_probabilities
+from iris_app.observability.recorder import get_metrics, record_predictions, record_probabilities
 
 if TYPE_CHECKING:
-    from iris_app.model.classifier import Assessment, Model
+    from iris_app.model.classifier import Model, PredictionBatch
 
 Floats = NDArray[np.float64]
 
@@ -42,7 +42,7 @@ class ModelService:
     pinned : str, optional
         The only sha256 that the artifact may have.
     count : callable, optional
-        Told what became of each attempt to load a model.
+        RequestRecord what became of each attempt to load a model.
     """
 
     def __init__(
@@ -161,13 +161,13 @@ def classify(measurements: Floats, *, explain: bool = False) -> "tuple[Model, It
     model = get_model()
     if len(measurements) == 1:  # which is answered sooner by itself
         predictions = model.classify(measurements, explain=explain)
-        note_predictions(model, measurements, predictions)
+        record_predictions(model, measurements, predictions)
         return model, [predictions]
     found = model.assess(measurements)
     _note(model, measurements, found)
-    return model, model.in_words(measurements, found, explain=explain)
+    return model, model.to_predictions(measurements, found, explain=explain)
 
 
-def _note(model: "Model", measurements: Floats, found: "Assessment") -> None:
-    note_probabilities(model, measurements, found.probabilities.T)
+def _note(model: "Model", measurements: Floats, found: "PredictionBatch") -> None:
+    record_probabilities(model, measurements, found.probabilities.T)
     get_metrics().count_warnings(found.codes())

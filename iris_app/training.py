@@ -16,16 +16,16 @@ from sklearn.model_selection import cross_val_score, train_test_split
 from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import StandardScaler
 
-from iris_app.iris import FEATURES, SPECIES, SPECIES_NAMES
+from iris_app.iris import CLASS_NAMES, CLASSES, FEATURES
 from iris_app.model.manifest import (
     About,
+    ClassScore,
+    ClassSummary,
     FeatureSummary,
     Flower,
     GoldenRow,
     Histogram,
     Scores,
-    SpeciesScore,
-    SpeciesSummary,
     Training,
 )
 
@@ -52,18 +52,18 @@ Classes = NDArray[np.intp]
 
 
 def load_data() -> tuple[Floats, Classes]:
-    """Return Fisher's flowers as ``FEATURES`` and ``SPECIES`` order them.
+    """Return Fisher's flowers as ``FEATURES`` and ``CLASSES`` order them.
 
     Returns
     -------
     measurements : ndarray of shape (150, 4)
         In the features' units.
     species : ndarray of shape (150,)
-        Indices into ``SPECIES``.
+        Indices into ``CLASSES``.
     """
     data = load_iris()
     columns = [data.feature_names.index(feature.title.lower()) for feature in FEATURES]
-    species = np.array([SPECIES_NAMES.index(name) for name in data.target_names])
+    species = np.array([CLASS_NAMES.index(name) for name in data.target_names])
     return data.data[:, columns], species[data.target]
 
 
@@ -73,7 +73,7 @@ def train() -> tuple[Any, Training, bytes]:
     Returns
     -------
     classifier : sklearn.pipeline.Pipeline
-        A ``StandardScaler`` and a ``LogisticRegression`` that predict indices into ``SPECIES``.
+        A ``StandardScaler`` and a ``LogisticRegression`` that predict indices into ``CLASSES``.
     training : Training
         What the classifier saw, how good it is, and how it answers its golden rows.
     pairplot : bytes
@@ -83,7 +83,7 @@ def train() -> tuple[Any, Training, bytes]:
     seen, held_out, seen_species, held_out_species = train_test_split(measurements, species, random_state=0)
     classifier = Pipeline([("scale", StandardScaler()), ("classify", LogisticRegression())])
     classifier.fit(seen, seen_species)
-    summaries = [_summarise_species(index, seen[seen_species == index]) for index in range(len(SPECIES))]
+    summaries = [_summarise_species(index, seen[seen_species == index]) for index in range(len(CLASSES))]
     training = Training(
         about=ABOUT,
         features=_summarise_features(seen),
@@ -94,7 +94,7 @@ def train() -> tuple[Any, Training, bytes]:
             cross_validation=cross_val_score(classifier, measurements, species, cv=FOLDS).tolist(),
         ),
         flowers=[Flower(row, index) for row, index in zip(seen.tolist(), seen_species.tolist(), strict=True)],
-        golden_rows=_golden_rows(classifier, np.vstack([[one.typical for one in SPECIES], held_out[:3]])),
+        golden_rows=_golden_rows(classifier, np.vstack([[one.typical for one in CLASSES], held_out[:3]])),
     )
     return classifier, training, draw_pairplot(training)
 
@@ -104,8 +104,8 @@ def draw_pairplot(training: Training) -> bytes:
     labels = [feature.title for feature in FEATURES]
     flowers = sorted(training.flowers, key=lambda flower: flower.species)  # seaborn gives out shapes as species appear
     frame = pd.DataFrame([flower.measurement for flower in flowers], columns=labels)
-    frame["Species"] = [SPECIES[flower.species].label for flower in flowers]
-    names = [one.label for one in SPECIES]
+    frame["Species"] = [CLASSES[flower.species].label for flower in flowers]
+    names = [one.label for one in CLASSES]
     drawn = io.BytesIO()
     # The same drawing gets the same bytes: no date in it, and identifiers that do not depend on chance.
     with mpl.rc_context({"svg.hashsalt": "iris_app", "savefig.transparent": True}):
@@ -139,18 +139,18 @@ def _histogram(values: Floats) -> Histogram:
     return Histogram(edges=edges.tolist(), counts=counts.tolist())
 
 
-def _summarise_species(index: int, flowers: Floats) -> SpeciesSummary:
+def _summarise_species(index: int, flowers: Floats) -> ClassSummary:
     """Describe the flowers of one species; whitening is the transposed Cholesky factor of the inverse covariance."""
     covariance = np.cov(flowers, rowvar=False)
-    return SpeciesSummary(
-        name=SPECIES[index].name,
+    return ClassSummary(
+        name=CLASSES[index].name,
         flowers=len(flowers),
         mean=flowers.mean(axis=0).tolist(),
         whitening=np.linalg.cholesky(np.linalg.inv(covariance)).T.tolist(),
     )
 
 
-def _distances(flowers: Floats, summaries: list[SpeciesSummary]) -> Floats:
+def _distances(flowers: Floats, summaries: list[ClassSummary]) -> Floats:
     """Return the Mahalanobis distance of each flower from each species, of shape (species, flowers)."""
     return np.array(
         [np.linalg.norm((flowers - summary.mean) @ np.array(summary.whitening).T, axis=1) for summary in summaries]
@@ -163,8 +163,8 @@ def _score(actual: Classes, predicted: Classes) -> dict[str, Any]:
         "held_out_accuracy": float(accuracy_score(actual, predicted)),
         "held_out_flowers": len(actual),
         "species": [
-            SpeciesScore(name=one.name, precision=float(precision[index]), recall=float(recall[index]))
-            for index, one in enumerate(SPECIES)
+            ClassScore(name=one.name, precision=float(precision[index]), recall=float(recall[index]))
+            for index, one in enumerate(CLASSES)
         ],
         "confusion_matrix": confusion_matrix(actual, predicted).tolist(),
     }

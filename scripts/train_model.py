@@ -11,7 +11,7 @@ from iris_app import create_app
 from iris_app.exceptions import IrisError
 from iris_app.model.artifact import save
 from iris_app.model.manifest import Manifest, manifest_path
-from iris_app.model.registry import Versions
+from iris_app.model.registry import Registry
 from iris_app.model_service import model_path
 from iris_app.training import train
 
@@ -40,7 +40,7 @@ def main() -> None:
 
 def publish(app: Flask) -> tuple[Path, Manifest]:
     """Train, put the model in place and keep it among its versions."""
-    versions = Versions.of(app)
+    versions = Registry.of(app)
     return versions.path, versions.publish(*train(), keep=app.config["KEEP_MODELS"])
 
 

@@ -7,7 +7,7 @@ import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, FilePayload, Locator, Page, expect
 
-from iris_app.iris import FEATURES, SPECIES
+from iris_app.iris import CLASSES, FEATURES
 from tests.support import FORM, running
 
 OpenPage = Callable[..., Page]
@@ -84,7 +84,7 @@ def test_an_error_s_link_leads_to_its_field(open_page: OpenPage) -> None:
     expect(field(page, "Petal length")).to_be_focused()
 
 
-@pytest.mark.parametrize("species", SPECIES, ids=lambda species: species.name)
+@pytest.mark.parametrize("species", CLASSES, ids=lambda species: species.name)
 def test_a_typical_flower_is_of_its_species(open_page: OpenPage, species: object) -> None:
     name, label = species.name, species.label  # type: ignore[attr-defined]
     page = open_page()

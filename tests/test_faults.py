@@ -1,6 +1,6 @@
 """Faults that production must survive, each done to a real gunicorn of two workers under steady load.
 
-What takes long is shortened here; ``scripts/soak`` does all of it and prints what it measured.
+What takes long is truncate here; ``scripts/soak`` does all of it and prints what it measured.
 """
 
 import gzip
@@ -34,9 +34,9 @@ from tests.test_gunicorn import HEAD, lines, receive, status_of
 SOAK = "SOAK" in os.environ
 
 
-def full(number: int, shortened: int) -> int:
+def full(number: int, truncate: int) -> int:
     """Choose how often something is done."""
-    return number if SOAK else shortened
+    return number if SOAK else truncate
 
 
 def report(sentence: str) -> None:

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from iris_app.model.registry import Versions
+from iris_app.model.registry import Registry
 from tests.support import CHECKOUT, FLOWER, SECRET_KEY, Server, another, eventually, running
 
 BODY = json.dumps(FLOWER).encode()
@@ -237,11 +237,11 @@ def test_a_worker_that_stops_says_so_while_it_finishes(tmp_path: Path, trained_p
 
 
 def test_each_worker_ends_on_what_is_published_and_on_what_is_put_back(tmp_path: Path, model_path: Path) -> None:
-    versions = Versions(tmp_path / "models", model_path)
+    versions = Registry(tmp_path / "models", model_path)
     settings = {"IRIS_MODEL_PATH": str(model_path), "IRIS_MODEL_CHECK_SECONDS": "0.1"}
     with running(tmp_path / "log", "--workers=2", **settings) as server:
         eventually(lambda: server.log.count("Answering with model ") == 2)
-        for put in (partial(versions.publish, *another(2), keep=5), versions.put_back):
+        for put in (partial(versions.publish, *another(2), keep=5), versions.rollback):
             version = put().version
             eventually(partial(both_took, server, version))
             assert {classify(server)[1]["model"] for _ in range(10)} == {version}

@@ -13,7 +13,7 @@ from iris_app.api.formats import READERS, WRITERS
 from iris_app.exceptions import MalformedDocument
 from iris_app.model.manifest import ModelDescription
 from iris_app.model_service import get_model
-from iris_app.web.api_response import Answer, json_answer
+from iris_app.web.api_response import Answer, json_response
 from iris_app.web.problem import Problem
 from iris_app.web.request import Request, current_request
 from iris_app.web.response import Response
@@ -70,14 +70,14 @@ def _explanation_wanted(request: Request) -> bool:
 @bp.get("/model")
 def model() -> Response:
     """Describe the model that answers."""
-    return json_answer(ModelDescription.of(get_model().manifest))
+    return json_response(ModelDescription.of(get_model().manifest))
 
 
 @bp.get("/openapi.json")
 @public
 def specification() -> Response:
     """Say what the API takes and gives, in OpenAPI 3.1."""
-    return json_answer(
+    return json_response(
         openapi.document(
             version("iris_app"), current_app.config["MAX_BATCH_ROWS"], keys=bool(current_app.config["API_KEYS"])
         )
@@ -93,4 +93,4 @@ def docs() -> str:
 
 def tell(problem: Problem) -> Response:
     """Tell a program what went wrong."""
-    return json_answer(problem, problem.status, "application/problem+json")
+    return json_response(problem, problem.status, "application/problem+json")

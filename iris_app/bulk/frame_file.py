@@ -11,8 +11,8 @@ import polars as pl
 from iris_app.bulk.rows import Reject, Rows, species_in
 from iris_app.bulk.values import read_numbers
 from iris_app.codecs import csv_rows
-from iris_app.exceptions import InvalidMeasurements, InvalidValue
-from iris_app.iris import FEATURES, Feature, shortened, wrong_values
+from iris_app.exceptions import InvalidValue, InvalidValues
+from iris_app.iris import FEATURES, Feature, find_out_of_bounds, truncate
 
 # How many rows are read at once: with more it is a little faster, and takes the more memory the longer the file is.
 ROWS = 16_384
@@ -35,7 +35,7 @@ class FrameFile:
 
     Raises
     ------
-    InvalidMeasurements
+    InvalidValues
         Where a feature has no column or two, or one of a type that holds no numbers.
     """
 
@@ -46,7 +46,7 @@ class FrameFile:
         self.places = csv_rows.find_features(self.columns)
         wrong = [self.columns[place] for place in self.places if not _holds_numbers(schema.dtypes()[place])]
         if wrong:
-            raise InvalidMeasurements([partial(_unfit, name, schema[name]) for name in wrong])
+            raise InvalidValues([partial(_unfit, name, schema[name]) for name in wrong])
         self._told = [name for name, dtype in schema.items() if not holds_bytes(dtype)]
         self._scan = scan.with_columns(pl.col(pl.Categorical, pl.Enum).cast(pl.String))
         self._count = scan.select(pl.len()).collect().item()
@@ -69,7 +69,7 @@ class FrameFile:
         first, frame = piece
         measurements = np.column_stack([read_numbers(frame.to_series(place)) for place in self.places])
         wrong: dict[int, list[InvalidValue]] = {}
-        for row, feature in wrong_values(measurements):
+        for row, feature in find_out_of_bounds(measurements):
             place = self.places[feature]
             wrong.setdefault(row, []).append(
                 _invalid(first + row, FEATURES[feature], self.columns[place], frame[row, place])
@@ -97,7 +97,7 @@ def _holds_numbers(dtype: pl.DataType) -> bool:
 
 
 def _unfit(name: str, dtype: pl.DataType) -> InvalidValue:
-    detail = f"Column {shortened(name)} holds {dtype}, and not numbers."
+    detail = f"Column {truncate(name)} holds {dtype}, and not numbers."
     return InvalidValue(detail, column=name)
 
 
@@ -105,7 +105,7 @@ def _invalid(row: int, feature: Feature, name: str, value: Any) -> InvalidValue:
     if value is None:
         complaint: str | None = feature.missing
     elif isinstance(value, str):
-        complaint = csv_rows.complaint(feature, value)
+        complaint = csv_rows.validate_cell(feature, value)
     else:
-        complaint = feature.complaint(float(value))
-    return InvalidValue(f"Row {row}, column {shortened(name)}: {complaint}", line=row, column=name)
+        complaint = feature.validate(float(value))
+    return InvalidValue(f"Row {row}, column {truncate(name)}: {complaint}", line=row, column=name)

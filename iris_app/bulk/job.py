@@ -23,7 +23,7 @@ from iris_app.model.classifier import Model
 
 BadRows = Literal["report", "skip", "null"]
 
-# Told how many rows were classified since it was last told, and which share of the file was read.
+# RequestRecord how many rows were classified since it was last told, and which share of the file was read.
 Progress = Callable[[int, float], None]
 
 

@@ -15,7 +15,7 @@ from iris_app.bulk.rows import Floats, Reject, Rows
 from iris_app.codecs import csv_rows, json_rows
 from iris_app.codecs.csv_rows import answer_columns
 from iris_app.exceptions import InvalidValue, MalformedDocument
-from iris_app.iris import FEATURES, FEATURES_BY_NAME, Measurement, feature_spelt, is_species_column, shortened
+from iris_app.iris import FEATURES, FEATURES_BY_NAME, Measurement, is_target_column, match_feature, truncate
 
 # What msgspec and polars raise where a line is not of the type that it should be.
 UNFIT = (msgspec.DecodeError, UnicodeDecodeError, RecursionError, pl.exceptions.PolarsError)
@@ -43,7 +43,7 @@ class NdjsonFile:
     ------
     MalformedDocument
         Where no line is an object, here, or where it cannot be decompressed, when it is read.
-    InvalidMeasurements
+    InvalidValues
         Where the first object names a feature twice or not at all.
     """
 
@@ -59,12 +59,12 @@ class NdjsonFile:
             raise MalformedDocument("It holds no object; each line is one, with the lengths of a flower.")
         first = objects[0]
         more = dict.fromkeys(chain.from_iterable(objects))
-        self.columns = [*first, *(name for name in more if name not in first and not feature_spelt(name))]
+        self.columns = [*first, *(name for name in more if name not in first and not match_feature(name))]
         self.places = csv_rows.find_features(self.columns)
         self._names = [self.columns[place] for place in self.places]
         others = [name for name in self.columns if name not in self._names]
         self._schema = {name: _type(objects, name) for name in others} if typed else {}
-        self._species = next(filter(is_species_column, others), None)
+        self._species = next(filter(is_target_column, others), None)
         self._refused = [] if typed else answer_columns(self.columns)
         self._decoder = _decoder(self._names, self._species, others if typed else None, self._refused)
         self._values = attrgetter(*(f"feature_{at}" for at in range(len(FEATURES))))
@@ -146,7 +146,7 @@ class NdjsonFile:
         if not isinstance(row, json_rows.Object):
             return None, [InvalidValue(f"Line {at} is no object with the lengths of a flower.", line=at)]
         wrong = [
-            (name, feature.complaint(row[name]) if name in row else feature.missing)
+            (name, feature.validate(row[name]) if name in row else feature.missing)
             for feature, name in zip(FEATURES, self._names, strict=True)
         ]
         wrong += [(name, complaint) for name in row if (complaint := self._unwanted(name, row))]
@@ -210,7 +210,7 @@ def _decoder(
 
 def _invalid(line: int, name: str, complaint: str) -> InvalidValue:
     readable = name.encode(errors="replace").decode()
-    return InvalidValue(f"Line {line}, column {shortened(readable)}: {complaint}", line=line, column=readable)
+    return InvalidValue(f"Line {line}, column {truncate(readable)}: {complaint}", line=line, column=readable)
 
 
 def _fields(line: bytes) -> dict[str, msgspec.Raw]:

@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 from iris_app.bulk.job import Job, RefusedRows
 from iris_app.bulk.sources import STANDARD, Source
 from iris_app.bulk.summary import SHOWN, Summary, Unusual
-from iris_app.exceptions import ERRORS_NAMED, InputError, InvalidMeasurements, InvalidValue
+from iris_app.exceptions import ERRORS_NAMED, InputError, InvalidValue, InvalidValues
 
 One = TypeVar("One")
 
@@ -97,7 +97,7 @@ def _first(ones: Iterable[tuple[File, One]], more: Iterable[tuple[File, One]], c
 
 def _error(error: InputError) -> str:
     """Say why nothing was written."""
-    return " ".join(one.detail for one in error.errors) if isinstance(error, InvalidMeasurements) else str(error)
+    return " ".join(one.detail for one in error.errors) if isinstance(error, InvalidValues) else str(error)
 
 
 def _called(source: Source) -> tuple[str, str]:

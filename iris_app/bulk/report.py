@@ -18,7 +18,7 @@ from iris_app.bulk.sources import STANDARD
 from iris_app.bulk.summary import Summary
 from iris_app.bulk.target import make_folder_of, target
 from iris_app.exceptions import ERRORS_NAMED
-from iris_app.iris import FEATURES, SPECIES, SPECIES_COLUMNS, Feature, number, percent
+from iris_app.iris import CLASSES, FEATURES, TARGET_COLUMNS, Feature, format_number, format_percent
 from iris_app.model.classifier import Model
 from iris_app.model.manifest import FeatureSummary, Manifest
 from iris_app.observability.drift import ENOUGH, GREAT, SOME, stability
@@ -130,9 +130,9 @@ def render_report(outcomes: Outcomes, model: Model, bad_rows: BadRows, made: dat
         manifest=model.manifest,
         made=made,
         features=FEATURES,
-        species=SPECIES,
-        species_columns=sorted(SPECIES_COLUMNS),
-        number=number,
+        species=CLASSES,
+        species_columns=sorted(TARGET_COLUMNS),
+        number=format_number,
         share=share,
     )
 
@@ -141,7 +141,7 @@ def share(part: float, whole: float) -> str:
     """Write a share of a whole, rounded neither to nothing nor to all of it."""
     if not whole:
         return "none"
-    text = f"{100 * part / whole:.0f} %" if part in {0, whole} else percent(part / whole)
+    text = f"{100 * part / whole:.0f} %" if part in {0, whole} else format_percent(part / whole)
     return text.replace(" ", "\N{NO-BREAK SPACE}")
 
 

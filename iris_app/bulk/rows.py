@@ -10,7 +10,7 @@ import polars as pl
 from numpy.typing import NDArray
 
 from iris_app.exceptions import InvalidValue
-from iris_app.iris import FEATURES, SPECIES, SPECIES_NAMES, Caution, is_species_column
+from iris_app.iris import CLASS_NAMES, CLASSES, FEATURES, PredictionWarning, is_target_column
 from iris_app.model.classifier import MAYBE_SWAPPED, OUT_OF_RANGE, UNLIKE_TRAINING, Model
 
 Floats = NDArray[np.float64]
@@ -72,7 +72,7 @@ class Rows:
 
 def species_in(frame: pl.DataFrame, columns: Sequence[str]) -> pl.Series | None:
     """Return the column that names each flower's species, where there is one; ``columns`` are the names that came."""
-    place = next((place for place, name in enumerate(columns) if is_species_column(name)), None)
+    place = next((place for place, name in enumerate(columns) if is_target_column(name)), None)
     return None if place is None else frame.to_series(place)
 
 
@@ -152,7 +152,7 @@ def _answer(model: Model, measurements: Floats) -> Answers:
         _names.gather(found.species),
         list(map(pl.Series, found.probabilities)),
         _words.gather(words),
-        np.bincount(found.species, minlength=len(SPECIES)).tolist(),
+        np.bincount(found.species, minlength=len(CLASSES)).tolist(),
         len(found.unusual),
     )
 
@@ -161,11 +161,13 @@ def _all_words() -> Iterable[str]:
     """Yield the words of every set of warnings that a flower can have: none, then by the bits of what is outside."""
     yield ""
     for bits in range(2 ** len(FEATURES)):
-        outside = [Caution(OUT_OF_RANGE, "", one.name) for place, one in enumerate(FEATURES) if bits >> place & 1]
+        outside = [
+            PredictionWarning(OUT_OF_RANGE, "", one.name) for place, one in enumerate(FEATURES) if bits >> place & 1
+        ]
         for swapped in ([], *([one] for one in MAYBE_SWAPPED)):
             yield " ".join(one.word for one in (outside or [UNLIKE_TRAINING]) + swapped)
 
 
 _bits = 2 ** np.arange(len(FEATURES))
-_names = pl.Series(SPECIES_NAMES)
+_names = pl.Series(CLASS_NAMES)
 _words = pl.Series(list(_all_words()))

@@ -4,7 +4,7 @@ import numpy as np
 import polars as pl
 
 from iris_app.bulk.rows import Floats
-from iris_app.iris import read_number
+from iris_app.iris import parse_number
 
 
 def read_numbers(column: pl.Series, decimal: str = ".") -> Floats:
@@ -33,5 +33,5 @@ def read_numbers(column: pl.Series, decimal: str = ".") -> Floats:
     if numbers.null_count() > column.null_count():  # what Python reads and polars does not
         values = values.copy()
         for row in (numbers.is_null() & column.is_not_null()).arg_true():
-            values[row] = read_number(column[row])
+            values[row] = parse_number(column[row])
     return values

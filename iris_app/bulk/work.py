@@ -17,8 +17,8 @@ from iris_app.bulk.report import check_report, write_report
 from iris_app.bulk.sources import STANDARD, Form, NoSuchInput
 from iris_app.bulk.summary import Summary
 from iris_app.bulk.target import make_folder_of
-from iris_app.exceptions import ClusterFailed, InputError, InvalidMeasurements, ModelUnavailable, OutputFailed
-from iris_app.iris import SPECIES
+from iris_app.exceptions import ClusterFailed, InputError, InvalidValues, ModelUnavailable, OutputFailed
+from iris_app.iris import CLASSES
 from iris_app.model.artifact import pack
 from iris_app.model.classifier import Model
 from iris_app.model_service import get_model, get_service
@@ -121,7 +121,7 @@ def _complain(path: str, error: InputError) -> None:
     lines = [str(error)]
     if isinstance(error, RefusedRows):
         lines = [wrong.detail for wrong in error.summary.wrong] + lines
-    elif isinstance(error, InvalidMeasurements):
+    elif isinstance(error, InvalidValues):
         lines = [wrong.detail for wrong in error.errors]
     for line in lines:
         click.echo(f"{path}: {line}", err=True)
@@ -130,7 +130,7 @@ def _complain(path: str, error: InputError) -> None:
 def _told(summary: Summary) -> str:
     """Say what came of rows, a count a line."""
     counts = {"read": summary.read, "classified": summary.classified, "rejected": summary.rejected}
-    counts |= dict(zip([one.name for one in SPECIES], summary.species, strict=True))
+    counts |= dict(zip([one.name for one in CLASSES], summary.species, strict=True))
     counts["unusual"] = summary.unusual
     width = max(len(f"{count:,}") for count in counts.values())
     lines = [f"{name:<12}{count:>{width},}" for name, count in counts.items()]

@@ -20,7 +20,7 @@ from iris_app.bulk.rows import Answers, Floats, Reader, Rows
 from iris_app.bulk.values import read_numbers
 from iris_app.codecs.csv_rows import answer_columns, quoting_of
 from iris_app.exceptions import MalformedDocument
-from iris_app.iris import shortened
+from iris_app.iris import truncate
 
 # How many lines of CSV a thread writes at once.
 LINES = 8192
@@ -139,7 +139,7 @@ class _Table:
 
     def __init__(self, reader: Reader) -> None:
         if twice := [name for name, count in Counter(reader.columns).items() if count > 1]:
-            raise MalformedDocument(f"Two columns are called {shortened(twice[0])}, which only CSV can keep.")
+            raise MalformedDocument(f"Two columns are called {truncate(twice[0])}, which only CSV can keep.")
         self._names = answer_columns(reader.columns)
         self._features = [reader.columns[place] for place in reader.places]
         self._decimal = "," if isinstance(reader, CsvFile) and reader.delimiter == ";" else "."
@@ -175,7 +175,7 @@ def _refuse(reader: Reader, is_unfit: Callable[[pl.DataType], bool], form: str) 
     schema = reader.schema if isinstance(reader, FrameFile) else {}
     for name, dtype in schema.items():
         if is_unfit(dtype):
-            raise MalformedDocument(f"Column {shortened(name)} holds {dtype}, which {form} has no way to write.")
+            raise MalformedDocument(f"Column {truncate(name)} holds {dtype}, which {form} has no way to write.")
 
 
 def _write(stream: BinaryIO, name: str, encoded: Iterable[bytes]) -> None:

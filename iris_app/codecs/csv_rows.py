@@ -16,18 +16,18 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from iris_app.exceptions import InvalidMeasurements, InvalidValue, MalformedDocument, TooManyRows
+from iris_app.exceptions import InvalidValue, InvalidValues, MalformedDocument, TooManyRows
 from iris_app.iris import (
+    CLASS_NAMES,
     FEATURES,
     FEATURES_BY_NAME,
-    SPECIES_NAMES,
     Feature,
     Prediction,
-    feature_spelt,
-    number,
-    read_number,
-    shortened,
-    wrong_values,
+    find_out_of_bounds,
+    format_number,
+    match_feature,
+    parse_number,
+    truncate,
 )
 
 Floats = NDArray[np.float64]
@@ -39,7 +39,7 @@ EMPTY = "It is empty; a table begins with the names of its columns."
 # What Excel may write above the header, for itself.
 SEPARATOR_LINE = re.compile(r"\Asep=[,;\t](?=[\r\n])")
 
-PROBABILITIES = [f"probability_{name}" for name in SPECIES_NAMES]
+PROBABILITIES = [f"probability_{name}" for name in CLASS_NAMES]
 
 # What a spreadsheet computes, at the start of a cell or behind what may separate cells elsewhere.
 FORMULA = re.compile(r"(?:^|[,;\t\r\n])\s*[=+@\-\uff1d\uff0b\uff20\uff0d]")
@@ -71,7 +71,7 @@ class Table:
     newline: str = "\n"
     decimal_comma: bool = False
     quote_all: bool = False
-    skipped: InvalidMeasurements | None = None
+    skipped: InvalidValues | None = None
 
 
 def read(body: bytes, max_rows: int, header: list[str] | None = None, *, skip_bad_rows: bool = False) -> Table:
@@ -86,7 +86,7 @@ def read(body: bytes, max_rows: int, header: list[str] | None = None, *, skip_ba
         Where the body is not CSV in UTF-8.
     TooManyRows
         Where there are more rows than ``max_rows``.
-    InvalidMeasurements
+    InvalidValues
         Where a feature has no column or two, or where a cell of one is missing, no number or out of bounds.
     """
     text = SEPARATOR_LINE.sub("", decode(body))
@@ -98,7 +98,7 @@ def read(body: bytes, max_rows: int, header: list[str] | None = None, *, skip_ba
     measurements = _measurements(numbered, names, places, delimiter)
     skipped = None
     if measurements is None:
-        skipped = InvalidMeasurements(wrong_in_rows(numbered, names, places, delimiter))
+        skipped = InvalidValues(wrong_in_rows(numbered, names, places, delimiter))
         if not skip_bad_rows:
             raise skipped
         numbered = [row for row in numbered if not any(wrong_in_rows([row], names, places, delimiter))]
@@ -133,16 +133,16 @@ def _named_rows(numbered: list[tuple[int, list[str]]], header: list[str] | None)
     if not numbered:
         raise MalformedDocument(EMPTY)
     (line, first), *rows = numbered
-    if first[1:] == [str(len(FEATURES)), *SPECIES_NAMES]:  # how scikit-learn's own file begins
+    if first[1:] == [str(len(FEATURES)), *CLASS_NAMES]:  # how scikit-learn's own file begins
         return [(line, [*FEATURES_BY_NAME, "target"]), *rows]
-    if header and not any(map(feature_spelt, first)):
+    if header and not any(map(match_feature, first)):
         return [(0, header), *numbered]
     return numbered
 
 
 def table_of(measurements: Floats) -> Table:
     """Make a table of measurements that did not come as one."""
-    rows = [list(map(number, row)) for row in measurements.tolist()]
+    rows = [list(map(format_number, row)) for row in measurements.tolist()]
     return Table([feature.name for feature in FEATURES], rows, measurements)
 
 
@@ -154,7 +154,7 @@ def guard(table: Table) -> Table:
 
 
 def _guarded(cell: str) -> str:
-    computed = FORMULA.search(cell) and math.isnan(read_number(cell.replace(",", ".")))
+    computed = FORMULA.search(cell) and math.isnan(parse_number(cell.replace(",", ".")))
     return f"'{cell}" if computed else cell
 
 
@@ -214,7 +214,7 @@ def _promise(text: str, delimiter: str) -> tuple[int, bool]:
         _, row = next(numbered_rows(text, delimiter), (1, []))
     except MalformedDocument:
         return 0, False
-    return sum(map(bool, map(feature_spelt, row))), len(row) == len(FEATURES)
+    return sum(map(bool, map(match_feature, row))), len(row) == len(FEATURES)
 
 
 def numbered_rows(text: str, delimiter: str, first_line: int = 1) -> Iterator[tuple[int, list[str]]]:
@@ -241,19 +241,19 @@ def find_features(header: list[str], line: int | None = None) -> list[int]:
     ------
     MalformedDocument
         Where there are more columns than a table may have.
-    InvalidMeasurements
+    InvalidValues
         Where a feature has no column, or more than one.
     """
     if len(header) > MAX_COLUMNS:
         raise MalformedDocument(f"{len(header):,} columns are more than the {MAX_COLUMNS:,} that a table may have.")
-    spelt = [feature_spelt(name) for name in header]
+    spelt = [match_feature(name) for name in header]
     if wrong := [partial(_wrong_column, one, header, spelt, line) for one in FEATURES if spelt.count(one) != 1]:
-        raise InvalidMeasurements(wrong)
+        raise InvalidValues(wrong)
     return [spelt.index(feature) for feature in FEATURES]
 
 
 def _wrong_column(feature: Feature, header: list[str], spelt: list[Feature | None], line: int | None) -> InvalidValue:
-    names = [shortened(name) for name, one in zip(header, spelt, strict=True) if one is feature]
+    names = [truncate(name) for name, one in zip(header, spelt, strict=True) if one is feature]
     several = f"The columns {' and '.join(names[:5])} are each {feature.label.lower()}; there must be one."
     return InvalidValue(several if names else f"There is no column {feature.name}.", line=line, column=feature.name)
 
@@ -267,11 +267,11 @@ def _measurements(
         return None
     texts = chain.from_iterable(map(itemgetter(*places), rows))
     values = np.array([_number(text, delimiter) for text in texts]).reshape(-1, len(FEATURES))
-    return None if wrong_values(values) else values
+    return None if find_out_of_bounds(values) else values
 
 
 def _number(text: str, delimiter: str) -> float:
-    return read_number(text.replace(",", ".") if delimiter == ";" else text)
+    return parse_number(text.replace(",", ".") if delimiter == ";" else text)
 
 
 def wrong_in_rows(
@@ -284,16 +284,16 @@ def wrong_in_rows(
             yield partial(InvalidValue, detail, line=line)
             continue
         for feature, place in zip(FEATURES, places, strict=True):
-            if wrong := complaint(feature, row[place], delimiter):
-                column = shortened(header[place])
+            if wrong := validate_cell(feature, row[place], delimiter):
+                column = truncate(header[place])
                 yield partial(InvalidValue, f"Line {line}, column {column}: {wrong}", line=line, column=column)
 
 
-def complaint(feature: Feature, text: str, delimiter: str = ",") -> str | None:
+def validate_cell(feature: Feature, text: str, delimiter: str = ",") -> str | None:
     """Say what is wrong with a cell, or None where nothing is."""
     if not text.strip():
         return feature.missing
     value = _number(text, delimiter)
     if not math.isnan(value):
-        return feature.complaint(value)
-    return f'{feature.label} must be a number in {feature.unit}, not "{shortened(text)}".'
+        return feature.validate(value)
+    return f'{feature.label} must be a number in {feature.unit}, not "{truncate(text)}".'

@@ -17,11 +17,11 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from iris_app.exceptions import InvalidMeasurements, InvalidValue, MalformedDocument, TooManyRows
-from iris_app.iris import FEATURES, FEATURES_BY_NAME, Measurement, feature_spelt, shortened, wrong_values
+from iris_app.exceptions import InvalidValue, InvalidValues, MalformedDocument, TooManyRows
+from iris_app.iris import FEATURES, FEATURES_BY_NAME, Measurement, find_out_of_bounds, match_feature, truncate
 
 Floats = NDArray[np.float64]
-Tellers = Iterator[Callable[[], InvalidValue]]
+ErrorFactories = Iterator[Callable[[], InvalidValue]]
 
 # How long an unknown field's name may be to be repeated whole, and pointed at.
 LONGEST_NAME = 60
@@ -78,7 +78,7 @@ def read(body: bytes, max_rows: int) -> tuple[Floats, bool]:
         Where the body is not JSON in UTF-8.
     TooManyRows
         Where the array is longer than ``max_rows``.
-    InvalidMeasurements
+    InvalidValues
         Where it is JSON but something in it is missing, unknown, no number or out of bounds.
     """
     if len(body) > BLOCK and (measurements := _read_blocks(body)) is not None:
@@ -102,7 +102,7 @@ def _read_blocks(body: bytes) -> Floats | None:
         return None
     measurements = np.concatenate(blocks)
     # Behind a comma there must be something; and to check all values at once is faster than to check each.
-    return measurements if all(map(len, blocks)) and not wrong_values(measurements) else None
+    return measurements if all(map(len, blocks)) and not find_out_of_bounds(measurements) else None
 
 
 def _blocks(body: bytes) -> Iterator[bytes]:
@@ -140,7 +140,7 @@ def check_rows(rows: list[list[object]], max_rows: int) -> Floats:
     try:
         return _array(msgspec.convert(rows, _lists_type), len(rows))
     except msgspec.ValidationError:
-        raise InvalidMeasurements(_wrong_in_rows(rows, _wrong_in_list_or_object)) from None
+        raise InvalidValues(_wrong_in_rows(rows, _wrong_in_list_or_object)) from None
 
 
 def _unpack(rows: list[Measurement]) -> Floats:
@@ -160,17 +160,17 @@ def _limit(rows: Sized, max_rows: int) -> None:
         raise TooManyRows(f"{len(rows):,} measurements are more than the {max_rows:,} that one request may hold.")
 
 
-def _explain(body: bytes, max_rows: int, wrong_in: Callable[[object, str], Tellers]) -> NoReturn:
+def _explain(body: bytes, max_rows: int, wrong_in: Callable[[object, str], ErrorFactories]) -> NoReturn:
     """Raise what is wrong with a body that could not be read as measurements."""
     with contextlib.suppress(msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         _limit(_any_rows.decode(body), max_rows)  # before they are parsed for all that is wrong, which takes long
     document = parse(body, "The body")
     if not isinstance(document, list):
-        raise InvalidMeasurements(wrong_in(document, ""))
-    raise InvalidMeasurements(_wrong_in_rows(document, wrong_in))
+        raise InvalidValues(wrong_in(document, ""))
+    raise InvalidValues(_wrong_in_rows(document, wrong_in))
 
 
-def _wrong_in_rows(rows: list[Any], wrong_in: Callable[[object, str], Tellers]) -> Tellers:
+def _wrong_in_rows(rows: list[Any], wrong_in: Callable[[object, str], ErrorFactories]) -> ErrorFactories:
     return chain.from_iterable(wrong_in(row, f"/{index}") for index, row in enumerate(rows))
 
 
@@ -179,7 +179,7 @@ def _explain_lines(body: bytes, max_rows: int) -> NoReturn:
     lines = [(number, line) for number, line in enumerate(body.split(b"\n"), start=1) if line.strip()]
     _limit(lines, max_rows)
     rows = [(number, parse(line, f"Line {number}")) for number, line in lines]
-    raise InvalidMeasurements(chain.from_iterable(_wrong_in_object(row, "", number) for number, row in rows))
+    raise InvalidValues(chain.from_iterable(_wrong_in_object(row, "", number) for number, row in rows))
 
 
 def parse(text: bytes, what: str) -> object:
@@ -210,14 +210,14 @@ def _refuse_constant(name: str) -> NoReturn:
     raise ValueError(f"{name} is not a JSON value")
 
 
-def _wrong_in_object(row: object, pointer: str, line: int | None = None) -> Tellers:
+def _wrong_in_object(row: object, pointer: str, line: int | None = None) -> ErrorFactories:
     """Yield what tells each wrong value of a row."""
     if not isinstance(row, Object):
         detail = f"A measurement is an object with the fields {', '.join(FEATURES_BY_NAME)}."
         yield partial(InvalidValue, detail, pointer, line)
         return
     for name, feature in FEATURES_BY_NAME.items():
-        complaint = feature.complaint(row[name]) if name in row else feature.missing
+        complaint = feature.validate(row[name]) if name in row else feature.missing
         if complaint:
             yield partial(InvalidValue, complaint, f"{pointer}/{name}", line)
     for name in row:
@@ -227,7 +227,7 @@ def _wrong_in_object(row: object, pointer: str, line: int | None = None) -> Tell
             yield partial(InvalidValue, f"{name} is given more than once.", f"{pointer}/{name}", line)
 
 
-def _wrong_in_list_or_object(row: object, pointer: str) -> Tellers:
+def _wrong_in_list_or_object(row: object, pointer: str) -> ErrorFactories:
     """Yield what tells each wrong value of a row that may be a list."""
     if not isinstance(row, list):
         yield from _wrong_in_object(row, pointer)
@@ -236,14 +236,14 @@ def _wrong_in_list_or_object(row: object, pointer: str) -> Tellers:
         yield partial(InvalidValue, detail, pointer)
     else:
         for index, (feature, value) in enumerate(zip(FEATURES, row, strict=True)):
-            if complaint := feature.complaint(value):
+            if complaint := feature.validate(value):
                 yield partial(InvalidValue, complaint, f"{pointer}/{index}")
 
 
 def _unknown_field(name: str, pointer: str, line: int | None) -> InvalidValue:
     """Say that there is no such field, and which was meant where that can be guessed, which takes long."""
     if len(name) > LONGEST_NAME:
-        return InvalidValue(f'There is no field "{shortened(_readable(name))}".', pointer, line)
+        return InvalidValue(f'There is no field "{truncate(_readable(name))}".', pointer, line)
     shown, meant = _readable(name), _meant_by(name)
     escaped = shown.replace("~", "~0").replace("/", "~1")
     detail = f'There is no field "{shown}".' + (f' Did you mean "{meant}"?' if meant else "")
@@ -252,7 +252,7 @@ def _unknown_field(name: str, pointer: str, line: int | None) -> InvalidValue:
 
 def _meant_by(name: str) -> str | None:
     """Guess which feature's name was meant by another."""
-    feature = feature_spelt(name)
+    feature = match_feature(name)
     return feature.name if feature else next(iter(difflib.get_close_matches(name.lower(), FEATURES_BY_NAME, n=1)), None)
 
 

@@ -11,8 +11,8 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from iris_app.exceptions import InvalidMeasurements, InvalidValue, MalformedDocument, TooManyRows
-from iris_app.iris import FEATURES, FEATURES_BY_NAME, shortened, wrong_values
+from iris_app.exceptions import InvalidValue, InvalidValues, MalformedDocument, TooManyRows
+from iris_app.iris import FEATURES, FEATURES_BY_NAME, find_out_of_bounds, truncate
 
 Floats = NDArray[np.float64]
 
@@ -42,7 +42,7 @@ class Input(msgspec.Struct, frozen=True):
     @property
     def title(self) -> str:
         """Name the tensor as an error repeats it."""
-        return f"Tensor {shortened(self.name)}"
+        return f"Tensor {truncate(self.name)}"
 
 
 class OutputParameters(msgspec.Struct, frozen=True):
@@ -102,7 +102,7 @@ def read(body: bytes, header_length: int | None, max_rows: int) -> tuple[Inferen
         Where it is no inference request, or its tensors are not what they say or not what the model takes.
     TooManyRows
         Where there are more rows than ``max_rows``.
-    InvalidMeasurements
+    InvalidValues
         Where a value is out of bounds.
     """
     if header_length is not None and header_length > len(body):
@@ -111,8 +111,8 @@ def read(body: bytes, header_length: int | None, max_rows: int) -> tuple[Inferen
     rows = _count_rows(request.inputs, max_rows)
     contents = _contents(request.inputs, memoryview(body)[len(body) if header_length is None else header_length :])
     measurements = _measurements(request.inputs, contents, rows)
-    if wrong := wrong_values(measurements):
-        raise InvalidMeasurements(partial(_wrong_value, measurements, row, column) for row, column in wrong)
+    if wrong := find_out_of_bounds(measurements):
+        raise InvalidValues(partial(_wrong_value, measurements, row, column) for row, column in wrong)
     return request, measurements
 
 
@@ -177,7 +177,7 @@ def _dtype(tensor: Input) -> str:
     if tensor.datatype not in DTYPES:
         known = ", ".join(DTYPES)
         raise MalformedDocument(
-            f"{tensor.title} cannot have the datatype {shortened(tensor.datatype)}; take one of {known}."
+            f"{tensor.title} cannot have the datatype {truncate(tensor.datatype)}; take one of {known}."
         )
     return DTYPES[tensor.datatype]
 
@@ -209,4 +209,4 @@ def _measurements(inputs: Sequence[Input], contents: Sequence[Floats], rows: int
 
 
 def _wrong_value(measurements: Floats, row: int, column: int) -> InvalidValue:
-    return InvalidValue(f"Row {row}: {FEATURES[column].complaint(float(measurements[row, column]))}")
+    return InvalidValue(f"Row {row}: {FEATURES[column].validate(float(measurements[row, column]))}")

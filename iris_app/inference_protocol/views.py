@@ -9,10 +9,10 @@ from werkzeug.exceptions import NotFound
 
 from iris_app.exceptions import MalformedDocument
 from iris_app.inference_protocol import requests, responses
-from iris_app.iris import FEATURES, shortened
+from iris_app.iris import FEATURES, truncate
 from iris_app.model_service import get_model
-from iris_app.observability.recorder import note_probabilities
-from iris_app.web.api_response import Answer, json_answer
+from iris_app.observability.recorder import record_probabilities
+from iris_app.web.api_response import Answer, json_response
 from iris_app.web.problem import Problem
 from iris_app.web.request import current_request
 from iris_app.web.response import Response
@@ -30,14 +30,14 @@ HEADER_LENGTH = "Inference-Header-Content-Length"
 @bp.get("/")
 def server() -> Response:
     """Describe the server."""
-    return json_answer({"name": "iris_app", "version": version_of("iris_app"), "extensions": ["binary_tensor_data"]})
+    return json_response({"name": "iris_app", "version": version_of("iris_app"), "extensions": ["binary_tensor_data"]})
 
 
 @bp.get("/health/live")
 @probe
 def server_live() -> Response:
     """Say that the server runs."""
-    return json_answer({"live": True})
+    return json_response({"live": True})
 
 
 @bp.get("/health/ready")
@@ -45,14 +45,14 @@ def server_live() -> Response:
 def server_ready() -> Response:
     """Say that the server has its model, or raise ``ModelUnavailable``."""
     get_model()
-    return json_answer({"live": True, "ready": True})
+    return json_response({"live": True, "ready": True})
 
 
 @bp.get("/models/<name>")
 @bp.get("/models/<name>/versions/<version>")
 def model(name: str, version: str | None = None) -> Response:
     """Describe the model: the tensors that it takes and gives."""
-    return json_answer(
+    return json_response(
         {
             "name": name,
             "versions": [_model(name, version).version],
@@ -72,7 +72,7 @@ def model(name: str, version: str | None = None) -> Response:
 def model_ready(name: str, version: str | None = None) -> Response:
     """Say that the model is there."""
     _model(name, version)
-    return json_answer({"name": name, "ready": True})
+    return json_response({"name": name, "ready": True})
 
 
 @bp.post("/models/<name>/infer")
@@ -90,7 +90,7 @@ def infer(name: str, version: str | None = None) -> Response:
         "id": uuid.uuid4().hex if asked.id is None else asked.id,
     }
     probabilities = model.predict_proba(measurements)
-    note_probabilities(model, measurements, probabilities)
+    record_probabilities(model, measurements, probabilities)
     answer, header_length = responses.write(asked, outputs, head, probabilities)
     if header_length is None:
         return Answer(answer)
@@ -100,10 +100,10 @@ def infer(name: str, version: str | None = None) -> Response:
 def _model(name: str, version: str | None) -> "Model":
     """Return the model of a name and a version, or raise ``NotFound``."""
     if name != current_app.config["MODEL_NAME"]:
-        raise NotFound(f"There is no model {shortened(name)}; there is {current_app.config['MODEL_NAME']}.")
+        raise NotFound(f"There is no model {truncate(name)}; there is {current_app.config['MODEL_NAME']}.")
     model = get_model()
     if version is not None and version != model.version:
-        raise NotFound(f"Model {name} has no version {shortened(version)}; it has {model.version}.")
+        raise NotFound(f"Model {name} has no version {truncate(version)}; it has {model.version}.")
     return model
 
 
@@ -112,10 +112,10 @@ def _header_length() -> int | None:
     if text is None:
         return None
     if not (text.isascii() and text.isdigit() and len(text) < 19):
-        raise MalformedDocument(f"{HEADER_LENGTH} must be a number of bytes, not {shortened(text)}.")
+        raise MalformedDocument(f"{HEADER_LENGTH} must be a number of bytes, not {truncate(text)}.")
     return int(text)
 
 
 def tell(problem: Problem) -> Response:
     """Tell a platform what went wrong, by the statuses that the protocol knows."""
-    return json_answer({"error": problem.summary}, 400 if problem.status in {406, 415, 422} else problem.status)
+    return json_response({"error": problem.summary}, 400 if problem.status in {406, 415, 422} else problem.status)

@@ -16,7 +16,7 @@ from iris_app.codecs import csv_rows, json_rows
 from iris_app.exceptions import MalformedDocument
 from iris_app.iris import FEATURES_BY_NAME
 from iris_app.model_service import get_model
-from iris_app.web.api_response import json_answer
+from iris_app.web.api_response import json_response
 from iris_app.web.problem import Problem
 from iris_app.web.request import current_request
 from iris_app.web.response import Response
@@ -67,13 +67,13 @@ def predict() -> Response:
     """Classify the rows in the body, and answer with a species for each."""
     measurements = _read(current_request().read_body(), current_app.config["MAX_BATCH_ROWS"])
     _, blocks = model_service.classify(measurements)
-    return json_answer({"predictions": [prediction.species for block in blocks for prediction in block]})
+    return json_response({"predictions": [prediction.species for block in blocks for prediction in block]})
 
 
 @probe
 def ping() -> Response:
     """Say that there is a model to answer, or raise ``ModelUnavailable``."""
-    return json_answer({"status": "ready", "model": get_model().version})
+    return json_response({"status": "ready", "model": get_model().version})
 
 
 def _read(body: bytes, max_rows: int) -> Floats:
@@ -121,4 +121,4 @@ def tell(problem: Problem) -> Response:
     """Tell a hosting service what went wrong, as MLflow does."""
     status = 400 if problem.errors else problem.status
     code = HTTP_STATUS_CODES[status].upper().replace(" ", "_")
-    return json_answer({"error_code": code, "message": problem.summary}, status)
+    return json_response({"error_code": code, "message": problem.summary}, status)

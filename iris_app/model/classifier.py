@@ -17,10 +17,19 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import StandardScaler
 
-from iris_app.iris import FEATURES, SPECIES, SPECIES_NAMES, Caution, Explanation, Prediction, Probabilities, number
+from iris_app.iris import (
+    CLASS_NAMES,
+    CLASSES,
+    FEATURES,
+    Explanation,
+    Prediction,
+    PredictionWarning,
+    Probabilities,
+    format_number,
+)
 from iris_app.model import artifact
 from iris_app.model.explanation import Explainer
-from iris_app.model.linear import Affine, Floats, Map, highest, softmax, softmax_of_one, total
+from iris_app.model.linear import Affine, Floats, Map, highest, softmax, softmax_one, total
 from iris_app.model.manifest import Manifest
 
 logger = logging.getLogger(__name__)
@@ -28,14 +37,14 @@ logger = logging.getLogger(__name__)
 # The folded map and the pipeline round differently; this is far above what that can make, far below what matters.
 TOLERANCE = 1e-12
 
-NAMES = np.array(SPECIES_NAMES, object)
+NAMES = np.array(CLASS_NAMES, object)
 
 # How many flowers are weighed or put into words at once: what is made of so many fits into a processor's cache.
 BLOCK = 4096
 
 OUT_OF_RANGE = "out_of_range"
 
-UNLIKE_TRAINING = Caution(
+UNLIKE_TRAINING = PredictionWarning(
     "unlike_training",
     "Each value is within what the model was trained on, but no flower there combined them like this.",
 )
@@ -48,7 +57,7 @@ PAIRS = list(combinations(range(len(FEATURES)), 2))
 SWAPPED = np.array([[{one: other, other: one}.get(at, at) for one, other in PAIRS] for at in range(len(FEATURES))])
 
 MAYBE_SWAPPED = [
-    Caution(
+    PredictionWarning(
         "maybe_swapped",
         f"With {FEATURES[one].label.lower()} and {FEATURES[other].label.lower()} swapped it would be a usual flower.",
     )
@@ -57,7 +66,7 @@ MAYBE_SWAPPED = [
 
 
 @dataclass(frozen=True, slots=True)
-class Assessment:
+class PredictionBatch:
     """What a model finds of n flowers, by columns.
 
     Attributes
@@ -65,7 +74,7 @@ class Assessment:
     probabilities : ndarray of shape (species, n), float64
         A row a species.
     species : ndarray of shape (n,), int16
-        The place in ``SPECIES`` of the most probable one.
+        The place in ``CLASSES`` of the most probable one.
     unusual : ndarray of shape (u,), int64
         The flowers that are unlike those of the training, by their places among the n.
     outside : ndarray of shape (features, u), bool
@@ -93,7 +102,7 @@ class Model:
     Parameters
     ----------
     classifier : scikit-learn classifier
-        Takes ``FEATURES`` and predicts indices into ``SPECIES``.
+        Takes ``FEATURES`` and predicts indices into ``CLASSES``.
     manifest : Manifest
         What the classifier is, and what it was trained on.
     pairplot : bytes, optional
@@ -112,7 +121,7 @@ class Model:
         self._minimum, self._maximum = np.array(self._ranges).T[:, :, None]
         weights, intercepts = _whitening(manifest)
         self._whiten = Map(weights, intercepts)
-        count = len(SPECIES)
+        count = len(CLASSES)
         self._whiten_by_species = [Map(weights[place::count], intercepts[place::count]) for place in range(count)]
         self._farthest_square = (manifest.farthest_distance * (1 + TOLERANCE)) ** 2
 
@@ -133,17 +142,17 @@ class Model:
         """
         if len(measurements) == 1 and not explain and (usual := self._usual(measurements[0].tolist())):
             return [usual]
-        return list(chain.from_iterable(self.in_words(measurements, self.assess(measurements), explain=explain)))
+        return list(chain.from_iterable(self.to_predictions(measurements, self.assess(measurements), explain=explain)))
 
     def _usual(self, measurement: list[float]) -> Prediction | None:
-        """Classify one flower, as most are sent, if there is no doubt about it: what ``in_words`` says, but faster."""
+        """Classify one flower, as most are sent, if there is no doubt about it: what ``to_predictions`` says, but faster."""
         if self._fold is None:
             return None
-        probabilities = softmax_of_one(self._fold.one(measurement))
+        probabilities = softmax_one(self._fold.one(measurement))
         place = probabilities.index(max(probabilities))
         if not self._is_usual(measurement, place):
             return None
-        return Prediction(SPECIES_NAMES[place], Probabilities(*probabilities), ())
+        return Prediction(CLASS_NAMES[place], Probabilities(*probabilities), ())
 
     def _is_usual(self, measurement: list[float], place: int) -> bool:
         """Say whether a flower is like those of the training, and near enough to those of its species."""
@@ -153,8 +162,8 @@ class Model:
         coordinates = self._whiten_by_species[place].one(measurement)
         return total([coordinate * coordinate for coordinate in coordinates]) <= self._farthest_square
 
-    def assess(self, measurements: Floats) -> Assessment:
-        """Find the probability of each species, the species, and reasons for doubt: what ``in_words`` puts into words.
+    def assess(self, measurements: Floats) -> PredictionBatch:
+        """Find the probability of each species, the species, and reasons for doubt: what ``to_predictions`` puts into words.
 
         Parameters
         ----------
@@ -166,21 +175,23 @@ class Model:
         outside, far = self._unlike(columns)
         (unusual,) = (far | np.logical_or.reduce(outside)).nonzero()
         swaps = self._swaps(columns[:, unusual])
-        return Assessment(probabilities, highest(probabilities), unusual, outside[:, unusual], swaps)
+        return PredictionBatch(probabilities, highest(probabilities), unusual, outside[:, unusual], swaps)
 
-    def in_words(self, measurements: Floats, found: Assessment, *, explain: bool = False) -> Iterator[list[Prediction]]:
+    def to_predictions(
+        self, measurements: Floats, found: PredictionBatch, *, explain: bool = False
+    ) -> Iterator[list[Prediction]]:
         """Put into words what was found of flowers, block by block, so that not all words need be there at once.
 
         Parameters
         ----------
         measurements : ndarray of shape (n, 4), float64
             What was assessed.
-        found : Assessment
+        found : PredictionBatch
             What ``assess`` found of them.
         explain : bool
             Whether to say why each flower is of its species.
         """
-        warnings: list[tuple[Caution, ...]] = [()] * len(measurements)
+        warnings: list[tuple[PredictionWarning, ...]] = [()] * len(measurements)
         for row, cautions in self._cautions(measurements, found):
             warnings[row] = cautions
         for start in range(0, len(measurements), BLOCK):
@@ -207,7 +218,7 @@ class Model:
         if self._fold is not None:
             return softmax(self._fold.many(np.ascontiguousarray(measurements.T))).T
         if not len(measurements):  # scikit-learn's own classifiers refuse an empty array
-            return np.empty((0, len(SPECIES)))
+            return np.empty((0, len(CLASSES)))
         probabilities: Floats = self._classifier.predict_proba(measurements)
         return probabilities
 
@@ -218,7 +229,9 @@ class Model:
         scores = self._fold.many(np.ascontiguousarray(measurements.T)).T
         return list(self._explain(measurements, scores))
 
-    def _cautions(self, measurements: Floats, found: Assessment) -> Iterator[tuple[int, tuple[Caution, ...]]]:
+    def _cautions(
+        self, measurements: Floats, found: PredictionBatch
+    ) -> Iterator[tuple[int, tuple[PredictionWarning, ...]]]:
         """Yield the number of each row that is unlike the training, and why it is."""
         parts = (found.unusual, found.outside.T, measurements[found.unusual], found.swaps)
         for row, outside, values, swap in zip(*(part.tolist() for part in parts), strict=True):
@@ -235,7 +248,7 @@ class Model:
         for start in range(0, len(far), BLOCK):
             some = slice(start, start + BLOCK)
             whitened = self._whiten.many(columns[:, some])
-            squares = total((whitened * whitened).reshape(len(FEATURES), len(SPECIES), -1))
+            squares = total((whitened * whitened).reshape(len(FEATURES), len(CLASSES), -1))
             far[some] = np.minimum.reduce(squares) > self._farthest_square
         return outside, far
 
@@ -245,12 +258,12 @@ class Model:
         usual = ~(far | np.logical_or.reduce(outside)).reshape(len(PAIRS), -1)
         return np.where(np.logical_or.reduce(usual), usual.argmax(axis=0), -1)
 
-    def _out_of_range(self, index: int, value: float) -> Caution:
+    def _out_of_range(self, index: int, value: float) -> PredictionWarning:
         feature, seen = FEATURES[index], self.manifest.features[index]
-        return Caution(
+        return PredictionWarning(
             OUT_OF_RANGE,
-            f"{feature.label} {number(value)} {feature.unit} is outside what the model was trained on: "
-            f"{number(seen.minimum)} to {number(seen.maximum)} {feature.unit}.",
+            f"{feature.label} {format_number(value)} {feature.unit} is outside what the model was trained on: "
+            f"{format_number(seen.minimum)} to {format_number(seen.maximum)} {feature.unit}.",
             feature.name,
         )
 

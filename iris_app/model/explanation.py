@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import numpy as np
 from numpy.typing import NDArray
 
-from iris_app.iris import FEATURES, SPECIES_NAMES, Contributions, Explanation, Feature, number
+from iris_app.iris import CLASS_NAMES, FEATURES, Contributions, Explanation, Feature, format_number
 from iris_app.model.manifest import Manifest
 
 Floats = NDArray[np.float64]
@@ -34,7 +34,7 @@ class Explainer:
         self._average = np.array([summary.mean for summary in manifest.features])
         flowers = np.array([flower.measurement for flower in manifest.flowers])
         species = np.array([flower.species for flower in manifest.flowers])
-        groups = [flowers[species == index] for index in range(len(SPECIES_NAMES))]
+        groups = [flowers[species == index] for index in range(len(CLASS_NAMES))]
         self._means = np.array([group.mean(axis=0) for group in groups])
         self._spreads = np.array([group.std(axis=0, ddof=1) for group in groups])
 
@@ -56,7 +56,7 @@ class Explainer:
         for row, index in enumerate(species.tolist()):
             runner_up = int(runners_up[row])
             yield Explanation(
-                SPECIES_NAMES[runner_up],
+                CLASS_NAMES[runner_up],
                 float(log_odds[row]),
                 float(average[row]),
                 Contributions(*contributions[row].tolist()),
@@ -68,17 +68,15 @@ class Explainer:
         own, other = ((measurement - self._means[index]) / self._spreads[index] for index in (species, runner_up))
         places = np.flatnonzero((contributions > 0) & (abs(own) < abs(other)))
         if not len(places):
-            return f"No measurement alone speaks for {SPECIES_NAMES[species]}; all of them together do."
+            return f"No measurement alone speaks for {CLASS_NAMES[species]}; all of them together do."
         place = int(places[contributions[places].argmax()])
-        feature, name, next_name = FEATURES[place], SPECIES_NAMES[species], SPECIES_NAMES[runner_up]
+        feature, name, next_name = FEATURES[place], CLASS_NAMES[species], CLASS_NAMES[runner_up]
         fit, next_fit = _fit(own[place], feature), _fit(other[place], feature)
         how = f"{fit} for {name}, {next_fit} for {next_name}"
         if fit == next_fit:
             mean, next_mean = (f"{self._means[index, place]:.1f} {feature.unit}" for index in (species, runner_up))
             how = f"nearer to the {mean} that are usual for {name} than to {next_name}'s {next_mean}"
-        return (
-            f"Mostly because of the {feature.label.lower()}, {number(float(measurement[place]))} {feature.unit}: {how}."
-        )
+        return f"Mostly because of the {feature.label.lower()}, {format_number(float(measurement[place]))} {feature.unit}: {how}."
 
 
 def _fit(deviation: float, feature: Feature) -> str:

@@ -55,7 +55,7 @@ def softmax(scores: Floats) -> Floats:
     return odds
 
 
-def softmax_of_one(scores: list[float]) -> list[float]:
+def softmax_one(scores: list[float]) -> list[float]:
     """Turn one log-odds a class into probabilities."""
     highest = max(scores)
     odds = np.exp([score - highest for score in scores]).tolist()  # math.exp may differ in the last bit

@@ -7,11 +7,11 @@ from typing import Annotated, Self
 import msgspec
 from msgspec import Meta
 
-from iris_app.iris import FEATURES, SPECIES_NAMES, SpeciesName
+from iris_app.iris import CLASS_NAMES, FEATURES, ClassName
 
 Values = Annotated[list[float], Meta(min_length=len(FEATURES), max_length=len(FEATURES))]
 Whitening = Annotated[list[Values], Meta(min_length=len(FEATURES), max_length=len(FEATURES))]
-Odds = Annotated[list[float], Meta(min_length=len(SPECIES_NAMES), max_length=len(SPECIES_NAMES))]
+Odds = Annotated[list[float], Meta(min_length=len(CLASS_NAMES), max_length=len(CLASS_NAMES))]
 
 
 class Histogram(msgspec.Struct, frozen=True):
@@ -38,7 +38,7 @@ class FeatureSummary(msgspec.Struct, frozen=True):
     histogram: Histogram
 
 
-class SpeciesSummary(msgspec.Struct, frozen=True):
+class ClassSummary(msgspec.Struct, frozen=True):
     """What training saw of one species: how many flowers, their mean, and how they scatter.
 
     ``whitening @ (flower - mean)`` has the length of the flower's Mahalanobis distance from the species.
@@ -50,7 +50,7 @@ class SpeciesSummary(msgspec.Struct, frozen=True):
     whitening: Whitening
 
 
-class SpeciesScore(msgspec.Struct, frozen=True):
+class ClassScore(msgspec.Struct, frozen=True):
     """How well one species was told from the others on the held-out flowers."""
 
     name: str
@@ -63,7 +63,7 @@ class Scores(msgspec.Struct, frozen=True):
 
     held_out_accuracy: float
     held_out_flowers: int
-    species: list[SpeciesScore]
+    species: list[ClassScore]
     confusion_matrix: list[list[int]]
     cross_validation: list[float]
 
@@ -79,7 +79,7 @@ class Flower(msgspec.Struct, frozen=True, array_like=True):
     """A flower of the training: its measurements, and its species as an index."""
 
     measurement: Values
-    species: Annotated[int, Meta(ge=0, lt=len(SPECIES_NAMES))]
+    species: Annotated[int, Meta(ge=0, lt=len(CLASS_NAMES))]
 
 
 class About(msgspec.Struct, frozen=True):
@@ -95,7 +95,7 @@ class Training(msgspec.Struct, frozen=True, kw_only=True):
 
     about: About
     features: list[FeatureSummary]
-    species: list[SpeciesSummary]
+    species: list[ClassSummary]
     farthest_distance: float
     scores: Scores
     flowers: Annotated[list[Flower], Meta(min_length=1)]
@@ -126,14 +126,14 @@ class ModelDescription(msgspec.Struct, frozen=True):
     created: datetime
     versions: dict[str, str]
     features: list[FeatureSummary]
-    species: list[SpeciesName]
+    species: list[ClassName]
     scores: Scores
 
     @classmethod
     def of(cls, manifest: Manifest) -> Self:
         """Describe the model that a manifest belongs to."""
         shared = {name: getattr(manifest, name) for name in cls.__struct_fields__ if name != "species"}
-        return cls(species=SPECIES_NAMES, **shared)
+        return cls(species=CLASS_NAMES, **shared)
 
 
 def manifest_path(path: Path) -> Path:

@@ -34,7 +34,7 @@ class Version:
     path: Path
 
 
-class Versions:
+class Registry:
     """Keep what is published, and put it in place.
 
     Parameters
@@ -69,7 +69,7 @@ class Versions:
             if match
         )
 
-    def in_place(self) -> str | None:
+    def current(self) -> str | None:
         """Return the sha256 of what should be served, or None where nothing says what that is."""
         try:
             return read_manifest(self.path).sha256
@@ -92,7 +92,7 @@ class Versions:
                 shutil.rmtree(old.path.parent)
             return manifest
 
-    def put_back(self, beginning: str | None = None) -> Manifest:
+    def rollback(self, beginning: str | None = None) -> Manifest:
         """Put in place the version whose sha256 begins so, or else the one before what is in place.
 
         Raises
@@ -101,10 +101,10 @@ class Versions:
             Where there is no such version, or it cannot be trusted; what was in place stays.
         """
         with self._alone():
-            in_place = self.in_place()
-            if in_place not in [version.sha256 for version in self.kept()]:
+            current = self.current()
+            if current not in [version.sha256 for version in self.kept()]:
                 self._keep_what_is_in_place()
-            version = self._find(beginning) if beginning else self._before(in_place)
+            version = self._find(beginning) if beginning else self._before(current)
             return copy(version.path, self.path, self._pinned)
 
     def _find(self, beginning: str) -> Version:
@@ -113,8 +113,8 @@ class Versions:
             raise ModelUnavailable(f"{len(found) or 'No'} versions in {self.folder} begin with {beginning}.", "unknown")
         return found[0]
 
-    def _before(self, in_place: str | None) -> Version:
-        earlier = list(takewhile(lambda version: version.sha256 != in_place, self.kept()))
+    def _before(self, current: str | None) -> Version:
+        earlier = list(takewhile(lambda version: version.sha256 != current, self.kept()))
         if not earlier:
             raise ModelUnavailable(f"{self.folder} holds no version before the one that is in place.", "unknown")
         return earlier[-1]

@@ -8,7 +8,7 @@ from itertools import pairwise
 import numpy as np
 from numpy.typing import NDArray
 
-from iris_app.iris import number
+from iris_app.iris import format_number
 from iris_app.model.manifest import FeatureSummary, Histogram, Manifest
 
 Floats = NDArray[np.float64]
@@ -46,13 +46,13 @@ def tally(manifest: Manifest, measurements: Floats) -> Iterator[tuple[tuple[str,
     """
     for feature, values in zip(manifest.features, np.ascontiguousarray(measurements.T), strict=True):
         for interval, count in zip(
-            intervals(feature.histogram), interval_counts(values, feature.histogram), strict=True
+            intervals(feature.histogram), count_by_interval(values, feature.histogram), strict=True
         ):
             if count:
                 yield (feature.name, interval), count
 
 
-def interval_counts(values: Floats, histogram: Histogram) -> list[int]:
+def count_by_interval(values: Floats, histogram: Histogram) -> list[int]:
     """Count values by interval, each with its upper edge: many edge by edge, few value by value, which is faster."""
     edges = histogram.edges
     if len(values) < MANY:
@@ -84,7 +84,7 @@ class Window:
 
 def intervals(histogram: Histogram) -> list[str]:
     """Name the intervals of a histogram by their edges."""
-    edges = ["", *map(number, histogram.edges), ""]
+    edges = ["", *map(format_number, histogram.edges), ""]
     return [f"{low}..{high}" for low, high in pairwise(edges)]
 
 

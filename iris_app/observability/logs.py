@@ -73,7 +73,7 @@ class JsonFormatter(logging.Formatter):
         return _encoded(line).decode()
 
 
-def sole_handler(logger: logging.Logger) -> LineHandler | None:
+def fast_handler(logger: logging.Logger) -> LineHandler | None:
     """Return what writes the lines of a logger, where that is a ``LineHandler`` and nothing else looks at them."""
     handlers: list[logging.Handler] = []
     filters: list[object] = []

@@ -16,7 +16,7 @@ from werkzeug.routing import Rule
 
 from iris_app.model.manifest import Manifest
 from iris_app.observability.drift import ENOUGH, Floats, Totals, Window, stability, tally
-from iris_app.web.request import Flowers, Told
+from iris_app.web.request import Flowers, RequestRecord
 
 # From what one flower takes to what a full batch may.
 SECONDS = (0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10)
@@ -70,7 +70,7 @@ class Metrics:
         self._due = 0.0
         self.incomplete = False
 
-    def count_requests(self, requests: Sequence[Told]) -> None:
+    def count_requests(self, requests: Sequence[RequestRecord]) -> None:
         """Count requests by the patterns of their addresses and the time that they took, and what they were answered.
 
         Many together cost a fraction of what each would alone.
@@ -176,7 +176,7 @@ class _Gauges:
         return self._families
 
 
-def make_room(directory: Path, slot: int) -> None:
+def preallocate_files(directory: Path, slot: int) -> None:
     """Make the files of one worker's counts, unless they are there from a worker before it, which goes on in them.
 
     Raises

@@ -9,8 +9,8 @@ from werkzeug.exceptions import ServiceUnavailable
 from iris_app.access import check_token
 from iris_app.exceptions import ModelUnavailable
 from iris_app.model_service import get_service
-from iris_app.observability.recorder import get_metrics, get_telling
-from iris_app.web.api_response import json_answer
+from iris_app.observability.recorder import get_metrics, get_recorder
+from iris_app.web.api_response import json_response
 from iris_app.web.request import request
 from iris_app.web.response import Response
 from iris_app.web.view_flags import probe
@@ -44,19 +44,19 @@ def readyz() -> Response:
 
 @bp.get("/metrics")
 @probe
-def tell_metrics() -> Response:
+def metrics() -> Response:
     """Tell Prometheus what all workers counted."""
     if token := current_app.config["METRICS_TOKEN"]:
         check_token({"metrics": hashlib.sha256(token.encode()).hexdigest()})
     model, metrics = get_service().loaded, get_metrics()
     if metrics.incomplete:
         raise ServiceUnavailable("The counts of all workers cannot be told; the log says why.")
-    get_telling().flush()
+    get_recorder().flush()
     text, media_type = metrics.expose(request.headers.get("Accept", ""), model.manifest if model else None)
     return Response(text, content_type=media_type, headers={"Cache-Control": "no-store"})
 
 
 def _json(document: dict[str, Any], status: int = 200) -> Response:
-    response = json_answer(document, status)
+    response = json_response(document, status)
     response.headers["Cache-Control"] = "no-store"
     return response

@@ -16,9 +16,9 @@ from wtforms import BooleanField
 from iris_app import model_service
 from iris_app.codecs import csv_rows
 from iris_app.codecs.csv_rows import Table
-from iris_app.exceptions import InvalidMeasurements, MalformedDocument, TooManyRows
-from iris_app.iris import FEATURES, SPECIES, SPECIES_NAMES, Prediction, is_species_column, number, species_spelt
-from iris_app.observability.recorder import note_errors
+from iris_app.exceptions import InvalidValues, MalformedDocument, TooManyRows
+from iris_app.iris import CLASS_NAMES, CLASSES, FEATURES, Prediction, format_number, is_target_column, match_class
+from iris_app.observability.recorder import record_errors
 from iris_app.ui.blueprint import bp, status
 from iris_app.web.response import Response
 
@@ -60,7 +60,7 @@ class Outcome:
     def counts(self) -> list[tuple[str, int]]:
         """How many flowers are of each species."""
         counts = Counter(prediction.species for prediction in self.predictions)
-        return [(species.label, counts[species.name]) for species in SPECIES]
+        return [(species.label, counts[species.name]) for species in CLASSES]
 
     @property
     def unusual(self) -> int:
@@ -75,14 +75,14 @@ class Outcome:
     @property
     def agreement(self) -> Agreement | None:
         """How the answers agree with the column that names the species, where there is one."""
-        columns = [at for at, name in enumerate(self.table.header) if is_species_column(name)]
-        readings = [[species_spelt(row[at]) for row in self.table.rows] for at in columns]
+        columns = [at for at, name in enumerate(self.table.header) if is_target_column(name)]
+        readings = [[match_class(row[at]) for row in self.table.rows] for at in columns]
         named = max(readings, key=lambda reading: sum(map(bool, reading)), default=[])
         pairs = Counter((one.name, two.species) for one, two in zip(named, self.predictions, strict=False) if one)
         if not pairs:
             return None
-        matrix = [[pairs[actual, predicted] for predicted in SPECIES_NAMES] for actual in SPECIES_NAMES]
-        return Agreement(matrix, sum(pairs[name, name] for name in SPECIES_NAMES), pairs.total(), named.count(None))
+        matrix = [[pairs[actual, predicted] for predicted in CLASS_NAMES] for actual in CLASS_NAMES]
+        return Agreement(matrix, sum(pairs[name, name] for name in CLASS_NAMES), pairs.total(), named.count(None))
 
 
 @bp.get("/batch")
@@ -100,8 +100,8 @@ def classify_batch() -> str | tuple[str, int]:
         return _page(form, expired=expired), status(400 if expired else 422)
     try:
         return _page(form, outcome=_classify(form))
-    except InvalidMeasurements as error:
-        note_errors(error.errors)
+    except InvalidValues as error:
+        record_errors(error.errors)
         return _page(form, error=error), status(422)
     except MalformedDocument as error:
         return _page(form, error=error), status(400)
@@ -113,7 +113,7 @@ def classify_batch() -> str | tuple[str, int]:
 def sample() -> Response:
     """Hand out a small file to try."""
     header = ["flower", *(feature.name for feature in FEATURES), "species"]
-    rows = [[str(at), *map(number, one.typical), one.name] for at, one in enumerate(SPECIES, start=1)]
+    rows = [[str(at), *map(format_number, one.typical), one.name] for at, one in enumerate(CLASSES, start=1)]
     text = "".join(",".join(row) + "\n" for row in [header, *rows])
     answer = Response(text, mimetype="text/csv")
     answer.headers.set("Content-Disposition", "attachment", filename="irises.csv")
@@ -144,7 +144,7 @@ def _page(
         outcome=outcome,
         error=error,
         expired=expired,
-        species=SPECIES,
+        species=CLASSES,
         features=FEATURES,
         max_rows=current_app.config["MAX_BATCH_ROWS"],
     )

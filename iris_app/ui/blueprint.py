@@ -2,13 +2,13 @@
 
 from flask import Blueprint, request
 
-from iris_app.iris import number, percent
+from iris_app.iris import format_number, format_percent
 from iris_app.web.assets import static
 
 bp = Blueprint("ui", __name__, static_folder="static", static_url_path="/static", template_folder="templates")
 
-bp.add_app_template_filter(number)
-bp.add_app_template_filter(percent)
+bp.add_app_template_filter(format_number)
+bp.add_app_template_filter(format_percent)
 bp.add_app_template_global(static)
 
 

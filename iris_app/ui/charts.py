@@ -9,7 +9,7 @@ from itertools import groupby
 import numpy as np
 from numpy.typing import NDArray
 
-from iris_app.iris import FEATURES, PANELS, SPECIES_NAMES, Feature, Prediction, number, percent
+from iris_app.iris import CLASS_NAMES, FEATURES, PANELS, Feature, Prediction, format_number, format_percent
 from iris_app.model.manifest import Flower
 
 Floats = NDArray[np.float64]
@@ -94,7 +94,7 @@ def _panel(
         for flower in flowers
     ]
     this = (x_axis.place(measurement[across]), HEIGHT - y_axis.place(measurement[up]))
-    answer = SPECIES_NAMES[int(classify(np.array([measurement]))[0].argmax())]
+    answer = CLASS_NAMES[int(classify(np.array([measurement]))[0].argmax())]
     regions = _regions(across, up, x_axis, y_axis, measurement, classify)
     return Panel(
         title,
@@ -139,9 +139,9 @@ def _describe(
 ) -> str:
     """Say in a sentence what a panel shows."""
     nearest = sorted(places, key=lambda place: math.dist(place[:2], this))[:NEIGHBOURS]
-    counts = Counter(SPECIES_NAMES[species] for _, _, species in nearest).most_common()
+    counts = Counter(CLASS_NAMES[species] for _, _, species in nearest).most_common()
     values = ", ".join(
-        f"{axis.feature.label.lower()} {number(measurement[FEATURES.index(axis.feature)])} {axis.feature.unit}"
+        f"{axis.feature.label.lower()} {format_number(measurement[FEATURES.index(axis.feature)])} {axis.feature.unit}"
         for axis in (x_axis, y_axis)
     )
     among = ", ".join(f"{count} {name}" for name, count in counts)
@@ -178,9 +178,9 @@ CONFIDENCE = ((0.99, "almost certainly"), (0.9, "very likely"), (0.7, "probably"
 
 def verdict(prediction: Prediction) -> str:
     """Say how sure an answer is, with the margin to the runner-up, in a sentence."""
-    odds = sorted(((getattr(prediction.probabilities, name), name) for name in SPECIES_NAMES), reverse=True)
+    odds = sorted(((getattr(prediction.probabilities, name), name) for name in CLASS_NAMES), reverse=True)
     (first, species), (second, runner_up) = odds[:2]
-    odds_in_words = f"{percent(first)}, against {percent(second)} for {runner_up}"
+    odds_in_words = f"{format_percent(first)}, against {format_percent(second)} for {runner_up}"
     if prediction.warnings:
         return f"The model takes it for {species} ({odds_in_words}), but knows no flower like it."
     how = next(words for at_least, words in CONFIDENCE if first >= at_least)

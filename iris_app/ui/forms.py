@@ -10,10 +10,10 @@ from wtforms import FloatField, Form, ValidationError
 from wtforms.validators import InputRequired
 from wtforms.widgets import TextInput
 
-from iris_app.iris import FEATURES, Feature, number, read_number
+from iris_app.iris import FEATURES, Feature, format_number, parse_number
 
 
-class MeasurementField(FloatField):
+class FeatureField(FloatField):
     """A number as a person types it: with a point or a comma, with or without its unit.
 
     It is a text field with a numeric keyboard, since a browser's number field drops whatever it cannot read, and so
@@ -37,29 +37,29 @@ class MeasurementField(FloatField):
         if not valuelist:
             return
         text = valuelist[0].strip().removesuffix(self.feature.unit).strip()
-        self.data = read_number(text.replace(",", "."))
+        self.data = parse_number(text.replace(",", "."))
 
 
-def _accepted(_form: Form, field: MeasurementField) -> None:
+def _accepted(_form: Form, field: FeatureField) -> None:
     feature, value = field.feature, field.data
     if value is None or math.isnan(value):
         raise ValidationError(
-            f"{feature.label} must be a number in {feature.unit}, for example {number(feature.example)}."
+            f"{feature.label} must be a number in {feature.unit}, for example {format_number(feature.example)}."
         )
-    if complaint := feature.complaint(value):
+    if complaint := feature.validate(value):
         raise ValidationError(complaint)
 
 
-class MeasurementForm(FlaskForm):  # type: ignore[misc] # Flask-WTF has no types
+class RowForm(FlaskForm):  # type: ignore[misc] # Flask-WTF has no types
     """Four lengths and a token that proves that the form was ours; its fields are named as the features' form names."""
 
     @property
-    def fields(self) -> list[MeasurementField]:
+    def fields(self) -> list[FeatureField]:
         """The fields of the features, in their order."""
         return [self[feature.form_name] for feature in FEATURES]
 
     @property
-    def wrong_fields(self) -> list[MeasurementField]:
+    def wrong_fields(self) -> list[FeatureField]:
         """The fields that were validated and are wrong."""
         return [field for field in self.fields if field.errors]
 
@@ -70,4 +70,4 @@ class MeasurementForm(FlaskForm):  # type: ignore[misc] # Flask-WTF has no types
 
 
 for _feature in FEATURES:
-    setattr(MeasurementForm, _feature.form_name, MeasurementField(_feature))
+    setattr(RowForm, _feature.form_name, FeatureField(_feature))

@@ -7,13 +7,13 @@ from flask import current_app, redirect, render_template, request, url_for
 from werkzeug.wrappers import Response as WerkzeugResponse
 
 from iris_app.exceptions import ModelUnavailable
-from iris_app.iris import FEATURES, SPECIES, number
+from iris_app.iris import CLASSES, FEATURES, format_number
 from iris_app.model.manifest import FeatureSummary
 from iris_app.model_service import get_model
-from iris_app.observability.recorder import note_predictions, note_wrong
+from iris_app.observability.recorder import record_predictions, record_wrong_value
 from iris_app.ui import charts
 from iris_app.ui.blueprint import bp, status
-from iris_app.ui.forms import MeasurementForm
+from iris_app.ui.forms import RowForm
 
 Page = str | tuple[str, int] | WerkzeugResponse
 
@@ -27,7 +27,7 @@ def index() -> WerkzeugResponse:
 @bp.get("/home")
 def home() -> Page:
     """Show the form, filled with what the address holds."""
-    return _form_page(MeasurementForm(request.args))
+    return _form_page(RowForm(request.args))
 
 
 @bp.post("/classify")
@@ -35,7 +35,7 @@ def classify() -> Page:
     """Answer the form that was sent."""
     settings = current_app.config
     request.max_content_length = min(settings["MAX_CONTENT_LENGTH"], settings["MAX_FORM_MEMORY_SIZE"])
-    form = MeasurementForm(request.form)
+    form = RowForm(request.form)
     form.validate()
     return _form_page(form, 400, expired=True) if form.csrf_token.errors else _answer(form)
 
@@ -45,26 +45,26 @@ def show() -> Page:
     """Answer the measurements in the address, so that an answer can be shared and comes back on reload."""
     if not request.args:
         return redirect(url_for(".home"))
-    form = MeasurementForm(request.args)
+    form = RowForm(request.args)
     form.validate()
     return _answer(form)
 
 
-def _answer(form: MeasurementForm) -> Page:
+def _answer(form: RowForm) -> Page:
     if form.wrong_fields:
         for field in form.wrong_fields:
-            note_wrong(field.feature)
+            record_wrong_value(field.feature)
         return _form_page(form, status(422))
     model = get_model()
     measurement = form.measurement
     (prediction,) = predictions = model.classify(measurement, explain=True)
-    note_predictions(model, measurement, predictions)
+    record_predictions(model, measurement, predictions)
     return render_template(
         "ui/result.html",
         form=form,
         ranges=_ranges(model.manifest.features),
         prediction=prediction,
-        species=SPECIES,
+        species=CLASSES,
         verdict=charts.verdict(prediction),
         bars=charts.bars(prediction),
         panels=charts.panels(measurement[0].tolist(), model.manifest.flowers, model.predict_proba),
@@ -73,7 +73,7 @@ def _answer(form: MeasurementForm) -> Page:
     )
 
 
-def _form_page(form: MeasurementForm, code: int = 200, *, expired: bool = False) -> Page:
+def _form_page(form: RowForm, code: int = 200, *, expired: bool = False) -> Page:
     try:
         ranges = _ranges(get_model().manifest.features)
     except ModelUnavailable:  # the form can wait for its answer; whoever sends it is told
@@ -86,17 +86,17 @@ def _form_page(form: MeasurementForm, code: int = 200, *, expired: bool = False)
 
 def _examples() -> dict[str, str]:
     """Return the address of the form filled with a typical flower of each species."""
-    return {species.name: _address(".home", species.typical) for species in SPECIES}
+    return {species.name: _address(".home", species.typical) for species in CLASSES}
 
 
 def _ranges(features: Iterable[FeatureSummary]) -> dict[str, str]:
     """Say what training saw of each feature."""
-    return {one.name: f"{number(one.minimum)} to {number(one.maximum)} {one.unit}" for one in features}
+    return {one.name: f"{format_number(one.minimum)} to {format_number(one.maximum)} {one.unit}" for one in features}
 
 
 def _address(endpoint: str, measurement: Iterable[float]) -> str:
     """Return the address of a page with a measurement in it."""
     values: dict[str, Any] = {
-        feature.form_name: number(value) for feature, value in zip(FEATURES, measurement, strict=True)
+        feature.form_name: format_number(value) for feature, value in zip(FEATURES, measurement, strict=True)
     }
     return url_for(endpoint, **values)

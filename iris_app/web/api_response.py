@@ -35,6 +35,6 @@ class Answer(Response):
         return self.headers
 
 
-def json_answer(document: msgspec.Struct | dict[str, Any], status: int = 200, mimetype: str = JSON) -> Answer:
+def json_response(document: msgspec.Struct | dict[str, Any], status: int = 200, mimetype: str = JSON) -> Answer:
     """Write a document as the answer."""
     return Answer(encoder.encode(document), status, mimetype=mimetype)

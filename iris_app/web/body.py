@@ -11,7 +11,7 @@ from werkzeug.exceptions import ClientDisconnected, HTTPException, RequestEntity
 from werkzeug.wsgi import LimitedStream
 
 from iris_app.exceptions import MalformedDocument
-from iris_app.iris import shortened
+from iris_app.iris import truncate
 
 ENDED_EARLY = "The body ended early, or its chunks are broken."
 
@@ -90,7 +90,7 @@ def inflate(body: bytes, encoding: str, limit: int) -> bytes:
         case "deflate":  # some clients send the bare stream, without the wrapping that the standard means
             wrapped = len(body) > 1 and body[0] & 15 == zlib.DEFLATED and int.from_bytes(body[:2], "big") % 31 == 0
             return _inflate(body, zlib.MAX_WBITS if wrapped else -zlib.MAX_WBITS, limit, members=1)
-    raise UnknownEncoding(f"The body is encoded as {shortened(encoding)}; send it as it is, or as gzip or deflate.")
+    raise UnknownEncoding(f"The body is encoded as {truncate(encoding)}; send it as it is, or as gzip or deflate.")
 
 
 def _inflate(body: bytes, window: int, limit: int, members: int) -> bytes:

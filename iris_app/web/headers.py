@@ -15,12 +15,12 @@ def init_app(app: Flask) -> None:
     """Put the headers on the answers of an app whose blueprints are all registered."""
     for endpoint, view in app.view_functions.items():
         if endpoint.endswith(STATIC):
-            app.view_functions[endpoint] = _letting_keep(view)
+            app.view_functions[endpoint] = _with_immutable_cache(view)
     if app.config["HSTS_SECONDS"]:
         app.after_request(_add_hsts)
 
 
-def _letting_keep(view: Any) -> Any:
+def _with_immutable_cache(view: Any) -> Any:
     """Have a view of static files say that browsers may keep those whose address names their version."""
 
     @wraps(view)

@@ -33,7 +33,7 @@ class Flowers(msgspec.Struct, gc=False):
     sample: NDArray[np.float64]
 
 
-class Told(msgspec.Struct, gc=False):
+class RequestRecord(msgspec.Struct, gc=False):
     """What is known of a request that was answered, for those who count it and write its line a moment later."""
 
     at: float
@@ -76,9 +76,9 @@ class Request(flask.Request):
         given = self.environ.get("HTTP_TRACEPARENT")
         return given if given and TRACE.fullmatch(given) else None
 
-    def told(self, status: int) -> Told:
+    def told(self, status: int) -> RequestRecord:
         """Return what is known of the request, now that it is answered with a status."""
-        return Told(
+        return RequestRecord(
             time(),
             perf_counter() - self.began,
             status,

@@ -21,6 +21,6 @@ def public(view: View) -> View:
     return view
 
 
-def is_marked(app: Flask, rule: Rule | None, mark: str) -> bool:
+def has_flag(app: Flask, rule: Rule | None, mark: str) -> bool:
     """Say whether the view of a rule, where there is one, has a mark: ``is_probe`` or ``is_public``."""
     return rule is not None and hasattr(app.view_functions[rule.endpoint], mark)

@@ -78,7 +78,7 @@ def nothing_told() -> Iterator[None]:
     logging.disable()
     try:
         with (
-            mock.patch.object(model_service, "note_predictions", _nothing),
+            mock.patch.object(model_service, "record_predictions", _nothing),
             mock.patch.object(model_service, "_note", _nothing),
             mock.patch.object(Response, "get_wsgi_response", flask.Response.get_wsgi_response),
         ):

@@ -6,7 +6,7 @@ from pathlib import Path
 from flask import Flask
 from flask.testing import FlaskClient
 
-from iris_app.iris import FEATURES, SPECIES_NAMES
+from iris_app.iris import CLASS_NAMES, FEATURES
 
 
 def test_the_model_that_answers_is_described(client: FlaskClient, trained_path: Path) -> None:
@@ -15,7 +15,7 @@ def test_the_model_that_answers_is_described(client: FlaskClient, trained_path: 
     assert described["version"] == described["sha256"][:12]
     assert datetime.fromisoformat(described["created"]).tzinfo is not None
     assert set(described["versions"]) == {"python", "numpy", "scikit-learn", "joblib"}
-    assert described["species"] == SPECIES_NAMES
+    assert described["species"] == CLASS_NAMES
     assert described["scores"]["held_out_accuracy"] == 0.9736842105263158
 
 

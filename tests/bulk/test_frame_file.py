@@ -13,7 +13,7 @@ import pytest
 from iris_app.bulk import frame_file
 from iris_app.bulk.frame_file import FrameFile
 from iris_app.bulk.rows import Rows
-from iris_app.exceptions import InvalidMeasurements
+from iris_app.exceptions import InvalidValues
 from tests.support import FLOWER
 
 ROW = list(FLOWER.values())
@@ -42,7 +42,7 @@ def test_numbers_of_any_type_are_read(dtype: Any) -> None:
 
 @pytest.mark.parametrize("values", [[True], [dt.date(2000, 1, 1)], [dt.timedelta(1)], [b"1"], [[1.0]], [{"a": 1}]])
 def test_a_feature_of_a_type_that_holds_no_numbers_is_named(values: list[object]) -> None:
-    with pytest.raises(InvalidMeasurements) as refused:
+    with pytest.raises(InvalidValues) as refused:
         read(table(petal_width=values))
     ((column, detail),) = [(error.column, error.detail) for error in refused.value.errors]
     assert column == "petal_width"

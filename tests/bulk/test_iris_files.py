@@ -12,7 +12,7 @@ import sklearn
 from flask.testing import FlaskClient
 
 from iris_app.codecs.csv_rows import PROBABILITIES
-from iris_app.iris import FEATURES_BY_NAME, feature_spelt
+from iris_app.iris import FEATURES_BY_NAME, match_feature
 from tests.bulk.conftest import Classify
 
 FOLDER = Path(__file__).parent / "irises"
@@ -25,7 +25,7 @@ def api_answers(client: FlaskClient, path: Path) -> list[tuple[Any, ...]]:
     content = path.read_bytes()
     if path.suffix == ".json":
         flowers = [
-            {feature.name: value for name, value in flower.items() if (feature := feature_spelt(name))}
+            {feature.name: value for name, value in flower.items() if (feature := match_feature(name))}
             for flower in json.loads(content)
         ]
         predictions = client.post("/api/classify", json=flowers).get_json()["predictions"]

@@ -13,7 +13,7 @@ from iris_app.bulk import pieces
 from iris_app.bulk.ndjson_file import NdjsonFile
 from iris_app.bulk.rows import Rows
 from iris_app.codecs import json_rows
-from iris_app.exceptions import InputError, InvalidMeasurements, MalformedDocument
+from iris_app.exceptions import InputError, InvalidValues, MalformedDocument
 from iris_app.iris import FEATURES_BY_NAME
 from tests.support import FLOWER
 
@@ -76,7 +76,7 @@ def test_each_line_is_read_as_the_api_reads_it(content: list[bytes], piece: int,
     for at, line in enumerate(text.split(b"\n"), 1):
         try:
             measurements += json_rows.read_lines(line, 1).tolist()
-        except InvalidMeasurements as refused:
+        except InvalidValues as refused:
             wrong += [_as_told(at, error.pointer or "", error.detail) for error in refused.errors]
         except MalformedDocument as refused:
             wrong.append(str(refused).replace("Line 1 ", f"Line {at} "))
@@ -156,7 +156,7 @@ def test_the_features_are_understood_in_any_usual_spelling() -> None:
 
 
 def test_a_feature_that_is_missing_or_there_twice_in_the_first_row_is_named() -> None:
-    with pytest.raises(InvalidMeasurements) as refused:
+    with pytest.raises(InvalidValues) as refused:
         read('{"Sepal.Length": 1, "sepal_length": 1, "sepal_width": 1, "petal_width": 1}')
     assert [error.column for error in refused.value.errors] == ["sepal_length", "petal_length"]
 

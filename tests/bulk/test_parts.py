@@ -15,7 +15,7 @@ from iris_app.bulk.progress import Progress
 from iris_app.bulk.sources import Source
 from iris_app.bulk.summary import Summary
 from iris_app.bulk.workplace import LOCK, PREFIX, workplace
-from iris_app.exceptions import InvalidMeasurements, InvalidValue, IrisError, ModelUnavailable, OutputFailed
+from iris_app.exceptions import InvalidValue, InvalidValues, IrisError, ModelUnavailable, OutputFailed
 from iris_app.model.artifact import Packed, load, pack
 from iris_app.model.manifest import Manifest
 from tests.bulk.conftest import flowers
@@ -82,7 +82,7 @@ def test_a_model_of_another_scikit_learn_is_refused(packed: Packed, table: Path,
     "error",
     [
         RefusedRows(Summary(read=2, rejected=1, wrong=[InvalidValue("It is wrong.", line=2)])),
-        InvalidMeasurements([lambda: InvalidValue("It is wrong.", column="pwid")]),
+        InvalidValues([lambda: InvalidValue("It is wrong.", column="pwid")]),
         ModelUnavailable("There is none.", "none"),
     ],
     ids=lambda error: type(error).__name__,

@@ -18,7 +18,7 @@ from iris_app.bulk.plan import plan
 from iris_app.bulk.report import REASONS_OPEN, share
 from iris_app.bulk.sources import Source
 from iris_app.bulk.summary import SHOWN, Summary
-from iris_app.iris import FEATURES, SPECIES
+from iris_app.iris import CLASSES, FEATURES
 from iris_app.model.manifest import Manifest
 from iris_app.observability.drift import stability
 from iris_app.training import load_data
@@ -26,7 +26,7 @@ from tests.bulk.conftest import Classify
 from tests.support import CHECKOUT
 
 HEADING = ",".join(one.name for one in FEATURES)
-USUAL = [",".join(map(str, one.typical)) for one in SPECIES]
+USUAL = [",".join(map(str, one.typical)) for one in CLASSES]
 UNUSUAL = "5.1,3.5,1.4,9"
 BAD = "5.1,wide,1.4,0.2"
 

@@ -8,7 +8,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from iris_app.bulk.values import read_numbers
-from iris_app.iris import read_number
+from iris_app.iris import parse_number
 
 characters = st.sampled_from("0123456789.,eE+-_xinfaINFNAty \t\n\x1c\x85\u2028\u00a0\u0665\uff15")
 cells = st.one_of(st.text(characters, max_size=8), st.floats().map(repr), st.floats().map("{:.20g}".format), st.text())
@@ -22,13 +22,13 @@ def same(one: float, other: float) -> bool:
 @example(texts=["1_0", " 5.1 ", "infinity", "-inf", "nan", "1e999", "5.1f", "0x10", "+.5e-3", "5.", "\uff15", None, ""])
 def test_text_is_read_as_the_api_reads_it(texts: list[str | None]) -> None:
     read = read_numbers(pl.Series(texts, dtype=pl.String)).tolist()
-    assert all(map(same, read, [math.nan if text is None else read_number(text) for text in texts]))
+    assert all(map(same, read, [math.nan if text is None else parse_number(text) for text in texts]))
 
 
 @given(texts=st.lists(cells, max_size=5))
 def test_decimal_commas_are_read_as_points(texts: list[str]) -> None:
     read = read_numbers(pl.Series(texts, dtype=pl.String), ",").tolist()
-    assert all(map(same, read, [read_number(text.replace(",", ".")) for text in texts]))
+    assert all(map(same, read, [parse_number(text.replace(",", ".")) for text in texts]))
 
 
 @given(numbers=st.lists(st.floats()))

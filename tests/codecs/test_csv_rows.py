@@ -8,8 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from iris_app.codecs.csv_rows import Table, read, table_of, write
-from iris_app.exceptions import InputError, InvalidMeasurements, MalformedDocument, TooManyRows
-from iris_app.iris import FEATURES, Caution, Prediction, Probabilities
+from iris_app.exceptions import InputError, InvalidValues, MalformedDocument, TooManyRows
+from iris_app.iris import FEATURES, Prediction, PredictionWarning, Probabilities
 
 HEADER = "sepal_length,sepal_width,petal_length,petal_width"
 ROW = [5.1, 3.5, 1.4, 0.2]
@@ -22,7 +22,7 @@ def read_text(text: str, max_rows: int = 1000) -> Table:
 
 
 def refusal(text: str) -> list[tuple[int | None, str | None, str]]:
-    with pytest.raises(InvalidMeasurements) as refused:
+    with pytest.raises(InvalidValues) as refused:
         read_text(text)
     return [(error.line, error.column, error.detail) for error in refused.value.errors]
 
@@ -103,7 +103,7 @@ def test_a_header_that_is_given_stands_above_a_row_that_names_no_feature() -> No
     for delimiter in (",", ";", "\t"):
         table = read("5.1,3.5,1.4,0.2".replace(",", delimiter).encode(), 10, header=names)
         assert table.measurements.tolist() == [ROW]
-    with pytest.raises(InvalidMeasurements) as refused:
+    with pytest.raises(InvalidValues) as refused:
         read(b"5.1,,1.4,0.2", 10, header=names)
     assert refused.value.errors[0].detail == "Line 1, column sepal_width: Sepal width is missing."
 
@@ -192,12 +192,12 @@ def test_more_rows_than_allowed_are_too_many() -> None:
         read_text(HEADER + "\n5.1,3.5,1.4,0.2" * 3, max_rows=2)
 
 
-def predicted(count: int, *warnings: Caution) -> list[Prediction]:
+def predicted(count: int, *warnings: PredictionWarning) -> list[Prediction]:
     return [Prediction("setosa", Probabilities(0.75, 0.25, 0.0), warnings)] * count
 
 
-OUTSIDE = Caution("out_of_range", "It is out of range.", "petal_width")
-UNLIKE = Caution("unlike_training", "It is unlike.")
+OUTSIDE = PredictionWarning("out_of_range", "It is out of range.", "petal_width")
+UNLIKE = PredictionWarning("unlike_training", "It is unlike.")
 
 
 def test_the_answers_stand_beside_the_columns_that_came() -> None:

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from iris_app.codecs import json_rows
 from iris_app.codecs.json_rows import BLOCK, read
-from iris_app.exceptions import InvalidMeasurements, IrisError
+from iris_app.exceptions import InvalidValues, IrisError
 from tests.support import FLOWER
 
 ROW = json.dumps(FLOWER)
@@ -40,7 +40,7 @@ def outcome(body: str, size: int) -> object:
         patch.setattr(json_rows, "BLOCK", size)
         try:
             measurements, one = read(body.encode(), 3)
-        except InvalidMeasurements as error:
+        except InvalidValues as error:
             return error.errors
         except IrisError as error:
             return type(error), str(error)

@@ -18,7 +18,7 @@ from tritonclient.http import InferenceServerClient, InferInput, InferRequestedO
 from tritonclient.http.aio import InferenceServerClient as AsyncClient
 from tritonclient.utils import InferenceServerException
 
-from iris_app.iris import FEATURES, SPECIES_NAMES
+from iris_app.iris import CLASS_NAMES, FEATURES
 from tests.support import Server
 
 MEASUREMENTS: NDArray[np.float64] = load_iris().data
@@ -40,7 +40,7 @@ def probabilities(expected: list[dict[str, Any]]) -> list[list[float]]:
 
 @pytest.fixture(scope="module")
 def classes(expected: list[dict[str, Any]]) -> list[list[int]]:
-    return [[SPECIES_NAMES.index(one["species"])] for one in expected]
+    return [[CLASS_NAMES.index(one["species"])] for one in expected]
 
 
 @pytest.fixture(scope="module")
@@ -99,7 +99,7 @@ class TestTritonClient:
         assert answer.as_numpy("predict").tolist() == classes
         assert answer.as_numpy("predict_proba").tolist() == probabilities
         labels = [one.decode() if isinstance(one, bytes) else one for one in answer.as_numpy("label").ravel()]
-        assert labels == [SPECIES_NAMES[index] for (index,) in classes]
+        assert labels == [CLASS_NAMES[index] for (index,) in classes]
         assert answer.get_response()["id"] == "mine"
 
     @pytest.mark.parametrize("width", [[], [1]], ids=["[n]", "[n, 1]"])

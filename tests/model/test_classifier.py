@@ -14,7 +14,7 @@ from sklearn.neighbors import KNeighborsClassifier
 from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from iris_app.iris import FEATURES, SPECIES
+from iris_app.iris import CLASSES, FEATURES
 from iris_app.model.artifact import load as load_artifact
 from iris_app.model.classifier import BLOCK, Model, fold, load
 from iris_app.training import load_data, train
@@ -43,7 +43,7 @@ def model_of(trained_path: Path) -> Callable[[object], Model]:
 
 def probabilities(model: Model, measurements: Floats) -> Floats:
     return np.array(
-        [[row.probabilities.__getattribute__(one.name) for one in SPECIES] for row in model.classify(measurements)]
+        [[row.probabilities.__getattribute__(one.name) for one in CLASSES] for row in model.classify(measurements)]
     )
 
 
@@ -59,13 +59,13 @@ def test_the_article_s_flower_is_setosa(model: Model) -> None:
 
 
 def test_every_typical_flower_is_of_its_species(model: Model) -> None:
-    predictions = model.classify(np.array([one.typical for one in SPECIES]))
-    assert [one.species for one in predictions] == [one.name for one in SPECIES]
+    predictions = model.classify(np.array([one.typical for one in CLASSES]))
+    assert [one.species for one in predictions] == [one.name for one in CLASSES]
 
 
 def test_the_species_is_the_one_that_scikit_learn_predicts(model: Model, pipeline: Pipeline) -> None:
     measurements, _ = load_data()
-    names = [SPECIES[index].name for index in pipeline.predict(measurements)]
+    names = [CLASSES[index].name for index in pipeline.predict(measurements)]
     assert [one.species for one in model.classify(measurements)] == names
 
 
@@ -87,7 +87,7 @@ def test_a_flower_gets_the_same_answer_among_many(model: Model) -> None:
 
 def test_what_is_found_of_many_is_put_into_words_block_by_block(model: Model) -> None:
     measurements = np.full((2 * BLOCK + 1, len(FEATURES)), 5.0)
-    assert list(map(len, model.in_words(measurements, model.assess(measurements)))) == [BLOCK, BLOCK, 1]
+    assert list(map(len, model.to_predictions(measurements, model.assess(measurements)))) == [BLOCK, BLOCK, 1]
 
 
 @given(measurements=flowers)

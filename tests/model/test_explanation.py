@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from iris_app.iris import FEATURES, SPECIES_NAMES, Explanation
+from iris_app.iris import CLASS_NAMES, FEATURES, Explanation
 from iris_app.model.artifact import load as load_artifact
 from iris_app.model.classifier import Model, load
 
@@ -29,7 +29,7 @@ def test_the_parts_add_up_to_the_difference_of_log_odds(model: Model, trained_pa
     parts = [getattr(explanation.contributions, feature.name) for feature in FEATURES]
     assert sum(parts) + explanation.average == pytest.approx(explanation.log_odds, abs=1e-9)
     odds = load_artifact(trained_path)[0].decision_function([values])[0]
-    difference = odds[SPECIES_NAMES.index(species)] - odds[SPECIES_NAMES.index(explanation.runner_up)]
+    difference = odds[CLASS_NAMES.index(species)] - odds[CLASS_NAMES.index(explanation.runner_up)]
     assert explanation.log_odds == pytest.approx(difference, abs=1e-9)
     assert explanation.log_odds >= 0
 
@@ -38,7 +38,7 @@ def test_the_parts_add_up_to_the_difference_of_log_odds(model: Model, trained_pa
 def test_the_runner_up_is_the_next_likely(model: Model, values: list[float]) -> None:
     (prediction,) = model.classify(np.array([values]), explain=True)
     assert prediction.explanation
-    odds = {name: getattr(prediction.probabilities, name) for name in SPECIES_NAMES}
+    odds = {name: getattr(prediction.probabilities, name) for name in CLASS_NAMES}
     assert odds[prediction.explanation.runner_up] == sorted(odds.values())[-2]
 
 

@@ -8,162 +8,162 @@ from flask import Flask
 from iris_app.exceptions import ModelUnavailable
 from iris_app.model.artifact import load, save
 from iris_app.model.manifest import manifest_path, pairplot_path
-from iris_app.model.registry import Versions
+from iris_app.model.registry import Registry
 from tests.support import CHECKOUT, another, publish
 
 
 @pytest.fixture
-def versions(tmp_path: Path) -> Versions:
-    return Versions(tmp_path / "models", tmp_path / "model.joblib")
+def versions(tmp_path: Path) -> Registry:
+    return Registry(tmp_path / "models", tmp_path / "model.joblib")
 
 
-def publish_new(versions: Versions, *regularisations: float, keep: int = 5) -> list[str]:
+def publish_new(versions: Registry, *regularisations: float, keep: int = 5) -> list[str]:
     return [versions.publish(*another(value), keep=keep).sha256 for value in regularisations]
 
 
-def kept(versions: Versions) -> list[str]:
+def kept(versions: Registry) -> list[str]:
     return [version.sha256 for version in versions.kept()]
 
 
-def in_place(versions: Versions) -> str:
+def current(versions: Registry) -> str:
     """Return the sha256 of what is in place, which must be whole."""
     return load(versions.path)[1].sha256
 
 
 def test_the_versions_lie_in_the_instance_folder(app: Flask) -> None:
-    assert Versions.of(app).folder == CHECKOUT / "instance" / "models"
+    assert Registry.of(app).folder == CHECKOUT / "instance" / "models"
 
 
-def test_what_is_published_is_in_place_and_kept_with_its_picture(versions: Versions) -> None:
+def test_what_is_published_is_in_place_and_kept_with_its_picture(versions: Registry) -> None:
     (published,) = publish_new(versions, 2)
     (version,) = versions.kept()
-    assert in_place(versions) == version.sha256 == published
+    assert current(versions) == version.sha256 == published
     assert [load(path)[1:] for path in (versions.path, version.path)] == [load(versions.path)[1:]] * 2
     assert load(version.path)[2]
 
 
-def test_versions_are_kept_in_the_order_of_their_publication(versions: Versions) -> None:
+def test_versions_are_kept_in_the_order_of_their_publication(versions: Registry) -> None:
     assert kept(versions) == []
     assert publish_new(versions, 2, 3, 4) == kept(versions)
 
 
-def test_more_versions_than_wanted_are_not_kept(versions: Versions) -> None:
+def test_more_versions_than_wanted_are_not_kept(versions: Registry) -> None:
     published = publish_new(versions, 2, 3, 4, keep=2)
     assert kept(versions) == published[1:]
 
 
-def test_publishing_a_model_again_does_not_double_it(versions: Versions) -> None:
+def test_publishing_a_model_again_does_not_double_it(versions: Registry) -> None:
     first, second, again = publish_new(versions, 2, 3, 2)
     assert again == first
     assert kept(versions) == [second, first]
 
 
-def test_a_first_publication_keeps_what_was_in_place(versions: Versions, model_path: Path) -> None:
-    old = in_place(versions)
+def test_a_first_publication_keeps_what_was_in_place(versions: Registry, model_path: Path) -> None:
+    old = current(versions)
     (new,) = publish_new(versions, 2)
     assert versions.path == model_path
     assert kept(versions) == [old, new]
 
 
-def test_what_was_in_place_is_not_kept_when_it_cannot_be_verified(versions: Versions, model_path: Path) -> None:
+def test_what_was_in_place_is_not_kept_when_it_cannot_be_verified(versions: Registry, model_path: Path) -> None:
     model_path.write_bytes(b"broken")
     assert publish_new(versions, 2) == kept(versions)
 
 
-def test_a_model_that_may_not_be_served_is_not_put_in_place(versions: Versions, model_path: Path) -> None:
-    old = in_place(versions)
+def test_a_model_that_may_not_be_served_is_not_put_in_place(versions: Registry, model_path: Path) -> None:
+    old = current(versions)
     with pytest.raises(ModelUnavailable, match=f"MODEL_SHA256 allows only {old}"):
-        Versions(versions.folder, model_path, old).publish(*another(2), keep=5)
-    assert in_place(versions) == old
+        Registry(versions.folder, model_path, old).publish(*another(2), keep=5)
+    assert current(versions) == old
 
 
-def test_the_version_before_the_one_in_place_is_put_back(versions: Versions) -> None:
+def test_the_version_before_the_one_in_place_is_put_back(versions: Registry) -> None:
     first, second, third = publish_new(versions, 2, 3, 4)
-    assert [versions.put_back().sha256, in_place(versions)] == [second, second]
-    assert [versions.put_back().sha256, in_place(versions)] == [first, first]
+    assert [versions.rollback().sha256, current(versions)] == [second, second]
+    assert [versions.rollback().sha256, current(versions)] == [first, first]
     assert kept(versions) == [first, second, third]
 
 
-def test_before_the_first_version_there_is_none(versions: Versions) -> None:
+def test_before_the_first_version_there_is_none(versions: Registry) -> None:
     publish_new(versions, 2)
     with pytest.raises(ModelUnavailable, match="holds no version before the one that is in place"):
-        versions.put_back()
+        versions.rollback()
 
 
-def test_the_version_before_is_the_one_that_answered_before(versions: Versions) -> None:
+def test_the_version_before_is_the_one_that_answered_before(versions: Registry) -> None:
     first, _ = publish_new(versions, 2, 3)
-    versions.put_back()
+    versions.rollback()
     publish_new(versions, 4)
-    assert versions.put_back().sha256 == first
+    assert versions.rollback().sha256 == first
 
 
-def test_a_version_is_put_back_by_its_first_digits(versions: Versions) -> None:
+def test_a_version_is_put_back_by_its_first_digits(versions: Registry) -> None:
     first, second, _ = publish_new(versions, 2, 3, 4)
-    assert versions.put_back(first[:12]).sha256 == in_place(versions) == first
-    assert versions.put_back(second.upper()).sha256 == in_place(versions) == second
+    assert versions.rollback(first[:12]).sha256 == current(versions) == first
+    assert versions.rollback(second.upper()).sha256 == current(versions) == second
 
 
-def test_a_version_that_is_not_kept_is_refused(versions: Versions) -> None:
+def test_a_version_that_is_not_kept_is_refused(versions: Registry) -> None:
     publish_new(versions, 2)
     with pytest.raises(ModelUnavailable, match=f"No versions in {versions.folder} begin with beef00"):
-        versions.put_back("beef00")
+        versions.rollback("beef00")
 
 
-def test_digits_with_which_several_versions_begin_are_refused(versions: Versions) -> None:
+def test_digits_with_which_several_versions_begin_are_refused(versions: Registry) -> None:
     first, second = publish_new(versions, 2, 3)
     shutil.copytree(versions.kept()[0].path.parent, versions.folder / f"0003-{second[:12]}{first[12:]}")
     with pytest.raises(ModelUnavailable, match=f"2 versions in .* begin with {second[:12]}"):
-        versions.put_back(second[:12])
+        versions.rollback(second[:12])
 
 
-def test_a_kept_version_that_is_damaged_is_not_put_back(versions: Versions) -> None:
+def test_a_kept_version_that_is_damaged_is_not_put_back(versions: Registry) -> None:
     first, second = publish_new(versions, 2, 3)
     damaged = versions.kept()[0].path
     damaged.write_bytes(damaged.read_bytes()[:-1] + b"\0")
     with pytest.raises(ModelUnavailable, match=f"{damaged} is not the artifact"):
-        versions.put_back()
-    assert in_place(versions) == second
+        versions.rollback()
+    assert current(versions) == second
     assert kept(versions) == [first, second]
 
 
-def test_what_came_by_another_way_is_kept_when_another_takes_its_place(versions: Versions) -> None:
+def test_what_came_by_another_way_is_kept_when_another_takes_its_place(versions: Registry) -> None:
     (first,) = publish_new(versions, 2)
     publish(versions.path, regularisation=3)
-    other = in_place(versions)
-    assert versions.put_back().sha256 == first
+    other = current(versions)
+    assert versions.rollback().sha256 == first
     assert kept(versions) == [first, other]
 
 
 @pytest.mark.parametrize("damaged", [Path, manifest_path])
-def test_a_damaged_model_in_place_is_mended_by_putting_it_back(versions: Versions, damaged: type[Path]) -> None:
+def test_a_damaged_model_in_place_is_mended_by_putting_it_back(versions: Registry, damaged: type[Path]) -> None:
     (first,) = publish_new(versions, 2)
     damaged(versions.path).write_bytes(b"broken")
-    assert versions.put_back(first).sha256 == in_place(versions) == first
+    assert versions.rollback(first).sha256 == current(versions) == first
 
 
-def test_where_nothing_says_what_is_in_place_the_last_version_is_put_back(versions: Versions) -> None:
+def test_where_nothing_says_what_is_in_place_the_last_version_is_put_back(versions: Registry) -> None:
     _, second = publish_new(versions, 2, 3)
     manifest_path(versions.path).unlink()
-    assert versions.put_back().sha256 == second
+    assert versions.rollback().sha256 == second
 
 
-def test_a_version_without_its_picture_is_put_back(versions: Versions) -> None:
+def test_a_version_without_its_picture_is_put_back(versions: Registry) -> None:
     first, _ = publish_new(versions, 2, 3)
     pairplot_path(versions.kept()[0].path).unlink()
-    assert versions.put_back().sha256 == in_place(versions) == first
+    assert versions.rollback().sha256 == current(versions) == first
 
 
-def test_what_a_publication_left_that_was_killed_does_not_hinder(versions: Versions) -> None:
+def test_what_a_publication_left_that_was_killed_does_not_hinder(versions: Registry) -> None:
     save(versions.folder / ".new" / "model.joblib", *another(2))
     assert publish_new(versions, 3) == kept(versions)
 
 
-def test_two_who_publish_at_once_do_not_mix_their_files(versions: Versions) -> None:
+def test_two_who_publish_at_once_do_not_mix_their_files(versions: Registry) -> None:
     models = [another(value) for value in (2, 3)]
     threads = [threading.Thread(target=versions.publish, args=model, kwargs={"keep": 5}) for model in models * 3]
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join()
-    assert in_place(versions) == kept(versions)[-1]
+    assert current(versions) == kept(versions)[-1]
     assert len(kept(versions)) == 2

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from iris_app.model.manifest import Histogram, Manifest, manifest_path
-from iris_app.observability.drift import COUNTED, MANY, Window, interval_counts, intervals, sample, stability, tally
+from iris_app.observability.drift import COUNTED, MANY, Window, count_by_interval, intervals, sample, stability, tally
 
 HISTOGRAM = Histogram(edges=[1.0, 2.5], counts=[10, 20, 30])
 
@@ -48,8 +48,8 @@ def test_a_few_flowers_of_one_request_are_all_counted() -> None:
 
 def test_many_values_are_counted_as_few_are() -> None:
     values = np.round(np.random.default_rng(0).uniform(0, 4, MANY), 1)
-    many = interval_counts(values, HISTOGRAM)
-    assert many == np.sum([interval_counts(part, HISTOGRAM) for part in np.split(values, 10)], axis=0).tolist()
+    many = count_by_interval(values, HISTOGRAM)
+    assert many == np.sum([count_by_interval(part, HISTOGRAM) for part in np.split(values, 10)], axis=0).tolist()
 
 
 def test_no_flowers_are_no_trouble(manifest: Manifest) -> None:

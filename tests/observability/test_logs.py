@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 from flask import Flask
 
-from iris_app.observability.logs import JsonFormatter, LineHandler, sole_handler
+from iris_app.observability.logs import JsonFormatter, LineHandler, fast_handler
 
 
 def line(**more: Any) -> dict[str, Any]:
@@ -75,7 +75,7 @@ def written() -> Iterator[tuple[logging.Logger, io.StringIO]]:
 def test_what_is_said_of_a_request_is_written_as_a_record_would_be(written: tuple[logging.Logger, io.StringIO]) -> None:
     logger, stream = written
     logger.handlers = logger.handlers[:1]  # pytest listens too
-    handler = sole_handler(logger)
+    handler = fast_handler(logger)
     assert handler is not None
     handler.say(logger.name, [(time.time(), "GET / 200", {"rows": 3})])
     logger.info("%s", "GET / 200", extra={"fields": {"rows": 3}})
@@ -122,7 +122,7 @@ def test_a_line_that_cannot_be_written_is_no_fault_of_the_request(
 ) -> None:
     logger, stream = written
     logger.handlers = logger.handlers[:1]
-    handler = sole_handler(logger)
+    handler = fast_handler(logger)
     stream.close()
     logger.info("so")
     assert "--- Logging error ---" in capsys.readouterr().err
@@ -149,9 +149,9 @@ def test_who_configures_logging_otherwise_gets_records(
 ) -> None:
     logger, _ = written
     logger.handlers = logger.handlers[:1]
-    assert sole_handler(logger)
+    assert fast_handler(logger)
     change(logger)
-    assert sole_handler(logger) is None
+    assert fast_handler(logger) is None
 
 
 def test_half_a_surrogate_pair_does_not_break_a_line() -> None:

@@ -12,8 +12,8 @@ from prometheus_client.parser import text_string_to_metric_families
 from iris_app.iris import FEATURES
 from iris_app.model_service import get_service
 from iris_app.observability.drift import ENOUGH
-from iris_app.observability.metrics import DIRECTORY, ROOM, Metrics, make_room, share
-from iris_app.observability.recorder import get_metrics, get_telling
+from iris_app.observability.metrics import DIRECTORY, ROOM, Metrics, preallocate_files, share
+from iris_app.observability.recorder import get_metrics, get_recorder
 from tests.support import FLOWER, FORM, eventually
 
 TOKEN = "a token of the tests, long enough"  # noqa: S105
@@ -141,14 +141,14 @@ def test_the_flowers_of_the_training_have_not_drifted_and_one_flower_again_and_a
 
 def test_what_waits_is_counted_before_long(app: Flask) -> None:
     metrics = get_metrics(app)
-    get_telling(app).keep_up()
+    get_recorder(app).keep_up()
     app.test_client().post("/api/classify", json=[FLOWER] * 3)
     assert eventually(lambda: sum(metrics._totals().values())) == 3 * len(FEATURES)
 
 
 def test_what_was_before_the_window_is_no_drift(make_app: Callable[..., Flask]) -> None:
     app = make_app(DRIFT_WINDOW_SECONDS=1)
-    get_telling(app).keep_up()
+    get_recorder(app).keep_up()
     client = app.test_client()
     client.post("/api/classify", json=[FLOWER] * 3)
     assert eventually(lambda: read(client.get("/metrics").text, "iris_drift_flowers") == 0)
@@ -186,7 +186,7 @@ def shared(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def count_in(directory: Path, slot: int, keyed: int) -> Metrics:
-    make_room(directory, slot)
+    preallocate_files(directory, slot)
     share(directory, slot)
     metrics = Metrics(drift_window=60)
     for _ in range(keyed):
@@ -207,14 +207,14 @@ def test_who_takes_a_slot_over_goes_on_counting(shared: Path) -> None:
 
 
 def test_room_for_counts_is_taken_at_once(tmp_path: Path) -> None:
-    make_room(tmp_path, 3)
+    preallocate_files(tmp_path, 3)
     assert {file.stat().st_blocks * 512 for file in tmp_path.iterdir()} == {ROOM}
 
 
 def test_what_is_counted_is_kept_where_room_was_made_before(tmp_path: Path) -> None:
-    make_room(tmp_path, 0)
+    preallocate_files(tmp_path, 0)
     (tmp_path / "counter_0.db").write_bytes(b"12345678")
-    make_room(tmp_path, 0)
+    preallocate_files(tmp_path, 0)
     assert (tmp_path / "counter_0.db").read_bytes() == b"12345678"
 
 

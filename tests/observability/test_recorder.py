@@ -13,7 +13,7 @@ from flask import Flask
 from flask.testing import FlaskClient
 
 from iris_app.observability.logs import JsonFormatter, LineHandler
-from iris_app.observability.recorder import MOST_WAITING, Telling, get_telling, logger
+from iris_app.observability.recorder import MAX_BUFFERED, RequestRecorder, get_recorder, logger
 from tests.support import FLOWER, FORM, eventually
 
 TRACE = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
@@ -97,32 +97,32 @@ def lines(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[], list[dict[st
 
 
 @pytest.fixture
-def gathering(app: Flask, monkeypatch: pytest.MonkeyPatch) -> Telling:
+def gathering(app: Flask, monkeypatch: pytest.MonkeyPatch) -> RequestRecorder:
     """What tells of requests, all of which follow each other soon."""
     monkeypatch.setattr("iris_app.observability.recorder.PAUSE", math.inf)
-    telling = get_telling(app)
+    telling = get_recorder(app)
     telling.keep_up()
     return telling
 
 
 def test_requests_that_follow_each_other_soon_are_told_of_together(
-    lines: Callable[[], list[dict[str, Any]]], app: Flask, gathering: Telling
+    lines: Callable[[], list[dict[str, Any]]], app: Flask, gathering: RequestRecorder
 ) -> None:
-    gathering._told_at = math.inf  # for the thread, which else takes some of them
+    gathering._last_flush = math.inf  # for the thread, which else takes some of them
     client = app.test_client()
-    for number in range(MOST_WAITING - 1):
+    for number in range(MAX_BUFFERED - 1):
         client.get(f"/nowhere/{number}")
     assert lines() == []
     client.post("/api/classify", json=FLOWER)
     assert [line["message"] for line in lines()[-2:]] == ["GET /nowhere/62 404", "POST /api/classify 200"]
-    assert len(lines()) == MOST_WAITING
+    assert len(lines()) == MAX_BUFFERED
     client.get("/home")
     gathering.flush()
     assert lines()[-1]["message"] == "GET /home 200"
 
 
 def test_a_request_is_told_of_before_long_though_no_other_follows(
-    lines: Callable[[], list[dict[str, Any]]], app: Flask, gathering: Telling
+    lines: Callable[[], list[dict[str, Any]]], app: Flask, gathering: RequestRecorder
 ) -> None:
     app.test_client().get("/home")
     assert eventually(lines)[0]["route"] == "/home"
@@ -130,7 +130,7 @@ def test_a_request_is_told_of_before_long_though_no_other_follows(
 
 
 def test_a_request_after_a_pause_is_told_of_at_once(lines: Callable[[], list[dict[str, Any]]], app: Flask) -> None:
-    get_telling(app).keep_up()
+    get_recorder(app).keep_up()
     app.test_client().get("/home")
     assert len(lines()) == 1
 

@@ -3,7 +3,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from iris_app.iris import FEATURES, Caution, Prediction, Probabilities, percent
+from iris_app.iris import FEATURES, Prediction, PredictionWarning, Probabilities, format_percent
 from iris_app.model.manifest import Flower
 from iris_app.ui.charts import COLUMNS, HEIGHT, ROWS, WIDTH, Axis, bars, panels, verdict
 
@@ -48,7 +48,7 @@ def test_the_regions_show_what_changes_with_the_panel_s_values() -> None:
     assert len(petals.regions) == 2 * ROWS
 
 
-def predicted(*probabilities: float, warnings: tuple[Caution, ...] = ()) -> Prediction:
+def predicted(*probabilities: float, warnings: tuple[PredictionWarning, ...] = ()) -> Prediction:
     return Prediction("setosa", Probabilities(*probabilities), warnings)
 
 
@@ -58,11 +58,14 @@ def predicted(*probabilities: float, warnings: tuple[Caution, ...] = ()) -> Pred
 )
 def test_the_verdict_says_how_sure_it_is(first: float, words: str) -> None:
     sentence = verdict(predicted(first, 1 - first, 0.0))
-    assert sentence == f"This is {words} setosa: {percent(first)}, against {percent(1 - first)} for versicolor."
+    assert (
+        sentence
+        == f"This is {words} setosa: {format_percent(first)}, against {format_percent(1 - first)} for versicolor."
+    )
 
 
 def test_a_doubtful_verdict_says_so() -> None:
-    sentence = verdict(predicted(1.0, 0.0, 0.0, warnings=(Caution("unlike_training", "Unlike."),)))
+    sentence = verdict(predicted(1.0, 0.0, 0.0, warnings=(PredictionWarning("unlike_training", "Unlike."),)))
     assert sentence.endswith("but knows no flower like it.")
 
 

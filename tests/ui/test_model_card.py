@@ -8,7 +8,7 @@ import pytest
 from flask import Flask
 from flask.testing import FlaskClient
 
-from iris_app.iris import FEATURES, SPECIES
+from iris_app.iris import CLASSES, FEATURES
 from iris_app.model.manifest import pairplot_path
 from tests.support import FORM
 
@@ -17,13 +17,13 @@ def test_the_card_says_how_good_the_model_is(client: FlaskClient) -> None:
     text = client.get("/model").text
     assert "It named 37 of 38 flowers rightly that it never saw: 0.9737." in text
     assert "In 5-fold cross-validation" in text
-    for species in SPECIES:
+    for species in CLASSES:
         assert f'<th scope="row">{species.label}</th>' in text
 
 
 def test_the_confusion_matrix_is_a_table_and_a_picture(client: FlaskClient) -> None:
     text = client.get("/model").text
-    assert len(re.findall(r'<text class="ink"[^>]*>\d+</text>', text)) == len(SPECIES) ** 2
+    assert len(re.findall(r'<text class="ink"[^>]*>\d+</text>', text)) == len(CLASSES) ** 2
     (caption,) = re.findall(r'<caption class="caption-top">(The held-out flowers[^<]*)', text)
     assert f'role="img" aria-label="{caption} The stronger' in text
 

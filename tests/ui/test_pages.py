@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from itsdangerous import URLSafeTimedSerializer
 from sklearn.neighbors import KNeighborsClassifier
 
-from iris_app.iris import FEATURES, SPECIES
+from iris_app.iris import CLASSES, FEATURES
 from iris_app.model.artifact import save
 from iris_app.model.manifest import GoldenRow, Training
 from iris_app.model_service import ModelService
@@ -62,8 +62,8 @@ def test_the_form_is_filled_with_what_the_address_holds(client: FlaskClient) -> 
 
 def test_the_examples_fill_the_form_with_typical_flowers(client: FlaskClient) -> None:
     addresses = re.findall(r'href="(/home\?[^"]+)">Typical (\w+)', client.get("/home").text)
-    assert [name for _, name in addresses] == [species.name for species in SPECIES]
-    for (address, _), species in zip(addresses, SPECIES, strict=True):
+    assert [name for _, name in addresses] == [species.name for species in CLASSES]
+    for (address, _), species in zip(addresses, CLASSES, strict=True):
         filled = typed(client.get(unescape(address)).text)
         assert tuple(float(filled[feature.form_name]) for feature in FEATURES) == species.typical
 
@@ -86,7 +86,7 @@ def test_a_form_that_was_sent_is_answered(client: FlaskClient) -> None:
 def test_the_answer_shows_every_probability_as_a_bar_and_a_number(client: FlaskClient) -> None:
     text = client.get("/classify", query_string=FORM).text
     rows = re.findall(r'</svg> (\w+)</th>.*?class="bar-value" width="([\d.e-]+)".*?nowrap">([^<]+)<', text, re.DOTALL)
-    assert [label for label, _, _ in rows] == [species.label for species in SPECIES]
+    assert [label for label, _, _ in rows] == [species.label for species in CLASSES]
     assert sum(float(width) for _, width, _ in rows) == pytest.approx(100)
     assert [unescape(number) for _, _, number in rows] == ["98.1 %", "1.9 %", "< 0.1 %"]
 
@@ -134,7 +134,7 @@ def test_a_model_without_reasons_says_so(app: Flask, model_path: Path) -> None:
 
 def replace_golden_rows(training: Training) -> Training:
     """Expect what a classifier of the five nearest flowers says of a typical setosa."""
-    row = GoldenRow(list(SPECIES[0].typical), [1.0, 0.0, 0.0])
+    row = GoldenRow(list(CLASSES[0].typical), [1.0, 0.0, 0.0])
     return msgspec.structs.replace(training, golden_rows=[row])
 
 

@@ -15,10 +15,10 @@ import numpy as np
 TOLD: dict[str, Any] = msgspec.json.decode((Path(os.environ["BENCHMARK_MODEL"]) / "folded.json").read_bytes())
 WEIGHTS = list(zip(TOLD["weights"], TOLD["intercepts"], strict=True))
 TRANSPOSED, INTERCEPTS = np.array(TOLD["weights"]).T, np.array(TOLD["intercepts"])
-SPECIES = TOLD["species"]
+CLASSES = TOLD["species"]
 
 Flower: Any = msgspec.defstruct("Flower", [(name, float) for name in TOLD["features"]], gc=False)
-Probabilities = msgspec.defstruct("Probabilities", [(name, float) for name in SPECIES], gc=False)
+Probabilities = msgspec.defstruct("Probabilities", [(name, float) for name in CLASSES], gc=False)
 Answer = msgspec.defstruct("Answer", [("species", str), ("probabilities", Probabilities)], gc=False)
 
 decode = msgspec.json.Decoder(Flower | GenericAlias(list, (Flower,))).decode
@@ -38,7 +38,7 @@ def _one(flower: Any) -> Any:
     scores = [sum(map(mul, row, values), intercept) for row, intercept in WEIGHTS]
     odds = list(map(math.exp, scores))
     total = sum(odds)
-    return Answer(SPECIES[odds.index(max(odds))], Probabilities(*(odd / total for odd in odds)))
+    return Answer(CLASSES[odds.index(max(odds))], Probabilities(*(odd / total for odd in odds)))
 
 
 def _many(flowers: Sequence[Any]) -> list[Any]:
@@ -48,5 +48,5 @@ def _many(flowers: Sequence[Any]) -> list[Any]:
     scores = values.reshape(len(flowers), -1) @ TRANSPOSED + INTERCEPTS
     odds = np.exp(scores - scores.max(axis=1, keepdims=True))
     probabilities = odds / odds.sum(axis=1, keepdims=True)
-    species = map(SPECIES.__getitem__, probabilities.argmax(axis=1).tolist())
+    species = map(CLASSES.__getitem__, probabilities.argmax(axis=1).tolist())
     return list(map(Answer, species, map(Probabilities, *probabilities.T.tolist())))
