@@ -15,7 +15,7 @@ from flask import Flask, current_app
 from numpy.typing import NDArray
 
 from iris_app.exceptions import ModelUnavailable
-from iris_app.iris import Prediction
+from iris_app.json_types import Prediction
 from iris_app.model.manifest import manifest_path
 from iris_app.observability.recorder import get_metrics, record_predictions, record_probabilities
 

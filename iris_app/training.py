@@ -16,7 +16,7 @@ from sklearn.model_selection import cross_val_score, train_test_split
 from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import StandardScaler
 
-from iris_app.iris import CLASS_NAMES, CLASSES, FEATURES
+from iris_app.iris import SCHEMA
 from iris_app.model.manifest import (
     About,
     ClassScore,
@@ -52,18 +52,18 @@ Classes = NDArray[np.intp]
 
 
 def load_data() -> tuple[Floats, Classes]:
-    """Return Fisher's flowers as ``FEATURES`` and ``CLASSES`` order them.
+    """Return Fisher's flowers as ``SCHEMA.features`` and ``SCHEMA.classes`` order them.
 
     Returns
     -------
     measurements : ndarray of shape (150, 4)
         In the features' units.
     species : ndarray of shape (150,)
-        Indices into ``CLASSES``.
+        Indices into ``SCHEMA.classes``.
     """
     data = load_iris()
-    columns = [data.feature_names.index(feature.title.lower()) for feature in FEATURES]
-    species = np.array([CLASS_NAMES.index(name) for name in data.target_names])
+    columns = [data.feature_names.index(feature.title.lower()) for feature in SCHEMA.features]
+    species = np.array([SCHEMA.class_names.index(name) for name in data.target_names])
     return data.data[:, columns], species[data.target]
 
 
@@ -73,7 +73,7 @@ def train() -> tuple[Any, Training, bytes]:
     Returns
     -------
     classifier : sklearn.pipeline.Pipeline
-        A ``StandardScaler`` and a ``LogisticRegression`` that predict indices into ``CLASSES``.
+        A ``StandardScaler`` and a ``LogisticRegression`` that predict indices into ``SCHEMA.classes``.
     training : Training
         What the classifier saw, how good it is, and how it answers its golden rows.
     pairplot : bytes
@@ -83,7 +83,7 @@ def train() -> tuple[Any, Training, bytes]:
     seen, held_out, seen_species, held_out_species = train_test_split(measurements, species, random_state=0)
     classifier = Pipeline([("scale", StandardScaler()), ("classify", LogisticRegression())])
     classifier.fit(seen, seen_species)
-    summaries = [_summarise_species(index, seen[seen_species == index]) for index in range(len(CLASSES))]
+    summaries = [_summarise_species(index, seen[seen_species == index]) for index in range(len(SCHEMA.classes))]
     training = Training(
         about=ABOUT,
         features=_summarise_features(seen),
@@ -94,18 +94,18 @@ def train() -> tuple[Any, Training, bytes]:
             cross_validation=cross_val_score(classifier, measurements, species, cv=FOLDS).tolist(),
         ),
         flowers=[Flower(row, index) for row, index in zip(seen.tolist(), seen_species.tolist(), strict=True)],
-        golden_rows=_golden_rows(classifier, np.vstack([[one.typical for one in CLASSES], held_out[:3]])),
+        golden_rows=_golden_rows(classifier, np.vstack([[one.typical for one in SCHEMA.classes], held_out[:3]])),
     )
     return classifier, training, draw_pairplot(training)
 
 
 def draw_pairplot(training: Training) -> bytes:
     """Draw the flowers that training saw by each pair of features, with densities on the diagonal, as SVG."""
-    labels = [feature.title for feature in FEATURES]
+    labels = [feature.title for feature in SCHEMA.features]
     flowers = sorted(training.flowers, key=lambda flower: flower.species)  # seaborn gives out shapes as species appear
     frame = pd.DataFrame([flower.measurement for flower in flowers], columns=labels)
-    frame["Species"] = [CLASSES[flower.species].label for flower in flowers]
-    names = [one.label for one in CLASSES]
+    frame["Species"] = [SCHEMA.classes[flower.species].label for flower in flowers]
+    names = [one.label for one in SCHEMA.classes]
     drawn = io.BytesIO()
     # The same drawing gets the same bytes: no date in it, and identifiers that do not depend on chance.
     with mpl.rc_context({"svg.hashsalt": "iris_app", "savefig.transparent": True}):
@@ -128,7 +128,7 @@ def _summarise_features(seen: Floats) -> list[FeatureSummary]:
             standard_deviation=float(values.std(ddof=1)),
             histogram=_histogram(values),
         )
-        for feature, values in zip(FEATURES, seen.T, strict=True)
+        for feature, values in zip(SCHEMA.features, seen.T, strict=True)
     ]
 
 
@@ -143,7 +143,7 @@ def _summarise_species(index: int, flowers: Floats) -> ClassSummary:
     """Describe the flowers of one species; whitening is the transposed Cholesky factor of the inverse covariance."""
     covariance = np.cov(flowers, rowvar=False)
     return ClassSummary(
-        name=CLASSES[index].name,
+        name=SCHEMA.classes[index].name,
         flowers=len(flowers),
         mean=flowers.mean(axis=0).tolist(),
         whitening=np.linalg.cholesky(np.linalg.inv(covariance)).T.tolist(),
@@ -164,7 +164,7 @@ def _score(actual: Classes, predicted: Classes) -> dict[str, Any]:
         "held_out_flowers": len(actual),
         "species": [
             ClassScore(name=one.name, precision=float(precision[index]), recall=float(recall[index]))
-            for index, one in enumerate(CLASSES)
+            for index, one in enumerate(SCHEMA.classes)
         ],
         "confusion_matrix": confusion_matrix(actual, predicted).tolist(),
     }

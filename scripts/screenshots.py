@@ -9,11 +9,13 @@ from urllib.parse import urlencode
 
 from playwright.sync_api import Browser, sync_playwright
 
-from iris_app.iris import FEATURES
+from iris_app.iris import SCHEMA
 
-FLOWER = urlencode({feature.form_name: feature.example for feature in FEATURES})
-UNUSUAL = urlencode({feature.form_name: feature.at_most for feature in FEATURES})
-WRONG = urlencode({feature.form_name: text for feature, text in zip(FEATURES, ["", "31", "wide", "0.2"], strict=True)})
+FLOWER = urlencode({feature.form_name: feature.example for feature in SCHEMA.features})
+UNUSUAL = urlencode({feature.form_name: feature.at_most for feature in SCHEMA.features})
+WRONG = urlencode(
+    {feature.form_name: text for feature, text in zip(SCHEMA.features, ["", "31", "wide", "0.2"], strict=True)}
+)
 
 PAGES = {
     "form": "/home",

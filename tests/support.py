@@ -17,14 +17,14 @@ from typing import Any, TypeVar
 import msgspec
 import numpy as np
 
-from iris_app.iris import FEATURES
+from iris_app.iris import SCHEMA
 from iris_app.model.artifact import save
 from iris_app.model.manifest import GoldenRow, Training
 from iris_app.training import load_data, train
 
 CHECKOUT = Path(__file__).parent.parent
-FLOWER = {feature.name: feature.example for feature in FEATURES}
-FORM = {feature.form_name: str(feature.example) for feature in FEATURES}
+FLOWER = {feature.name: feature.example for feature in SCHEMA.features}
+FORM = {feature.form_name: str(feature.example) for feature in SCHEMA.features}
 SECRET_KEY = "a secret of the tests, long enough"  # noqa: S105
 
 Found = TypeVar("Found")

@@ -7,7 +7,7 @@ import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, FilePayload, Locator, Page, expect
 
-from iris_app.iris import CLASSES, FEATURES
+from iris_app.iris import SCHEMA
 from tests.support import FORM, running
 
 OpenPage = Callable[..., Page]
@@ -22,12 +22,12 @@ def field(page: Page, label: str) -> Locator:
 
 
 def fill(page: Page, values: dict[str, str]) -> None:
-    for feature in FEATURES:
+    for feature in SCHEMA.features:
         field(page, feature.label).fill(values[feature.form_name])
 
 
 def typed(page: Page) -> dict[str, str]:
-    return {feature.form_name: field(page, feature.label).input_value() for feature in FEATURES}
+    return {feature.form_name: field(page, feature.label).input_value() for feature in SCHEMA.features}
 
 
 @pytest.mark.parametrize("javascript", [True, False])
@@ -45,7 +45,7 @@ def test_a_flower_is_classified_and_tried_again(open_page: OpenPage, javascript:
 
 def test_the_keyboard_is_enough(open_page: OpenPage) -> None:
     page = open_page()
-    field(page, FEATURES[0].label).focus()
+    field(page, SCHEMA.features[0].label).focus()
     for value in FORM.values():
         page.keyboard.type(value)
         page.keyboard.press("Tab")
@@ -57,7 +57,7 @@ def test_the_keyboard_is_enough(open_page: OpenPage) -> None:
 def test_enter_in_a_field_sends_the_form(open_page: OpenPage) -> None:
     page = open_page()
     fill(page, FORM)
-    field(page, FEATURES[-1].label).press("Enter")
+    field(page, SCHEMA.features[-1].label).press("Enter")
     expect(page.get_by_role("heading", level=1)).to_have_text("Predicted class: Setosa")
 
 
@@ -84,7 +84,7 @@ def test_an_error_s_link_leads_to_its_field(open_page: OpenPage) -> None:
     expect(field(page, "Petal length")).to_be_focused()
 
 
-@pytest.mark.parametrize("species", CLASSES, ids=lambda species: species.name)
+@pytest.mark.parametrize("species", SCHEMA.classes, ids=lambda species: species.name)
 def test_a_typical_flower_is_of_its_species(open_page: OpenPage, species: object) -> None:
     name, label = species.name, species.label  # type: ignore[attr-defined]
     page = open_page()
@@ -247,7 +247,7 @@ def test_a_change_is_answered_in_place(open_page: OpenPage) -> None:
 
 def test_a_form_that_is_filled_is_answered_in_place(open_page: OpenPage) -> None:
     page = open_page()
-    for name, value in zip(FEATURES, FORM.values(), strict=True):
+    for name, value in zip(SCHEMA.features, FORM.values(), strict=True):
         expect(page.get_by_role("heading", level=1)).to_have_text("Which iris is it?")
         field(page, name.label).press_sequentially(value)
     expect(page.get_by_role("heading", level=1)).to_have_text("Predicted class: Setosa")

@@ -11,7 +11,7 @@ from flask import Flask
 from flask.testing import FlaskClient
 from sklearn.datasets import load_iris
 
-from iris_app.iris import CLASS_NAMES, FEATURES
+from iris_app.iris import SCHEMA
 from tests.support import FLOWER, FORM
 
 FLOWERS: list[list[float]] = load_iris().data.tolist()
@@ -33,7 +33,7 @@ def probabilities(client: FlaskClient) -> list[list[float]]:
 
 @pytest.fixture(scope="module")
 def species(probabilities: list[list[float]]) -> list[str]:
-    return [CLASS_NAMES[index] for index in np.argmax(probabilities, axis=1)]
+    return [SCHEMA.class_names[index] for index in np.argmax(probabilities, axis=1)]
 
 
 def test_one_object_after_the_other(client: FlaskClient, probabilities: list[list[float]]) -> None:
@@ -44,7 +44,7 @@ def test_one_object_after_the_other(client: FlaskClient, probabilities: list[lis
 def test_csv(client: FlaskClient, probabilities: list[list[float]], species: list[str]) -> None:
     answer = client.post("/api/classify", data=TABLE, content_type="text/csv").text
     rows = list(csv.DictReader(io.StringIO(answer)))
-    assert [[float(row[f"probability_{name}"]) for name in CLASS_NAMES] for row in rows] == probabilities
+    assert [[float(row[f"probability_{name}"]) for name in SCHEMA.class_names] for row in rows] == probabilities
     assert [row["species"] for row in rows] == species
 
 
@@ -80,7 +80,7 @@ def test_the_page(client: FlaskClient, probabilities: list[list[float]]) -> None
 
 
 def test_every_door_refuses_what_is_out_of_bounds(client: FlaskClient) -> None:
-    outside = [31.0] * len(FEATURES)
+    outside = [31.0] * len(SCHEMA.features)
     document = dict(zip(FLOWER, outside, strict=True))
     tensor = {"name": "x", "shape": [1, 4], "datatype": "FP64", "data": outside}
     statuses = [

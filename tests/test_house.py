@@ -8,7 +8,7 @@ from typing import get_type_hints
 import pytest
 
 import config
-from iris_app.iris import CLASSES, FEATURES
+from iris_app.iris import SCHEMA
 from tests.support import CHECKOUT
 
 PACKAGE = CHECKOUT / "iris_app"
@@ -53,8 +53,8 @@ def relative(path: Path) -> str:
 
 @pytest.mark.parametrize("path", [path for path in SOURCES if path.name != "iris.py"], ids=relative)
 def test_only_the_tables_spell_a_feature_or_a_species(path: Path) -> None:
-    features = [name for one in FEATURES for name in (one.name, one.form_name, one.label)]
-    words = "|".join(re.escape(word) for word in features + [species.name for species in CLASSES])
+    features = [name for one in SCHEMA.features for name in (one.name, one.form_name, one.label)]
+    words = "|".join(re.escape(word) for word in features + [species.name for species in SCHEMA.classes])
     assert re.findall(rf"\b({words})\b", path.read_text(), re.IGNORECASE) == []
 
 

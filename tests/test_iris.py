@@ -4,9 +4,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from iris_app.iris import CLASSES, FEATURES, format_number
+from iris_app.formatting import format_number
+from iris_app.iris import SCHEMA
 
-SEPAL_LENGTH = FEATURES[0]
+SEPAL_LENGTH = SCHEMA.features[0]
 
 
 @pytest.mark.parametrize("value", [5.1, 5, 30, 30.0, math.ulp(0.0)])
@@ -46,9 +47,9 @@ def test_a_whole_number_is_written_without_a_point() -> None:
 
 
 def test_every_example_is_accepted() -> None:
-    assert [feature.validate(feature.example) for feature in FEATURES] == [None] * len(FEATURES)
+    assert [feature.validate(feature.example) for feature in SCHEMA.features] == [None] * len(SCHEMA.features)
 
 
 def test_every_typical_flower_is_accepted() -> None:
-    for species in CLASSES:
-        assert [one.validate(value) for one, value in zip(FEATURES, species.typical, strict=True)] == [None] * 4
+    for species in SCHEMA.classes:
+        assert [one.validate(value) for one, value in zip(SCHEMA.features, species.typical, strict=True)] == [None] * 4

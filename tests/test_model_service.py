@@ -82,7 +82,7 @@ def test_a_model_that_is_published_answers_from_then_on(watched: ModelService) -
     publish(watched.path, regularisation=2)
     eventually(lambda: watched.model is not old)
     assert watched.model.version != old.version
-    assert old.classify(np.array([list(FLOWER.values())]))[0].species == "setosa"
+    assert old.classify(np.array([list(FLOWER.values())]))[0].predicted_class == "setosa"
 
 
 def test_a_bad_model_is_refused_once_and_the_old_one_goes_on(

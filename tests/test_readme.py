@@ -10,7 +10,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from iris_app.iris import CLASSES, FEATURES_BY_NAME
+from iris_app.iris import SCHEMA
 from tests.support import CHECKOUT, SECRET_KEY, Server
 
 README = (CHECKOUT / "README.md").read_text()
@@ -79,7 +79,7 @@ COMMANDS = re.findall(r"^(scripts/classify .*)", README, re.MULTILINE) + re.find
 @pytest.fixture
 def flowers(tmp_path: Path) -> Path:
     """The files that the examples speak of."""
-    header, rows = ",".join(FEATURES_BY_NAME), [",".join(map(str, one.typical)) for one in CLASSES]
+    header, rows = ",".join(SCHEMA.features_by_name), [",".join(map(str, one.typical)) for one in SCHEMA.classes]
     (tmp_path / "herbarium").mkdir()
     for name in ("flowers.csv", "herbarium/a.csv", "herbarium/b.csv"):
         (tmp_path / name).write_text("\n".join([header, *rows, ""]))

@@ -9,7 +9,7 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import StandardScaler
 
-from iris_app.iris import CLASSES, FEATURES
+from iris_app.iris import SCHEMA
 from iris_app.model.manifest import Training
 from iris_app.training import MARKERS, draw_pairplot, load_data, train
 
@@ -49,7 +49,7 @@ def test_there_are_five_folds_of_cross_validation(trained: tuple[Pipeline, Train
 
 
 def test_the_features_are_summarised_in_their_order(trained: tuple[Pipeline, Training, bytes]) -> None:
-    assert [(one.name, one.unit) for one in trained[1].features] == [(one.name, one.unit) for one in FEATURES]
+    assert [(one.name, one.unit) for one in trained[1].features] == [(one.name, one.unit) for one in SCHEMA.features]
     sepal_length = trained[1].features[0]
     assert (sepal_length.minimum, sepal_length.maximum) == (4.3, 7.9)
     assert sepal_length.minimum < sepal_length.mean < sepal_length.maximum
@@ -61,7 +61,7 @@ def test_the_whitened_flowers_of_a_species_scatter_alike_in_all_directions(
 ) -> None:
     measurements, species = load_data()
     for index, summary in enumerate(trained[1].species):
-        assert summary.name == CLASSES[index].name
+        assert summary.name == SCHEMA.classes[index].name
         whitened = (measurements[species == index] - summary.mean) @ np.array(summary.whitening).T
         assert np.cov(whitened, rowvar=False) == pytest.approx(np.eye(4), abs=0.6)
 
@@ -103,5 +103,5 @@ def test_the_picture_gives_each_species_the_shape_that_the_pages_give_it(
     monkeypatch.setattr(sns, "pairplot", lambda *args, **kwargs: drawn.append(pairplot(*args, **kwargs)) or drawn[-1])
     draw_pairplot(trained[1])
     legend = drawn[0].legend
-    assert [text.get_text() for text in legend.texts] == [species.label for species in CLASSES]
+    assert [text.get_text() for text in legend.texts] == [species.label for species in SCHEMA.classes]
     assert [handle.get_marker() for handle in legend.legend_handles] == MARKERS

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from iris_app.codecs import csv_rows, json_rows
 from iris_app.codecs.csv_rows import Table
-from iris_app.iris import Prediction
+from iris_app.json_types import Prediction
 from iris_app.web.api_response import JSON, encoder
 
 CSV = "text/csv"
@@ -82,7 +82,7 @@ def _write_ndjson(_batch: Batch, blocks: Blocks, model: str) -> bytes:
 
 def _answer(prediction: Prediction, model: str) -> Answer:
     return Answer(
-        prediction.species, prediction.probabilities, prediction.warnings, prediction.explanation, model=model
+        prediction.predicted_class, prediction.probabilities, prediction.warnings, prediction.explanation, model=model
     )
 
 

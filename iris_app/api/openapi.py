@@ -5,13 +5,14 @@ from typing import Any
 import msgspec
 
 from iris_app.api.formats import CSV, NDJSON, Answer, Answers
-from iris_app.iris import FEATURES, Measurement
+from iris_app.iris import SCHEMA
+from iris_app.json_types import Measurement
 from iris_app.model.manifest import ModelDescription
 from iris_app.web.api_response import JSON
 from iris_app.web.problem import Problem
 
 TYPES = (Measurement, Answer, Answers, ModelDescription, Problem)
-EXAMPLE = {feature.name: feature.example for feature in FEATURES}
+EXAMPLE = {feature.name: feature.example for feature in SCHEMA.features}
 
 PROBLEMS = {
     "400": "The body is not what its content type says, or ends early.",

@@ -16,7 +16,7 @@ from iris_app.bulk.rows import Floats, Reject, Rows, species_in
 from iris_app.bulk.values import read_numbers
 from iris_app.codecs import csv_rows
 from iris_app.exceptions import MalformedDocument
-from iris_app.iris import find_out_of_bounds
+from iris_app.iris import SCHEMA
 
 # A piece of this many bytes is read row by row where something in it is wrong; a longer one is parted first.
 SMALL = 16 * 1024
@@ -68,7 +68,7 @@ class CsvFile:
         frame = self._parse(piece.content)
         if frame is not None:
             measurements = self._numbers(frame)
-            if not find_out_of_bounds(measurements):
+            if not SCHEMA.find_out_of_bounds(measurements):
                 plain = b'"' not in piece.content
                 return Rows(frame, measurements, (), len(frame), given=species_in(frame, self.columns), plain=plain)
         parts = split(piece, self._rules) if len(piece.content) > SMALL else [piece]

@@ -12,7 +12,9 @@ from iris_app.bulk.rows import Reject, Rows, species_in
 from iris_app.bulk.values import read_numbers
 from iris_app.codecs import csv_rows
 from iris_app.exceptions import InvalidValue, InvalidValues
-from iris_app.iris import FEATURES, Feature, find_out_of_bounds, truncate
+from iris_app.formatting import truncate
+from iris_app.iris import SCHEMA
+from iris_app.schema import Feature
 
 # How many rows are read at once: with more it is a little faster, and takes the more memory the longer the file is.
 ROWS = 16_384
@@ -69,10 +71,10 @@ class FrameFile:
         first, frame = piece
         measurements = np.column_stack([read_numbers(frame.to_series(place)) for place in self.places])
         wrong: dict[int, list[InvalidValue]] = {}
-        for row, feature in find_out_of_bounds(measurements):
+        for row, feature in SCHEMA.find_out_of_bounds(measurements):
             place = self.places[feature]
             wrong.setdefault(row, []).append(
-                _invalid(first + row, FEATURES[feature], self.columns[place], frame[row, place])
+                _invalid(first + row, SCHEMA.features[feature], self.columns[place], frame[row, place])
             )
         texts = frame[list(wrong)].select(self._told).write_ndjson().splitlines() if wrong else []
         rejects = [Reject(first + row, text, errors) for text, (row, errors) in zip(texts, wrong.items(), strict=True)]

@@ -15,12 +15,14 @@ from iris_app.bulk.rows import Floats, Reject, Rows
 from iris_app.codecs import csv_rows, json_rows
 from iris_app.codecs.csv_rows import answer_columns
 from iris_app.exceptions import InvalidValue, MalformedDocument
-from iris_app.iris import FEATURES, FEATURES_BY_NAME, Measurement, is_target_column, match_feature, truncate
+from iris_app.formatting import truncate
+from iris_app.iris import SCHEMA
+from iris_app.json_types import Measurement
 
 # What msgspec and polars raise where a line is not of the type that it should be.
 UNFIT = (msgspec.DecodeError, UnicodeDecodeError, RecursionError, pl.exceptions.PolarsError)
 
-NOTHING = np.empty((0, len(FEATURES)))
+NOTHING = np.empty((0, len(SCHEMA.features)))
 
 # What no value is.
 Never = Annotated[int, msgspec.Meta(gt=0, lt=1)]
@@ -59,15 +61,15 @@ class NdjsonFile:
             raise MalformedDocument("It holds no object; each line is one, with the lengths of a flower.")
         first = objects[0]
         more = dict.fromkeys(chain.from_iterable(objects))
-        self.columns = [*first, *(name for name in more if name not in first and not match_feature(name))]
+        self.columns = [*first, *(name for name in more if name not in first and not SCHEMA.match_feature(name))]
         self.places = csv_rows.find_features(self.columns)
         self._names = [self.columns[place] for place in self.places]
         others = [name for name in self.columns if name not in self._names]
         self._schema = {name: _type(objects, name) for name in others} if typed else {}
-        self._species = next(filter(is_target_column, others), None)
+        self._species = next(filter(SCHEMA.is_target_column, others), None)
         self._refused = [] if typed else answer_columns(self.columns)
         self._decoder = _decoder(self._names, self._species, others if typed else None, self._refused)
-        self._values = attrgetter(*(f"feature_{at}" for at in range(len(FEATURES))))
+        self._values = attrgetter(*(f"feature_{at}" for at in range(len(SCHEMA.features))))
 
     def pieces(self) -> Iterator[Piece]:
         """Yield objects as they stand in the file."""
@@ -106,7 +108,9 @@ class NdjsonFile:
         b"".join(lines).decode()  # what is passed over may be no UTF-8
         rows = list(map(self._decoder.decode, lines))
         values = chain.from_iterable(map(self._values, rows))
-        measurements = np.fromiter(values, np.float64, len(rows) * len(FEATURES)).reshape(-1, len(FEATURES))
+        measurements = np.fromiter(values, np.float64, len(rows) * len(SCHEMA.features)).reshape(
+            -1, len(SCHEMA.features)
+        )
         return measurements, self._given([row.given for row in rows] if self._species is not None else [])
 
     def _given(self, values: list[object]) -> pl.Series | None:
@@ -147,7 +151,7 @@ class NdjsonFile:
             return None, [InvalidValue(f"Line {at} is no object with the lengths of a flower.", line=at)]
         wrong = [
             (name, feature.validate(row[name]) if name in row else feature.missing)
-            for feature, name in zip(FEATURES, self._names, strict=True)
+            for feature, name in zip(SCHEMA.features, self._names, strict=True)
         ]
         wrong += [(name, complaint) for name in row if (complaint := self._unwanted(name, row))]
         named = [_invalid(at, name, complaint) for name, complaint in wrong if complaint]
@@ -195,7 +199,7 @@ def _decoder(
 
     Where ``others`` are named, it refuses any that are not, and else those that are ``refused``.
     """
-    bounded = [Measurement.__annotations__[name] for name in FEATURES_BY_NAME]
+    bounded = [Measurement.__annotations__[name] for name in SCHEMA.features_by_name]
     fields: list[Any] = [(f"feature_{at}", kind) for at, kind in enumerate(bounded)]
     given = [] if species is None else [species]
     fields += [("given", Any, None) for _ in given]

@@ -18,10 +18,12 @@ from iris_app.bulk.sources import STANDARD
 from iris_app.bulk.summary import Summary
 from iris_app.bulk.target import make_folder_of, target
 from iris_app.exceptions import ERRORS_NAMED
-from iris_app.iris import CLASSES, FEATURES, TARGET_COLUMNS, Feature, format_number, format_percent
+from iris_app.formatting import format_number, format_percent
+from iris_app.iris import SCHEMA
 from iris_app.model.classifier import Model
 from iris_app.model.manifest import FeatureSummary, Manifest
 from iris_app.observability.drift import ENOUGH, GREAT, SOME, stability
+from iris_app.schema import Feature
 
 SUFFIXES = {".html", ".htm"}
 
@@ -129,9 +131,9 @@ def render_report(outcomes: Outcomes, model: Model, bad_rows: BadRows, made: dat
         reasons_open=REASONS_OPEN,
         manifest=model.manifest,
         made=made,
-        features=FEATURES,
-        species=CLASSES,
-        species_columns=sorted(TARGET_COLUMNS),
+        features=SCHEMA.features,
+        species=SCHEMA.classes,
+        species_columns=sorted(SCHEMA.target_columns),
         number=format_number,
         share=share,
     )
@@ -154,7 +156,7 @@ def _drifts(total: Summary, manifest: Manifest) -> list[Drift]:
     """Compare each feature with the training; not at all where there is nothing to compare."""
     if not total.classified:
         return []
-    triples = zip(FEATURES, manifest.features, total.intervals, strict=True)
+    triples = zip(SCHEMA.features, manifest.features, total.intervals, strict=True)
     return [_drift(feature, seen, counts) for feature, seen, counts in triples]
 
 
@@ -182,7 +184,7 @@ def _verdict(index: float, flowers: int) -> str:
 def _unusual(outcomes: Outcomes, model: Model) -> list[tuple[File, int, list[float], str, list[str]]]:
     """Return the unusual flowers that are shown, with what the model warns of, in its own words."""
     rows = [one.measurements for _, one in outcomes.unusual]
-    predictions = model.classify(np.array(rows).reshape(-1, len(FEATURES)))
+    predictions = model.classify(np.array(rows).reshape(-1, len(SCHEMA.features)))
     return [
         (file, one.row, one.measurements, one.species, [warning.detail for warning in prediction.warnings])
         for (file, one), prediction in zip(outcomes.unusual, predictions, strict=True)

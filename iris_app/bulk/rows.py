@@ -10,7 +10,8 @@ import polars as pl
 from numpy.typing import NDArray
 
 from iris_app.exceptions import InvalidValue
-from iris_app.iris import CLASS_NAMES, CLASSES, FEATURES, PredictionWarning, is_target_column
+from iris_app.iris import SCHEMA
+from iris_app.json_types import PredictionWarning
 from iris_app.model.classifier import MAYBE_SWAPPED, OUT_OF_RANGE, UNLIKE_TRAINING, Model
 
 Floats = NDArray[np.float64]
@@ -36,7 +37,7 @@ class Rows:
     frame : DataFrame of n rows
         The columns as they came; without any where ``lines`` are enough.
     measurements : ndarray of shape (n, 4), float64
-        ``FEATURES`` in their order and units; not a number in a row that is kept though it cannot be classified.
+        ``SCHEMA.features`` in their order and units; not a number in a row that is kept though it cannot be classified.
     rejects : sequence of Reject
         The rows that cannot be classified, whether they are among the n or not.
     read : int
@@ -72,7 +73,7 @@ class Rows:
 
 def species_in(frame: pl.DataFrame, columns: Sequence[str]) -> pl.Series | None:
     """Return the column that names each flower's species, where there is one; ``columns`` are the names that came."""
-    place = next((place for place, name in enumerate(columns) if is_target_column(name)), None)
+    place = next((place for place, name in enumerate(columns) if SCHEMA.is_target_column(name)), None)
     return None if place is None else frame.to_series(place)
 
 
@@ -128,7 +129,7 @@ def answer(model: Model, measurements: Floats) -> Answers:
     ----------
     model : Model
     measurements : ndarray of shape (n, 4), float64
-        ``FEATURES`` in their order and units; a row with what is not a number gets no answer.
+        ``SCHEMA.features`` in their order and units; a row with what is not a number gets no answer.
     """
     known = np.logical_not(np.isnan(measurements).any(axis=1))
     if known.all():
@@ -152,7 +153,7 @@ def _answer(model: Model, measurements: Floats) -> Answers:
         _names.gather(found.species),
         list(map(pl.Series, found.probabilities)),
         _words.gather(words),
-        np.bincount(found.species, minlength=len(CLASSES)).tolist(),
+        np.bincount(found.species, minlength=len(SCHEMA.classes)).tolist(),
         len(found.unusual),
     )
 
@@ -160,14 +161,16 @@ def _answer(model: Model, measurements: Floats) -> Answers:
 def _all_words() -> Iterable[str]:
     """Yield the words of every set of warnings that a flower can have: none, then by the bits of what is outside."""
     yield ""
-    for bits in range(2 ** len(FEATURES)):
+    for bits in range(2 ** len(SCHEMA.features)):
         outside = [
-            PredictionWarning(OUT_OF_RANGE, "", one.name) for place, one in enumerate(FEATURES) if bits >> place & 1
+            PredictionWarning(OUT_OF_RANGE, "", one.name)
+            for place, one in enumerate(SCHEMA.features)
+            if bits >> place & 1
         ]
         for swapped in ([], *([one] for one in MAYBE_SWAPPED)):
-            yield " ".join(one.word for one in (outside or [UNLIKE_TRAINING]) + swapped)
+            yield " ".join(one.label for one in (outside or [UNLIKE_TRAINING]) + swapped)
 
 
-_bits = 2 ** np.arange(len(FEATURES))
-_names = pl.Series(CLASS_NAMES)
+_bits = 2 ** np.arange(len(SCHEMA.features))
+_names = pl.Series(SCHEMA.class_names)
 _words = pl.Series(list(_all_words()))

@@ -9,7 +9,7 @@ import polars as pl
 
 from iris_app.bulk.rows import Answers, Rows
 from iris_app.exceptions import ERRORS_NAMED, InvalidValue
-from iris_app.iris import CLASS_NAMES, CLASSES, match_class
+from iris_app.iris import SCHEMA
 from iris_app.model.manifest import Manifest
 from iris_app.observability.drift import count_by_interval
 
@@ -39,7 +39,7 @@ class Summary(msgspec.Struct):
     written: int = 0
     rejected: int = 0
     unusual: int = 0
-    species: list[int] = msgspec.field(default_factory=lambda: [0] * len(CLASSES))
+    species: list[int] = msgspec.field(default_factory=lambda: [0] * len(SCHEMA.classes))
     intervals: list[list[int]] = msgspec.field(default_factory=list)
     confusion: list[list[int]] = msgspec.field(default_factory=list)
     unnamed: int = 0
@@ -111,10 +111,10 @@ def _agreement(given: pl.Series | None, answers: Answers) -> tuple[list[list[int
     pairs = both.group_by(pl.all()).len()
     counts: Counter[tuple[str | None, str]] = Counter()
     for text, found, count in pairs.rows():
-        one = match_class(text or "")
+        one = SCHEMA.match_class(text or "")
         counts[one.name if one else None, found] += count
-    matrix = [[counts[actual, found] for found in CLASS_NAMES] for actual in CLASS_NAMES]
-    return matrix, sum(counts[None, found] for found in CLASS_NAMES)
+    matrix = [[counts[actual, found] for found in SCHEMA.class_names] for actual in SCHEMA.class_names]
+    return matrix, sum(counts[None, found] for found in SCHEMA.class_names)
 
 
 def _added(one: list[list[int]], other: list[list[int]]) -> list[list[int]]:

@@ -4,7 +4,7 @@ import numpy as np
 import polars as pl
 
 from iris_app.bulk.rows import Floats
-from iris_app.iris import parse_number
+from iris_app.formatting import parse_number
 
 
 def read_numbers(column: pl.Series, decimal: str = ".") -> Floats:

@@ -18,7 +18,7 @@ from iris_app.bulk.sources import STANDARD, Form, NoSuchInput
 from iris_app.bulk.summary import Summary
 from iris_app.bulk.target import make_folder_of
 from iris_app.exceptions import ClusterFailed, InputError, InvalidValues, ModelUnavailable, OutputFailed
-from iris_app.iris import CLASSES
+from iris_app.iris import SCHEMA
 from iris_app.model.artifact import pack
 from iris_app.model.classifier import Model
 from iris_app.model_service import get_model, get_service
@@ -130,7 +130,7 @@ def _complain(path: str, error: InputError) -> None:
 def _told(summary: Summary) -> str:
     """Say what came of rows, a count a line."""
     counts = {"read": summary.read, "classified": summary.classified, "rejected": summary.rejected}
-    counts |= dict(zip([one.name for one in CLASSES], summary.species, strict=True))
+    counts |= dict(zip([one.name for one in SCHEMA.classes], summary.species, strict=True))
     counts["unusual"] = summary.unusual
     width = max(len(f"{count:,}") for count in counts.values())
     lines = [f"{name:<12}{count:>{width},}" for name, count in counts.items()]

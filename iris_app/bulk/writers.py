@@ -20,7 +20,7 @@ from iris_app.bulk.rows import Answers, Floats, Reader, Rows
 from iris_app.bulk.values import read_numbers
 from iris_app.codecs.csv_rows import answer_columns, quoting_of
 from iris_app.exceptions import MalformedDocument
-from iris_app.iris import truncate
+from iris_app.formatting import truncate
 
 # How many lines of CSV a thread writes at once.
 LINES = 8192

@@ -17,18 +17,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from iris_app.exceptions import InvalidValue, InvalidValues, MalformedDocument, TooManyRows
-from iris_app.iris import (
-    CLASS_NAMES,
-    FEATURES,
-    FEATURES_BY_NAME,
-    Feature,
-    Prediction,
-    find_out_of_bounds,
-    format_number,
-    match_feature,
-    parse_number,
-    truncate,
-)
+from iris_app.formatting import format_number, parse_number, truncate
+from iris_app.iris import SCHEMA
+from iris_app.json_types import Prediction
+from iris_app.schema import Feature
 
 Floats = NDArray[np.float64]
 
@@ -39,7 +31,7 @@ EMPTY = "It is empty; a table begins with the names of its columns."
 # What Excel may write above the header, for itself.
 SEPARATOR_LINE = re.compile(r"\Asep=[,;\t](?=[\r\n])")
 
-PROBABILITIES = [f"probability_{name}" for name in CLASS_NAMES]
+PROBABILITIES = [f"probability_{name}" for name in SCHEMA.class_names]
 
 # What a spreadsheet computes, at the start of a cell or behind what may separate cells elsewhere.
 FORMULA = re.compile(r"(?:^|[,;\t\r\n])\s*[=+@\-\uff1d\uff0b\uff20\uff0d]")
@@ -133,9 +125,9 @@ def _named_rows(numbered: list[tuple[int, list[str]]], header: list[str] | None)
     if not numbered:
         raise MalformedDocument(EMPTY)
     (line, first), *rows = numbered
-    if first[1:] == [str(len(FEATURES)), *CLASS_NAMES]:  # how scikit-learn's own file begins
-        return [(line, [*FEATURES_BY_NAME, "target"]), *rows]
-    if header and not any(map(match_feature, first)):
+    if first[1:] == [str(len(SCHEMA.features)), *SCHEMA.class_names]:  # how scikit-learn's own file begins
+        return [(line, [*SCHEMA.features_by_name, "target"]), *rows]
+    if header and not any(map(SCHEMA.match_feature, first)):
         return [(0, header), *numbered]
     return numbered
 
@@ -143,7 +135,7 @@ def _named_rows(numbered: list[tuple[int, list[str]]], header: list[str] | None)
 def table_of(measurements: Floats) -> Table:
     """Make a table of measurements that did not come as one."""
     rows = [list(map(format_number, row)) for row in measurements.tolist()]
-    return Table([feature.name for feature in FEATURES], rows, measurements)
+    return Table([feature.name for feature in SCHEMA.features], rows, measurements)
 
 
 def guard(table: Table) -> Table:
@@ -181,7 +173,7 @@ def _answer(prediction: Prediction, *, decimal_comma: bool) -> list[object]:
     probabilities: Sequence[object] = msgspec.structs.astuple(prediction.probabilities)
     if decimal_comma:
         probabilities = [str(probability).replace(".", ",") for probability in probabilities]
-    return [prediction.species, *probabilities, " ".join(one.word for one in prediction.warnings)]
+    return [prediction.predicted_class, *probabilities, " ".join(one.label for one in prediction.warnings)]
 
 
 def answer_columns(taken: Sequence[str]) -> list[str]:
@@ -214,7 +206,7 @@ def _promise(text: str, delimiter: str) -> tuple[int, bool]:
         _, row = next(numbered_rows(text, delimiter), (1, []))
     except MalformedDocument:
         return 0, False
-    return sum(map(bool, map(match_feature, row))), len(row) == len(FEATURES)
+    return sum(map(bool, map(SCHEMA.match_feature, row))), len(row) == len(SCHEMA.features)
 
 
 def numbered_rows(text: str, delimiter: str, first_line: int = 1) -> Iterator[tuple[int, list[str]]]:
@@ -246,10 +238,10 @@ def find_features(header: list[str], line: int | None = None) -> list[int]:
     """
     if len(header) > MAX_COLUMNS:
         raise MalformedDocument(f"{len(header):,} columns are more than the {MAX_COLUMNS:,} that a table may have.")
-    spelt = [match_feature(name) for name in header]
-    if wrong := [partial(_wrong_column, one, header, spelt, line) for one in FEATURES if spelt.count(one) != 1]:
+    spelt = [SCHEMA.match_feature(name) for name in header]
+    if wrong := [partial(_wrong_column, one, header, spelt, line) for one in SCHEMA.features if spelt.count(one) != 1]:
         raise InvalidValues(wrong)
-    return [spelt.index(feature) for feature in FEATURES]
+    return [spelt.index(feature) for feature in SCHEMA.features]
 
 
 def _wrong_column(feature: Feature, header: list[str], spelt: list[Feature | None], line: int | None) -> InvalidValue:
@@ -266,8 +258,8 @@ def _measurements(
     if set(map(len, rows)) - {len(header)}:
         return None
     texts = chain.from_iterable(map(itemgetter(*places), rows))
-    values = np.array([_number(text, delimiter) for text in texts]).reshape(-1, len(FEATURES))
-    return None if find_out_of_bounds(values) else values
+    values = np.array([_number(text, delimiter) for text in texts]).reshape(-1, len(SCHEMA.features))
+    return None if SCHEMA.find_out_of_bounds(values) else values
 
 
 def _number(text: str, delimiter: str) -> float:
@@ -283,7 +275,7 @@ def wrong_in_rows(
             detail = f"Line {line} has {len(row)} cells where the header has {len(header)}."
             yield partial(InvalidValue, detail, line=line)
             continue
-        for feature, place in zip(FEATURES, places, strict=True):
+        for feature, place in zip(SCHEMA.features, places, strict=True):
             if wrong := validate_cell(feature, row[place], delimiter):
                 column = truncate(header[place])
                 yield partial(InvalidValue, f"Line {line}, column {column}: {wrong}", line=line, column=column)

@@ -18,7 +18,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from iris_app.exceptions import InvalidValue, InvalidValues, MalformedDocument, TooManyRows
-from iris_app.iris import FEATURES, FEATURES_BY_NAME, Measurement, find_out_of_bounds, match_feature, truncate
+from iris_app.formatting import truncate
+from iris_app.iris import SCHEMA
+from iris_app.json_types import Measurement
 
 Floats = NDArray[np.float64]
 ErrorFactories = Iterator[Callable[[], InvalidValue]]
@@ -29,12 +31,12 @@ LONGEST_NAME = 60
 # How many bytes of a long array are read at once: what is made of so many fits into a processor's cache.
 BLOCK = 65_536
 
-_values = tuple(Measurement.__annotations__[name] for name in FEATURES_BY_NAME)
+_values = tuple(Measurement.__annotations__[name] for name in SCHEMA.features_by_name)
 
 _one = msgspec.json.Decoder(Measurement)
 _one_or_many = msgspec.json.Decoder(Measurement | GenericAlias(list, (Measurement,)))
 _unchecked: Any = msgspec.defstruct(
-    "Unchecked", [(name, float) for name in FEATURES_BY_NAME], forbid_unknown_fields=True, gc=False
+    "Unchecked", [(name, float) for name in SCHEMA.features_by_name], forbid_unknown_fields=True, gc=False
 )
 _many_unchecked = msgspec.json.Decoder(GenericAlias(list, (_unchecked,)))
 _lists_type: Any = GenericAlias(list, (GenericAlias(tuple, _values),))
@@ -43,11 +45,11 @@ _any_rows = msgspec.json.Decoder(list[msgspec.Raw])
 
 # How MessagePack writes a measurement: behind its own head, for each field the name, a byte, and eight of the value.
 _pack = msgspec.msgpack.Encoder().encode
-_spans = [len(_pack(name)) + 9 for name in FEATURES_BY_NAME]
-_size = len(_pack(Measurement(*(feature.example for feature in FEATURES))))
+_spans = [len(_pack(name)) + 9 for name in SCHEMA.features_by_name]
+_size = len(_pack(Measurement(*(feature.example for feature in SCHEMA.features))))
 _packed: Any = np.dtype(
     {
-        "names": list(FEATURES_BY_NAME),
+        "names": list(SCHEMA.features_by_name),
         "formats": [">f8"] * len(_spans),
         "offsets": [_size - sum(_spans) + end - 8 for end in accumulate(_spans)],
         "itemsize": _size,
@@ -68,7 +70,7 @@ def read(body: bytes, max_rows: int) -> tuple[Floats, bool]:
     Returns
     -------
     measurements : ndarray of shape (n, 4), float64
-        ``FEATURES`` in their order and units; n is 1 for an object.
+        ``SCHEMA.features`` in their order and units; n is 1 for an object.
     one : bool
         Whether it was an object.
 
@@ -102,7 +104,7 @@ def _read_blocks(body: bytes) -> Floats | None:
         return None
     measurements = np.concatenate(blocks)
     # Behind a comma there must be something; and to check all values at once is faster than to check each.
-    return measurements if all(map(len, blocks)) and not find_out_of_bounds(measurements) else None
+    return measurements if all(map(len, blocks)) and not SCHEMA.find_out_of_bounds(measurements) else None
 
 
 def _blocks(body: bytes) -> Iterator[bytes]:
@@ -125,7 +127,7 @@ def read_lines(body: bytes, max_rows: int) -> Floats:
 
 
 def read_rows(body: bytes, max_rows: int) -> Floats:
-    """Read measurements from an array of lists, each in the order of ``FEATURES``, or of objects; see ``read``."""
+    """Read measurements from an array of lists, each in the order of ``SCHEMA.features``, or of objects; see ``read``."""
     try:
         rows = _lists_or_objects.decode(body)
     except (msgspec.DecodeError, UnicodeDecodeError):
@@ -135,7 +137,7 @@ def read_rows(body: bytes, max_rows: int) -> Floats:
 
 
 def check_rows(rows: list[list[object]], max_rows: int) -> Floats:
-    """Read measurements from lists that were parsed already, each in the order of ``FEATURES``; see ``read``."""
+    """Read measurements from lists that were parsed already, each in the order of ``SCHEMA.features``; see ``read``."""
     _limit(rows, max_rows)
     try:
         return _array(msgspec.convert(rows, _lists_type), len(rows))
@@ -152,7 +154,9 @@ def _unpack(rows: list[Measurement]) -> Floats:
 
 def _array(rows: Iterable[Iterable[float]], count: int) -> Floats:
     """Make an array of rows that are known to be right."""
-    return np.fromiter(chain.from_iterable(rows), np.float64, count * len(FEATURES)).reshape(-1, len(FEATURES))
+    return np.fromiter(chain.from_iterable(rows), np.float64, count * len(SCHEMA.features)).reshape(
+        -1, len(SCHEMA.features)
+    )
 
 
 def _limit(rows: Sized, max_rows: int) -> None:
@@ -213,15 +217,15 @@ def _refuse_constant(name: str) -> NoReturn:
 def _wrong_in_object(row: object, pointer: str, line: int | None = None) -> ErrorFactories:
     """Yield what tells each wrong value of a row."""
     if not isinstance(row, Object):
-        detail = f"A measurement is an object with the fields {', '.join(FEATURES_BY_NAME)}."
+        detail = f"A measurement is an object with the fields {', '.join(SCHEMA.features_by_name)}."
         yield partial(InvalidValue, detail, pointer, line)
         return
-    for name, feature in FEATURES_BY_NAME.items():
+    for name, feature in SCHEMA.features_by_name.items():
         complaint = feature.validate(row[name]) if name in row else feature.missing
         if complaint:
             yield partial(InvalidValue, complaint, f"{pointer}/{name}", line)
     for name in row:
-        if name not in FEATURES_BY_NAME:
+        if name not in SCHEMA.features_by_name:
             yield partial(_unknown_field, name, pointer, line)
         elif name in row.twice:
             yield partial(InvalidValue, f"{name} is given more than once.", f"{pointer}/{name}", line)
@@ -231,11 +235,11 @@ def _wrong_in_list_or_object(row: object, pointer: str) -> ErrorFactories:
     """Yield what tells each wrong value of a row that may be a list."""
     if not isinstance(row, list):
         yield from _wrong_in_object(row, pointer)
-    elif len(row) != len(FEATURES):
-        detail = f"A measurement is a list of {len(FEATURES)} numbers: {', '.join(FEATURES_BY_NAME)}."
+    elif len(row) != len(SCHEMA.features):
+        detail = f"A measurement is a list of {len(SCHEMA.features)} numbers: {', '.join(SCHEMA.features_by_name)}."
         yield partial(InvalidValue, detail, pointer)
     else:
-        for index, (feature, value) in enumerate(zip(FEATURES, row, strict=True)):
+        for index, (feature, value) in enumerate(zip(SCHEMA.features, row, strict=True)):
             if complaint := feature.validate(value):
                 yield partial(InvalidValue, complaint, f"{pointer}/{index}")
 
@@ -252,8 +256,12 @@ def _unknown_field(name: str, pointer: str, line: int | None) -> InvalidValue:
 
 def _meant_by(name: str) -> str | None:
     """Guess which feature's name was meant by another."""
-    feature = match_feature(name)
-    return feature.name if feature else next(iter(difflib.get_close_matches(name.lower(), FEATURES_BY_NAME, n=1)), None)
+    feature = SCHEMA.match_feature(name)
+    return (
+        feature.name
+        if feature
+        else next(iter(difflib.get_close_matches(name.lower(), SCHEMA.features_by_name, n=1)), None)
+    )
 
 
 def _readable(name: str) -> str:

@@ -12,7 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from iris_app.exceptions import InvalidValue, InvalidValues, MalformedDocument, TooManyRows
-from iris_app.iris import FEATURES, FEATURES_BY_NAME, find_out_of_bounds, truncate
+from iris_app.formatting import truncate
+from iris_app.iris import SCHEMA
 
 Floats = NDArray[np.float64]
 
@@ -94,7 +95,7 @@ def read(body: bytes, header_length: int | None, max_rows: int) -> tuple[Inferen
     -------
     request : InferenceRequest
     measurements : ndarray of shape (n, 4), float64
-        ``FEATURES`` in their order and units.
+        ``SCHEMA.features`` in their order and units.
 
     Raises
     ------
@@ -111,7 +112,7 @@ def read(body: bytes, header_length: int | None, max_rows: int) -> tuple[Inferen
     rows = _count_rows(request.inputs, max_rows)
     contents = _contents(request.inputs, memoryview(body)[len(body) if header_length is None else header_length :])
     measurements = _measurements(request.inputs, contents, rows)
-    if wrong := find_out_of_bounds(measurements):
+    if wrong := SCHEMA.find_out_of_bounds(measurements):
         raise InvalidValues(partial(_wrong_value, measurements, row, column) for row, column in wrong)
     return request, measurements
 
@@ -185,14 +186,14 @@ def _dtype(tensor: Input) -> str:
 def _count_rows(inputs: Sequence[Input], max_rows: int) -> int:
     """Return n, where the tensors are one of shape [n, features] or one for each feature, of shape [n] or [n, 1]."""
     shapes = [tensor.shape for tensor in inputs]
-    named = sorted(tensor.name for tensor in inputs) == sorted(FEATURES_BY_NAME)
+    named = sorted(tensor.name for tensor in inputs) == sorted(SCHEMA.features_by_name)
     rows = {shape[0] for shape in shapes if shape}
-    matrix = len(inputs) == 1 and shapes[0][1:] == [len(FEATURES)]
+    matrix = len(inputs) == 1 and shapes[0][1:] == [len(SCHEMA.features)]
     columns = named and all(shape[1:] in ([], [1]) for shape in shapes)
     if len(rows) != 1 or min(rows) < 0 or not all(shapes) or not (matrix or columns):
         raise MalformedDocument(
-            f"Send one tensor of shape [n, {len(FEATURES)}], or {len(FEATURES)} of shape [n] or [n, 1] that are named "
-            f"{', '.join(FEATURES_BY_NAME)}."
+            f"Send one tensor of shape [n, {len(SCHEMA.features)}], or {len(SCHEMA.features)} of shape [n] or [n, 1] that are named "
+            f"{', '.join(SCHEMA.features_by_name)}."
         )
     (count,) = rows
     if count > max_rows:
@@ -203,10 +204,10 @@ def _count_rows(inputs: Sequence[Input], max_rows: int) -> int:
 def _measurements(inputs: Sequence[Input], contents: Sequence[Floats], rows: int) -> Floats:
     """Make one array of shape (n, features) of tensors that were counted."""
     if len(inputs) == 1:
-        return contents[0].reshape(rows, len(FEATURES))
+        return contents[0].reshape(rows, len(SCHEMA.features))
     columns = {tensor.name: content for tensor, content in zip(inputs, contents, strict=True)}
-    return np.column_stack([columns[name].reshape(rows) for name in FEATURES_BY_NAME])
+    return np.column_stack([columns[name].reshape(rows) for name in SCHEMA.features_by_name])
 
 
 def _wrong_value(measurements: Floats, row: int, column: int) -> InvalidValue:
-    return InvalidValue(f"Row {row}: {FEATURES[column].validate(float(measurements[row, column]))}")
+    return InvalidValue(f"Row {row}: {SCHEMA.features[column].validate(float(measurements[row, column]))}")

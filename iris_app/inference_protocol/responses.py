@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from iris_app.exceptions import MalformedDocument
 from iris_app.inference_protocol.requests import InferenceRequest, RequestedOutput
-from iris_app.iris import CLASS_NAMES
+from iris_app.iris import SCHEMA
 from iris_app.model.linear import highest
 
 Floats = NDArray[np.float64]
@@ -31,19 +31,22 @@ def _classes(probabilities: Floats) -> NDArray[np.int64]:
 
 
 def _names(probabilities: Floats) -> list[str]:
-    return list(map(CLASS_NAMES.__getitem__, _classes(probabilities).tolist()))
+    return list(map(SCHEMA.class_names.__getitem__, _classes(probabilities).tolist()))
 
 
 def _bytes(values: NDArray[Any]) -> memoryview:
     return values.ravel().view(np.uint8).data
 
 
-_BYTES = {name: struct.pack("<I", len(name)) + name.encode() for name in CLASS_NAMES}
+_BYTES = {name: struct.pack("<I", len(name)) + name.encode() for name in SCHEMA.class_names}
 
 OUTPUTS = {
     "predict": Output("INT64", 1, lambda rows: _classes(rows).tolist(), lambda rows: _bytes(_classes(rows))),
     "predict_proba": Output(
-        "FP64", len(CLASS_NAMES), lambda rows: rows.ravel().tolist(), lambda rows: _bytes(rows.astype("<f8", "C"))
+        "FP64",
+        len(SCHEMA.class_names),
+        lambda rows: rows.ravel().tolist(),
+        lambda rows: _bytes(rows.astype("<f8", "C")),
     ),
     "label": Output("BYTES", 1, _names, lambda rows: b"".join(map(_BYTES.__getitem__, _names(rows)))),
 }

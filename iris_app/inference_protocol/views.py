@@ -8,8 +8,9 @@ from flask import Blueprint, current_app, request
 from werkzeug.exceptions import NotFound
 
 from iris_app.exceptions import MalformedDocument
+from iris_app.formatting import truncate
 from iris_app.inference_protocol import requests, responses
-from iris_app.iris import FEATURES, truncate
+from iris_app.iris import SCHEMA
 from iris_app.model_service import get_model
 from iris_app.observability.recorder import record_probabilities
 from iris_app.web.api_response import Answer, json_response
@@ -57,7 +58,7 @@ def model(name: str, version: str | None = None) -> Response:
             "name": name,
             "versions": [_model(name, version).version],
             "platform": "scikit-learn",
-            "inputs": [{"name": "measurements", "datatype": "FP64", "shape": [-1, len(FEATURES)]}],
+            "inputs": [{"name": "measurements", "datatype": "FP64", "shape": [-1, len(SCHEMA.features)]}],
             "outputs": [
                 {"name": output, "datatype": kind.datatype, "shape": [-1, kind.width]}
                 for output, kind in responses.OUTPUTS.items()

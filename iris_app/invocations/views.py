@@ -14,7 +14,7 @@ from werkzeug.http import HTTP_STATUS_CODES
 from iris_app import model_service
 from iris_app.codecs import csv_rows, json_rows
 from iris_app.exceptions import MalformedDocument
-from iris_app.iris import FEATURES_BY_NAME
+from iris_app.iris import SCHEMA
 from iris_app.model_service import get_model
 from iris_app.web.api_response import json_response
 from iris_app.web.problem import Problem
@@ -67,7 +67,7 @@ def predict() -> Response:
     """Classify the rows in the body, and answer with a species for each."""
     measurements = _read(current_request().read_body(), current_app.config["MAX_BATCH_ROWS"])
     _, blocks = model_service.classify(measurements)
-    return json_response({"predictions": [prediction.species for block in blocks for prediction in block]})
+    return json_response({"predictions": [prediction.predicted_class for block in blocks for prediction in block]})
 
 
 @probe
@@ -81,7 +81,7 @@ def _read(body: bytes, max_rows: int) -> Floats:
         case "application/json":
             return _read_json(body, max_rows)
         case "text/csv":
-            return csv_rows.read(body, max_rows, header=list(FEATURES_BY_NAME)).measurements
+            return csv_rows.read(body, max_rows, header=list(SCHEMA.features_by_name)).measurements
     raise UnsupportedMediaType("Send application/json or text/csv, and say which in Content-Type.")
 
 

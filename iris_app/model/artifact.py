@@ -24,7 +24,7 @@ from sklearn.base import BaseEstimator, is_classifier
 from sklearn.exceptions import InconsistentVersionWarning
 
 from iris_app.exceptions import ModelUnavailable
-from iris_app.iris import CLASS_NAMES, FEATURES
+from iris_app.iris import SCHEMA
 from iris_app.model.manifest import Manifest, Training, manifest_path, pairplot_path
 
 # Probabilities computed elsewhere may differ in their last digits, by the order in which a processor adds.
@@ -253,18 +253,24 @@ def _unpickle(name: Path | str, artifact: bytes, manifest: Manifest) -> Any:
 
 def _check(classifier: Any, manifest: Manifest) -> None:
     """Hold a classifier against the tables of the domain and against its own golden rows."""
-    if [(summary.name, summary.unit) for summary in manifest.features] != [(one.name, one.unit) for one in FEATURES]:
+    if [(summary.name, summary.unit) for summary in manifest.features] != [
+        (one.name, one.unit) for one in SCHEMA.features
+    ]:
         raise ValueError("trained on other features, or in another order")
-    if [summary.name for summary in manifest.species] != CLASS_NAMES:
+    if [summary.name for summary in manifest.species] != SCHEMA.class_names:
         raise ValueError("trained to tell other species apart, or in another order")
     if not (
         isinstance(classifier, BaseEstimator) and is_classifier(classifier) and hasattr(classifier, "predict_proba")
     ):
         raise TypeError(f"a {type(classifier).__name__} is no classifier with probabilities")
-    if classifier.n_features_in_ != len(FEATURES) or list(classifier.classes_) != list(range(len(CLASS_NAMES))):
-        raise ValueError(f"must take {len(FEATURES)} features and predict the classes 0 to {len(CLASS_NAMES) - 1}")
+    if classifier.n_features_in_ != len(SCHEMA.features) or list(classifier.classes_) != list(
+        range(len(SCHEMA.class_names))
+    ):
+        raise ValueError(
+            f"must take {len(SCHEMA.features)} features and predict the classes 0 to {len(SCHEMA.class_names) - 1}"
+        )
     seen = Counter(flower.species for flower in manifest.flowers)
-    if min(seen[index] for index in range(len(CLASS_NAMES))) < 2:
+    if min(seen[index] for index in range(len(SCHEMA.class_names))) < 2:
         raise ValueError("trained on too few flowers of a species")
     expected = [row.probabilities for row in manifest.golden_rows]
     answered = classifier.predict_proba(np.array([row.measurement for row in manifest.golden_rows]))

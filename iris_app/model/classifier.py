@@ -17,16 +17,9 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import StandardScaler
 
-from iris_app.iris import (
-    CLASS_NAMES,
-    CLASSES,
-    FEATURES,
-    Explanation,
-    Prediction,
-    PredictionWarning,
-    Probabilities,
-    format_number,
-)
+from iris_app.formatting import format_number
+from iris_app.iris import SCHEMA
+from iris_app.json_types import Explanation, Prediction, PredictionWarning, Probabilities
 from iris_app.model import artifact
 from iris_app.model.explanation import Explainer
 from iris_app.model.linear import Affine, Floats, Map, highest, softmax, softmax_one, total
@@ -37,7 +30,7 @@ logger = logging.getLogger(__name__)
 # The folded map and the pipeline round differently; this is far above what that can make, far below what matters.
 TOLERANCE = 1e-12
 
-NAMES = np.array(CLASS_NAMES, object)
+NAMES = np.array(SCHEMA.class_names, object)
 
 # How many flowers are weighed or put into words at once: what is made of so many fits into a processor's cache.
 BLOCK = 4096
@@ -51,15 +44,17 @@ UNLIKE_TRAINING = PredictionWarning(
 
 
 # Two features each, whose values may have been swapped.
-PAIRS = list(combinations(range(len(FEATURES)), 2))
+PAIRS = list(combinations(range(len(SCHEMA.features)), 2))
 
 # Whose value each feature takes where a pair is swapped, of shape (features, pairs).
-SWAPPED = np.array([[{one: other, other: one}.get(at, at) for one, other in PAIRS] for at in range(len(FEATURES))])
+SWAPPED = np.array(
+    [[{one: other, other: one}.get(at, at) for one, other in PAIRS] for at in range(len(SCHEMA.features))]
+)
 
 MAYBE_SWAPPED = [
     PredictionWarning(
         "maybe_swapped",
-        f"With {FEATURES[one].label.lower()} and {FEATURES[other].label.lower()} swapped it would be a usual flower.",
+        f"With {SCHEMA.features[one].label.lower()} and {SCHEMA.features[other].label.lower()} swapped it would be a usual flower.",
     )
     for one, other in PAIRS
 ]
@@ -74,7 +69,7 @@ class PredictionBatch:
     probabilities : ndarray of shape (species, n), float64
         A row a species.
     species : ndarray of shape (n,), int16
-        The place in ``CLASSES`` of the most probable one.
+        The place in ``SCHEMA.classes`` of the most probable one.
     unusual : ndarray of shape (u,), int64
         The flowers that are unlike those of the training, by their places among the n.
     outside : ndarray of shape (features, u), bool
@@ -102,7 +97,7 @@ class Model:
     Parameters
     ----------
     classifier : scikit-learn classifier
-        Takes ``FEATURES`` and predicts indices into ``CLASSES``.
+        Takes ``SCHEMA.features`` and predicts indices into ``SCHEMA.classes``.
     manifest : Manifest
         What the classifier is, and what it was trained on.
     pairplot : bytes, optional
@@ -121,7 +116,7 @@ class Model:
         self._minimum, self._maximum = np.array(self._ranges).T[:, :, None]
         weights, intercepts = _whitening(manifest)
         self._whiten = Map(weights, intercepts)
-        count = len(CLASSES)
+        count = len(SCHEMA.classes)
         self._whiten_by_species = [Map(weights[place::count], intercepts[place::count]) for place in range(count)]
         self._farthest_square = (manifest.farthest_distance * (1 + TOLERANCE)) ** 2
 
@@ -131,7 +126,7 @@ class Model:
         Parameters
         ----------
         measurements : ndarray of shape (n, 4), float64
-            A row a flower: ``FEATURES`` in their order and units.
+            A row a flower: ``SCHEMA.features`` in their order and units.
         explain : bool
             Whether to say why each flower is of its species.
 
@@ -152,7 +147,7 @@ class Model:
         place = probabilities.index(max(probabilities))
         if not self._is_usual(measurement, place):
             return None
-        return Prediction(CLASS_NAMES[place], Probabilities(*probabilities), ())
+        return Prediction(SCHEMA.class_names[place], Probabilities(*probabilities), ())
 
     def _is_usual(self, measurement: list[float], place: int) -> bool:
         """Say whether a flower is like those of the training, and near enough to those of its species."""
@@ -168,7 +163,7 @@ class Model:
         Parameters
         ----------
         measurements : ndarray of shape (n, 4), float64
-            A row a flower: ``FEATURES`` in their order and units.
+            A row a flower: ``SCHEMA.features`` in their order and units.
         """
         probabilities = self.predict_proba(measurements).T
         columns = np.ascontiguousarray(measurements.T)
@@ -209,7 +204,7 @@ class Model:
         Parameters
         ----------
         measurements : ndarray of shape (n, 4), float64
-            A row a flower: ``FEATURES`` in their order and units.
+            A row a flower: ``SCHEMA.features`` in their order and units.
 
         Returns
         -------
@@ -218,7 +213,7 @@ class Model:
         if self._fold is not None:
             return softmax(self._fold.many(np.ascontiguousarray(measurements.T))).T
         if not len(measurements):  # scikit-learn's own classifiers refuse an empty array
-            return np.empty((0, len(CLASSES)))
+            return np.empty((0, len(SCHEMA.classes)))
         probabilities: Floats = self._classifier.predict_proba(measurements)
         return probabilities
 
@@ -248,18 +243,18 @@ class Model:
         for start in range(0, len(far), BLOCK):
             some = slice(start, start + BLOCK)
             whitened = self._whiten.many(columns[:, some])
-            squares = total((whitened * whitened).reshape(len(FEATURES), len(CLASSES), -1))
+            squares = total((whitened * whitened).reshape(len(SCHEMA.features), len(SCHEMA.classes), -1))
             far[some] = np.minimum.reduce(squares) > self._farthest_square
         return outside, far
 
     def _swaps(self, columns: Floats) -> NDArray[np.int64]:
         """Find, for each unusual flower, the first two values by whose swapping it would be usual, or -1."""
-        outside, far = self._unlike(columns[SWAPPED].reshape(len(FEATURES), -1))
+        outside, far = self._unlike(columns[SWAPPED].reshape(len(SCHEMA.features), -1))
         usual = ~(far | np.logical_or.reduce(outside)).reshape(len(PAIRS), -1)
         return np.where(np.logical_or.reduce(usual), usual.argmax(axis=0), -1)
 
     def _out_of_range(self, index: int, value: float) -> PredictionWarning:
-        feature, seen = FEATURES[index], self.manifest.features[index]
+        feature, seen = SCHEMA.features[index], self.manifest.features[index]
         return PredictionWarning(
             OUT_OF_RANGE,
             f"{feature.label} {format_number(value)} {feature.unit} is outside what the model was trained on: "
@@ -299,8 +294,8 @@ def _verified(folded: Affine | None, classifier: Any, manifest: Manifest) -> Aff
     """Keep the folded map only where it answers as the classifier does, near the training and far from it."""
     if folded is None:
         return None
-    above, at_most = np.array([(feature.above, feature.at_most) for feature in FEATURES]).T
-    anywhere = np.random.default_rng(0).uniform(above, at_most, (100, len(FEATURES)))
+    above, at_most = np.array([(feature.above, feature.at_most) for feature in SCHEMA.features]).T
+    anywhere = np.random.default_rng(0).uniform(above, at_most, (100, len(SCHEMA.features)))
     rows = np.vstack([anywhere, [row.measurement for row in manifest.golden_rows]])
     if np.allclose(softmax(Map(*folded).many(rows.T)).T, classifier.predict_proba(rows), rtol=0, atol=TOLERANCE):
         return folded

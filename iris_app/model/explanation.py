@@ -5,8 +5,11 @@ from collections.abc import Iterator
 import numpy as np
 from numpy.typing import NDArray
 
-from iris_app.iris import CLASS_NAMES, FEATURES, Contributions, Explanation, Feature, format_number
+from iris_app.formatting import format_number
+from iris_app.iris import SCHEMA
+from iris_app.json_types import Contributions, Explanation
 from iris_app.model.manifest import Manifest
+from iris_app.schema import Feature
 
 Floats = NDArray[np.float64]
 Indices = NDArray[np.intp]
@@ -34,7 +37,7 @@ class Explainer:
         self._average = np.array([summary.mean for summary in manifest.features])
         flowers = np.array([flower.measurement for flower in manifest.flowers])
         species = np.array([flower.species for flower in manifest.flowers])
-        groups = [flowers[species == index] for index in range(len(CLASS_NAMES))]
+        groups = [flowers[species == index] for index in range(len(SCHEMA.class_names))]
         self._means = np.array([group.mean(axis=0) for group in groups])
         self._spreads = np.array([group.std(axis=0, ddof=1) for group in groups])
 
@@ -56,7 +59,7 @@ class Explainer:
         for row, index in enumerate(species.tolist()):
             runner_up = int(runners_up[row])
             yield Explanation(
-                CLASS_NAMES[runner_up],
+                SCHEMA.class_names[runner_up],
                 float(log_odds[row]),
                 float(average[row]),
                 Contributions(*contributions[row].tolist()),
@@ -68,9 +71,9 @@ class Explainer:
         own, other = ((measurement - self._means[index]) / self._spreads[index] for index in (species, runner_up))
         places = np.flatnonzero((contributions > 0) & (abs(own) < abs(other)))
         if not len(places):
-            return f"No measurement alone speaks for {CLASS_NAMES[species]}; all of them together do."
+            return f"No measurement alone speaks for {SCHEMA.class_names[species]}; all of them together do."
         place = int(places[contributions[places].argmax()])
-        feature, name, next_name = FEATURES[place], CLASS_NAMES[species], CLASS_NAMES[runner_up]
+        feature, name, next_name = SCHEMA.features[place], SCHEMA.class_names[species], SCHEMA.class_names[runner_up]
         fit, next_fit = _fit(own[place], feature), _fit(other[place], feature)
         how = f"{fit} for {name}, {next_fit} for {next_name}"
         if fit == next_fit:

@@ -7,11 +7,12 @@ from typing import Annotated, Self
 import msgspec
 from msgspec import Meta
 
-from iris_app.iris import CLASS_NAMES, FEATURES, ClassName
+from iris_app.iris import SCHEMA
+from iris_app.json_types import ClassName
 
-Values = Annotated[list[float], Meta(min_length=len(FEATURES), max_length=len(FEATURES))]
-Whitening = Annotated[list[Values], Meta(min_length=len(FEATURES), max_length=len(FEATURES))]
-Odds = Annotated[list[float], Meta(min_length=len(CLASS_NAMES), max_length=len(CLASS_NAMES))]
+Values = Annotated[list[float], Meta(min_length=len(SCHEMA.features), max_length=len(SCHEMA.features))]
+Whitening = Annotated[list[Values], Meta(min_length=len(SCHEMA.features), max_length=len(SCHEMA.features))]
+Odds = Annotated[list[float], Meta(min_length=len(SCHEMA.class_names), max_length=len(SCHEMA.class_names))]
 
 
 class Histogram(msgspec.Struct, frozen=True):
@@ -79,7 +80,7 @@ class Flower(msgspec.Struct, frozen=True, array_like=True):
     """A flower of the training: its measurements, and its species as an index."""
 
     measurement: Values
-    species: Annotated[int, Meta(ge=0, lt=len(CLASS_NAMES))]
+    species: Annotated[int, Meta(ge=0, lt=len(SCHEMA.class_names))]
 
 
 class About(msgspec.Struct, frozen=True):
@@ -133,7 +134,7 @@ class ModelDescription(msgspec.Struct, frozen=True):
     def of(cls, manifest: Manifest) -> Self:
         """Describe the model that a manifest belongs to."""
         shared = {name: getattr(manifest, name) for name in cls.__struct_fields__ if name != "species"}
-        return cls(species=CLASS_NAMES, **shared)
+        return cls(species=SCHEMA.class_names, **shared)
 
 
 def manifest_path(path: Path) -> Path:

@@ -8,7 +8,7 @@ from itertools import pairwise
 import numpy as np
 from numpy.typing import NDArray
 
-from iris_app.iris import format_number
+from iris_app.formatting import format_number
 from iris_app.model.manifest import FeatureSummary, Histogram, Manifest
 
 Floats = NDArray[np.float64]

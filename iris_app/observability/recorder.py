@@ -13,11 +13,13 @@ from flask import Flask, current_app
 from numpy.typing import NDArray
 
 from iris_app.exceptions import InvalidValue
-from iris_app.iris import CLASS_NAMES, FEATURES, FEATURES_BY_NAME, Feature, Prediction, match_feature
+from iris_app.iris import SCHEMA
+from iris_app.json_types import Prediction
 from iris_app.model.linear import highest
 from iris_app.observability.drift import sample
 from iris_app.observability.logs import LineHandler, fast_handler
 from iris_app.observability.metrics import Metrics
+from iris_app.schema import Feature
 from iris_app.web.request import Flowers, RequestRecord, current_request
 from iris_app.web.response import Response
 from iris_app.web.view_flags import has_flag
@@ -36,7 +38,7 @@ PAUSE = 0.01
 
 logger = logging.getLogger(__name__)
 
-FEATURES_BY_INDEX = {str(place): feature for place, feature in enumerate(FEATURES)}
+FEATURES_BY_INDEX = {str(place): feature for place, feature in enumerate(SCHEMA.features)}
 
 Floats = NDArray[np.float64]
 
@@ -119,7 +121,11 @@ def get_metrics(app: Flask | None = None) -> Metrics:
 
 def record_predictions(model: "Model", measurements: Floats, predictions: Sequence[Prediction]) -> None:
     """Note what the current request was answered: measurements of shape (n, 4), and a prediction for each."""
-    species = {predictions[0].species: 1} if len(predictions) == 1 else Counter(map(attrgetter("species"), predictions))
+    species = (
+        {predictions[0].predicted_class: 1}
+        if len(predictions) == 1
+        else Counter(map(attrgetter("predicted_class"), predictions))
+    )
     _note(model, measurements, species)
     if codes := [caution.code for one in predictions if one.warnings for caution in one.warnings]:
         get_metrics().count_warnings(Counter(codes))
@@ -128,7 +134,7 @@ def record_predictions(model: "Model", measurements: Floats, predictions: Sequen
 def record_probabilities(model: "Model", measurements: Floats, probabilities: Floats) -> None:
     """Note what the current request was answered: measurements of shape (n, 4), and each species' probability."""
     places = highest(probabilities.T)
-    counts = {name: int(np.count_nonzero(places == place)) for place, name in enumerate(CLASS_NAMES)}
+    counts = {name: int(np.count_nonzero(places == place)) for place, name in enumerate(SCHEMA.class_names)}
     _note(model, measurements, counts)
 
 
@@ -146,7 +152,7 @@ def record_wrong_value(feature: Feature | None) -> None:
 def _feature(error: InvalidValue) -> Feature | None:
     """Find the feature that an error is about: by its column, its name in an object, or its place in a list."""
     place = error.column or (error.pointer or "").rpartition("/")[2]
-    return FEATURES_BY_INDEX.get(place) or FEATURES_BY_NAME.get(place) or match_feature(place)
+    return FEATURES_BY_INDEX.get(place) or SCHEMA.features_by_name.get(place) or SCHEMA.match_feature(place)
 
 
 def _note(model: "Model", measurements: Floats, species: Mapping[str, int]) -> None:

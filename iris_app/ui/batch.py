@@ -17,7 +17,9 @@ from iris_app import model_service
 from iris_app.codecs import csv_rows
 from iris_app.codecs.csv_rows import Table
 from iris_app.exceptions import InvalidValues, MalformedDocument, TooManyRows
-from iris_app.iris import CLASS_NAMES, CLASSES, FEATURES, Prediction, format_number, is_target_column, match_class
+from iris_app.formatting import format_number
+from iris_app.iris import SCHEMA
+from iris_app.json_types import Prediction
 from iris_app.observability.recorder import record_errors
 from iris_app.ui.blueprint import bp, status
 from iris_app.web.response import Response
@@ -59,8 +61,8 @@ class Outcome:
     @property
     def counts(self) -> list[tuple[str, int]]:
         """How many flowers are of each species."""
-        counts = Counter(prediction.species for prediction in self.predictions)
-        return [(species.label, counts[species.name]) for species in CLASSES]
+        counts = Counter(prediction.predicted_class for prediction in self.predictions)
+        return [(species.label, counts[species.name]) for species in SCHEMA.classes]
 
     @property
     def unusual(self) -> int:
@@ -75,14 +77,18 @@ class Outcome:
     @property
     def agreement(self) -> Agreement | None:
         """How the answers agree with the column that names the species, where there is one."""
-        columns = [at for at, name in enumerate(self.table.header) if is_target_column(name)]
-        readings = [[match_class(row[at]) for row in self.table.rows] for at in columns]
+        columns = [at for at, name in enumerate(self.table.header) if SCHEMA.is_target_column(name)]
+        readings = [[SCHEMA.match_class(row[at]) for row in self.table.rows] for at in columns]
         named = max(readings, key=lambda reading: sum(map(bool, reading)), default=[])
-        pairs = Counter((one.name, two.species) for one, two in zip(named, self.predictions, strict=False) if one)
+        pairs = Counter(
+            (one.name, two.predicted_class) for one, two in zip(named, self.predictions, strict=False) if one
+        )
         if not pairs:
             return None
-        matrix = [[pairs[actual, predicted] for predicted in CLASS_NAMES] for actual in CLASS_NAMES]
-        return Agreement(matrix, sum(pairs[name, name] for name in CLASS_NAMES), pairs.total(), named.count(None))
+        matrix = [[pairs[actual, predicted] for predicted in SCHEMA.class_names] for actual in SCHEMA.class_names]
+        return Agreement(
+            matrix, sum(pairs[name, name] for name in SCHEMA.class_names), pairs.total(), named.count(None)
+        )
 
 
 @bp.get("/batch")
@@ -112,8 +118,8 @@ def classify_batch() -> str | tuple[str, int]:
 @bp.get("/batch/sample.csv")
 def sample() -> Response:
     """Hand out a small file to try."""
-    header = ["flower", *(feature.name for feature in FEATURES), "species"]
-    rows = [[str(at), *map(format_number, one.typical), one.name] for at, one in enumerate(CLASSES, start=1)]
+    header = ["flower", *(feature.name for feature in SCHEMA.features), "species"]
+    rows = [[str(at), *map(format_number, one.typical), one.name] for at, one in enumerate(SCHEMA.classes, start=1)]
     text = "".join(",".join(row) + "\n" for row in [header, *rows])
     answer = Response(text, mimetype="text/csv")
     answer.headers.set("Content-Disposition", "attachment", filename="irises.csv")
@@ -144,7 +150,7 @@ def _page(
         outcome=outcome,
         error=error,
         expired=expired,
-        species=CLASSES,
-        features=FEATURES,
+        species=SCHEMA.classes,
+        features=SCHEMA.features,
         max_rows=current_app.config["MAX_BATCH_ROWS"],
     )

@@ -2,7 +2,7 @@
 
 from flask import Blueprint, request
 
-from iris_app.iris import format_number, format_percent
+from iris_app.formatting import format_number, format_percent
 from iris_app.web.assets import static
 
 bp = Blueprint("ui", __name__, static_folder="static", static_url_path="/static", template_folder="templates")

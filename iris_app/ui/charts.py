@@ -9,8 +9,11 @@ from itertools import groupby
 import numpy as np
 from numpy.typing import NDArray
 
-from iris_app.iris import CLASS_NAMES, FEATURES, PANELS, Feature, Prediction, format_number, format_percent
+from iris_app.formatting import format_number, format_percent
+from iris_app.iris import SCHEMA
+from iris_app.json_types import Prediction
 from iris_app.model.manifest import Flower
+from iris_app.schema import Feature
 
 Floats = NDArray[np.float64]
 
@@ -74,7 +77,7 @@ def panels(
     classify : callable
         Takes measurements of shape (n, features) and returns probabilities of shape (n, species).
     """
-    return [_panel(title, across, up, measurement, flowers, classify) for title, across, up in PANELS]
+    return [_panel(title, across, up, measurement, flowers, classify) for title, across, up in SCHEMA.panels]
 
 
 def _panel(
@@ -86,7 +89,7 @@ def _panel(
     classify: Callable[[Floats], Floats],
 ) -> Panel:
     x_axis, y_axis = (
-        _axis(FEATURES[index], [measurement[index], *(flower.measurement[index] for flower in flowers)], length)
+        _axis(SCHEMA.features[index], [measurement[index], *(flower.measurement[index] for flower in flowers)], length)
         for index, length in ((across, WIDTH), (up, HEIGHT))
     )
     places = [
@@ -94,7 +97,7 @@ def _panel(
         for flower in flowers
     ]
     this = (x_axis.place(measurement[across]), HEIGHT - y_axis.place(measurement[up]))
-    answer = CLASS_NAMES[int(classify(np.array([measurement]))[0].argmax())]
+    answer = SCHEMA.class_names[int(classify(np.array([measurement]))[0].argmax())]
     regions = _regions(across, up, x_axis, y_axis, measurement, classify)
     return Panel(
         title,
@@ -120,7 +123,7 @@ def _regions(
     grid = np.tile(np.asarray(measurement, np.float64), (ROWS, COLUMNS, 1))
     grid[:, :, across] = x_axis.low + (np.arange(COLUMNS) + 0.5) / COLUMNS * (x_axis.high - x_axis.low)
     grid[:, :, up] = (y_axis.high - (np.arange(ROWS) + 0.5) / ROWS * (y_axis.high - y_axis.low))[:, None]
-    species = classify(grid.reshape(-1, len(FEATURES))).argmax(axis=1).reshape(ROWS, COLUMNS)
+    species = classify(grid.reshape(-1, len(SCHEMA.features))).argmax(axis=1).reshape(ROWS, COLUMNS)
     return [
         (run[0] * width, row * height, len(run) * width, height, int(name))
         for row, cells in enumerate(species)
@@ -139,9 +142,9 @@ def _describe(
 ) -> str:
     """Say in a sentence what a panel shows."""
     nearest = sorted(places, key=lambda place: math.dist(place[:2], this))[:NEIGHBOURS]
-    counts = Counter(CLASS_NAMES[species] for _, _, species in nearest).most_common()
+    counts = Counter(SCHEMA.class_names[species] for _, _, species in nearest).most_common()
     values = ", ".join(
-        f"{axis.feature.label.lower()} {format_number(measurement[FEATURES.index(axis.feature)])} {axis.feature.unit}"
+        f"{axis.feature.label.lower()} {format_number(measurement[SCHEMA.features.index(axis.feature)])} {axis.feature.unit}"
         for axis in (x_axis, y_axis)
     )
     among = ", ".join(f"{count} {name}" for name, count in counts)
@@ -166,7 +169,7 @@ def bars(prediction: Prediction) -> list[Bar]:
     explanation = prediction.explanation
     if not explanation:
         return []
-    parts = [(one.label, getattr(explanation.contributions, one.name)) for one in FEATURES]
+    parts = [(one.label, getattr(explanation.contributions, one.name)) for one in SCHEMA.features]
     parts.append(("An average flower", explanation.average))
     largest = max(abs(value) for _, value in parts) or 1.0
     return [Bar(label, value, 50 + 50 * min(value, 0) / largest, 50 * abs(value) / largest) for label, value in parts]
@@ -178,7 +181,7 @@ CONFIDENCE = ((0.99, "almost certainly"), (0.9, "very likely"), (0.7, "probably"
 
 def verdict(prediction: Prediction) -> str:
     """Say how sure an answer is, with the margin to the runner-up, in a sentence."""
-    odds = sorted(((getattr(prediction.probabilities, name), name) for name in CLASS_NAMES), reverse=True)
+    odds = sorted(((getattr(prediction.probabilities, name), name) for name in SCHEMA.class_names), reverse=True)
     (first, species), (second, runner_up) = odds[:2]
     odds_in_words = f"{format_percent(first)}, against {format_percent(second)} for {runner_up}"
     if prediction.warnings:

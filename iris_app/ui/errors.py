@@ -4,7 +4,7 @@ from http import HTTPStatus
 
 from flask import render_template, request
 
-from iris_app.iris import FEATURES
+from iris_app.iris import SCHEMA
 from iris_app.web.problem import Problem
 from iris_app.web.response import Response
 
@@ -37,5 +37,5 @@ def tell(problem: Problem) -> Response:
 
 def _typed() -> dict[str, str]:
     """Return what was typed into the form that could not be answered, so that it is not lost."""
-    names = [feature.form_name for feature in FEATURES]
+    names = [feature.form_name for feature in SCHEMA.features]
     return {name: request.values[name] for name in names if name in request.values}

@@ -10,7 +10,9 @@ from wtforms import FloatField, Form, ValidationError
 from wtforms.validators import InputRequired
 from wtforms.widgets import TextInput
 
-from iris_app.iris import FEATURES, Feature, format_number, parse_number
+from iris_app.formatting import format_number, parse_number
+from iris_app.iris import SCHEMA
+from iris_app.schema import Feature
 
 
 class FeatureField(FloatField):
@@ -26,7 +28,7 @@ class FeatureField(FloatField):
         super().__init__(
             feature.label,
             [InputRequired(f"{feature.missing} Measure it in {feature.unit}."), _accepted],
-            description=feature.how,
+            description=feature.help,
             render_kw={"inputmode": "decimal", "autocomplete": "off"},
             **kwargs,
         )
@@ -56,7 +58,7 @@ class RowForm(FlaskForm):  # type: ignore[misc] # Flask-WTF has no types
     @property
     def fields(self) -> list[FeatureField]:
         """The fields of the features, in their order."""
-        return [self[feature.form_name] for feature in FEATURES]
+        return [self[feature.form_name] for feature in SCHEMA.features]
 
     @property
     def wrong_fields(self) -> list[FeatureField]:
@@ -69,5 +71,5 @@ class RowForm(FlaskForm):  # type: ignore[misc] # Flask-WTF has no types
         return np.array([[field.data for field in self.fields]])
 
 
-for _feature in FEATURES:
+for _feature in SCHEMA.features:
     setattr(RowForm, _feature.form_name, FeatureField(_feature))

@@ -4,7 +4,7 @@ import msgspec
 from flask import render_template, request
 from werkzeug.exceptions import NotFound
 
-from iris_app.iris import CLASSES, FEATURES
+from iris_app.iris import SCHEMA
 from iris_app.model_service import get_model
 from iris_app.ui.blueprint import bp
 from iris_app.web.response import Response
@@ -14,7 +14,9 @@ from iris_app.web.response import Response
 def model_card() -> str:
     """Show the card of the model that answers."""
     model = get_model()
-    return render_template("ui/model.html", model=model, manifest=model.manifest, species=CLASSES, features=FEATURES)
+    return render_template(
+        "ui/model.html", model=model, manifest=model.manifest, species=SCHEMA.classes, features=SCHEMA.features
+    )
 
 
 @bp.get("/model/manifest.json")

@@ -7,7 +7,8 @@ from flask import current_app, redirect, render_template, request, url_for
 from werkzeug.wrappers import Response as WerkzeugResponse
 
 from iris_app.exceptions import ModelUnavailable
-from iris_app.iris import CLASSES, FEATURES, format_number
+from iris_app.formatting import format_number
+from iris_app.iris import SCHEMA
 from iris_app.model.manifest import FeatureSummary
 from iris_app.model_service import get_model
 from iris_app.observability.recorder import record_predictions, record_wrong_value
@@ -64,7 +65,7 @@ def _answer(form: RowForm) -> Page:
         form=form,
         ranges=_ranges(model.manifest.features),
         prediction=prediction,
-        species=CLASSES,
+        species=SCHEMA.classes,
         verdict=charts.verdict(prediction),
         bars=charts.bars(prediction),
         panels=charts.panels(measurement[0].tolist(), model.manifest.flowers, model.predict_proba),
@@ -79,14 +80,14 @@ def _form_page(form: RowForm, code: int = 200, *, expired: bool = False) -> Page
     except ModelUnavailable:  # the form can wait for its answer; whoever sends it is told
         ranges = {}
     page = render_template(
-        "ui/home.html", form=form, ranges=ranges, examples=_examples(), features=FEATURES, expired=expired
+        "ui/home.html", form=form, ranges=ranges, examples=_examples(), features=SCHEMA.features, expired=expired
     )
     return page, code
 
 
 def _examples() -> dict[str, str]:
     """Return the address of the form filled with a typical flower of each species."""
-    return {species.name: _address(".home", species.typical) for species in CLASSES}
+    return {species.name: _address(".home", species.typical) for species in SCHEMA.classes}
 
 
 def _ranges(features: Iterable[FeatureSummary]) -> dict[str, str]:
@@ -97,6 +98,6 @@ def _ranges(features: Iterable[FeatureSummary]) -> dict[str, str]:
 def _address(endpoint: str, measurement: Iterable[float]) -> str:
     """Return the address of a page with a measurement in it."""
     values: dict[str, Any] = {
-        feature.form_name: format_number(value) for feature, value in zip(FEATURES, measurement, strict=True)
+        feature.form_name: format_number(value) for feature, value in zip(SCHEMA.features, measurement, strict=True)
     }
     return url_for(endpoint, **values)

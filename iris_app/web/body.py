@@ -11,7 +11,7 @@ from werkzeug.exceptions import ClientDisconnected, HTTPException, RequestEntity
 from werkzeug.wsgi import LimitedStream
 
 from iris_app.exceptions import MalformedDocument
-from iris_app.iris import truncate
+from iris_app.formatting import truncate
 
 ENDED_EARLY = "The body ended early, or its chunks are broken."
 

@@ -14,7 +14,7 @@ from iris_app.bulk import job
 from iris_app.bulk.job import Job
 from iris_app.bulk.sources import find, form_of
 from iris_app.codecs.csv_rows import answer_columns
-from iris_app.iris import CLASS_NAMES, CLASSES, FEATURES_BY_NAME
+from iris_app.iris import SCHEMA
 from iris_app.model import artifact
 from iris_app.model_service import get_service, model_path
 
@@ -33,7 +33,7 @@ def ours(source: str, output: str) -> Work:
 
 def floor(source: str, output: str) -> Work:
     """Read, and write as many columns, with what an answer may be in all rows: all but the classifying."""
-    answers = [CLASSES[1].name, 0.012345678901234567, 0.9123456789012345, 0.0753086419753086, ""]
+    answers = [SCHEMA.classes[1].name, 0.012345678901234567, 0.9123456789012345, 0.0753086419753086, ""]
     columns = {name: pl.lit(one) for name, one in zip(answer_columns([]), answers, strict=True)}
     scan = pl.scan_csv(source) if source.endswith(".csv") else pl.scan_parquet(source)
     answered = scan.with_columns(**columns)
@@ -47,9 +47,9 @@ def pandas(source: str, output: str) -> Work:
 
     def work() -> None:
         table = pd.read_csv(source)
-        probabilities = classifier.predict_proba(table[list(FEATURES_BY_NAME)].to_numpy())
-        table["species"] = pd.Series(CLASS_NAMES).take(probabilities.argmax(axis=1)).to_numpy()
-        table[[f"probability_{name}" for name in CLASS_NAMES]] = probabilities
+        probabilities = classifier.predict_proba(table[list(SCHEMA.features_by_name)].to_numpy())
+        table["species"] = pd.Series(SCHEMA.class_names).take(probabilities.argmax(axis=1)).to_numpy()
+        table[[f"probability_{name}" for name in SCHEMA.class_names]] = probabilities
         table.to_csv(output, index=False)
 
     return work

@@ -16,7 +16,7 @@ from polars.testing import assert_frame_equal
 
 from benchmarks.rounds import Effort, alternate, ratio
 from benchmarks.servers import Failed
-from iris_app.iris import FEATURES_BY_NAME
+from iris_app.iris import SCHEMA
 from iris_app.training import load_data
 
 SCRIPTS = Path(__file__).parents[1]
@@ -72,7 +72,7 @@ def table(rows: int) -> pl.DataFrame:
     random = np.random.default_rng(0)
     measurements, _ = load_data()
     scattered = measurements[random.integers(0, len(measurements), rows)] + random.normal(0, 0.15, (rows, 4))
-    columns = dict(zip(FEATURES_BY_NAME, np.round(scattered.clip(0.1, 30), 1).T, strict=True))
+    columns = dict(zip(SCHEMA.features_by_name, np.round(scattered.clip(0.1, 30), 1).T, strict=True))
     return pl.DataFrame({"flower": np.arange(rows), **columns})
 
 

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.datasets import load_iris
 
-from iris_app.iris import FEATURES_BY_NAME
+from iris_app.iris import SCHEMA
 
 Floats = NDArray[np.float64]
 
@@ -44,7 +44,7 @@ def post(path: str, document: object) -> Request:
 
 def objects(path: str, measurements: Floats) -> Request:
     """Send an object for a flower alone, and an array of objects for many."""
-    rows = [dict(zip(FEATURES_BY_NAME, row, strict=True)) for row in measurements.tolist()]
+    rows = [dict(zip(SCHEMA.features_by_name, row, strict=True)) for row in measurements.tolist()]
     return post(path, rows if len(rows) > 1 else rows[0])
 
 
@@ -55,13 +55,13 @@ def lists(path: str, name: str, measurements: Floats) -> Request:
 
 def split(path: str, measurements: Floats) -> Request:
     """Send a data frame, as pandas writes it with ``orient="split"`` and MLflow's documentation sends it."""
-    return post(path, {"dataframe_split": {"columns": list(FEATURES_BY_NAME), "data": measurements.tolist()}})
+    return post(path, {"dataframe_split": {"columns": list(SCHEMA.features_by_name), "data": measurements.tolist()}})
 
 
 def table(path: str, measurements: Floats) -> Request:
     """Send CSV."""
     text = io.StringIO()
-    csv.writer(text, lineterminator="\n").writerows([list(FEATURES_BY_NAME), *measurements.tolist()])
+    csv.writer(text, lineterminator="\n").writerows([list(SCHEMA.features_by_name), *measurements.tolist()])
     return Request(path, text.getvalue().encode(), {"Content-Type": "text/csv"})
 
 

@@ -15,7 +15,7 @@ from benchmarks.baselines import flask_app
 from benchmarks.flowers import Request, binary_tensor, flowers, objects
 from benchmarks.production import caller
 from benchmarks.rounds import Effort, alternate, ratio
-from iris_app.iris import CLASS_NAMES, FEATURES_BY_NAME
+from iris_app.iris import SCHEMA
 from iris_app.model_service import get_service
 
 SIZES = (1, 10, 100, 1000, 10_000, 100_000)
@@ -70,8 +70,8 @@ def compare(effort: Effort, works: Mapping[str, Work]) -> dict[str, list[float]]
 
 def parsing(body: bytes, answer: bytes) -> Work:
     """Return what decodes a body of flowers to structs, and encodes an answer from structs that are there."""
-    flower = _struct("Flower", dict.fromkeys(FEATURES_BY_NAME, float))
-    probabilities = _struct("Probabilities", dict.fromkeys(CLASS_NAMES, float))
+    flower = _struct("Flower", dict.fromkeys(SCHEMA.features_by_name, float))
+    probabilities = _struct("Probabilities", dict.fromkeys(SCHEMA.class_names, float))
     prediction = _struct("Prediction", {"species": str, "probabilities": probabilities, "warnings": tuple})
     answers = _struct("Answers", {"model": str, "predictions": _list(prediction)})
     decode, encode = msgspec.json.Decoder(_list(flower)).decode, msgspec.json.Encoder().encode

@@ -23,7 +23,7 @@ from benchmarks.production import production
 from benchmarks.rounds import Effort, ratio
 from benchmarks.servers import Failed
 from iris_app import create_app
-from iris_app.iris import CLASS_NAMES, FEATURES_BY_NAME
+from iris_app.iris import SCHEMA
 from iris_app.model import artifact
 from iris_app.model.classifier import fold
 from iris_app.model_service import model_path
@@ -145,7 +145,12 @@ def lay_out_model(folder: Path) -> float:
     if folded is None:
         raise Failed("The model does not fold to an affine map, which is all that the floor knows.")
     weights, intercepts = (part.tolist() for part in folded)
-    told = {"features": list(FEATURES_BY_NAME), "species": CLASS_NAMES, "weights": weights, "intercepts": intercepts}
+    told = {
+        "features": list(SCHEMA.features_by_name),
+        "species": SCHEMA.class_names,
+        "weights": weights,
+        "intercepts": intercepts,
+    }
     (folder / "folded.json").write_bytes(msgspec.json.encode(told))
     shutil.copy(path, folder / "model.joblib")
     return float(classifier.predict_proba(flowers(1)).max())

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from sklearn.datasets import load_iris
 from werkzeug.test import TestResponse
 
-from iris_app.iris import FEATURES
+from iris_app.iris import SCHEMA
 from iris_app.model_service import get_model
 from tests.support import FLOWER, FORM
 
@@ -300,7 +300,7 @@ def test_a_document_is_answered_where_every_field_is_right_and_else_each_wrong_o
     steady_app: Flask, values: dict[str, Any]
 ) -> None:
     wrong = {"/other"} & {f"/{name}" for name in values}
-    wrong |= {f"/{one.name}" for one in FEATURES if one.validate(values.get(one.name))}
+    wrong |= {f"/{one.name}" for one in SCHEMA.features if one.validate(values.get(one.name))}
     body = json.dumps(values)
     answer = post(steady_app.test_client(), body)
     if any(isinstance(value, float) and not math.isfinite(value) for value in values.values()):

@@ -6,7 +6,7 @@ from pathlib import Path
 from flask import Flask
 from flask.testing import FlaskClient
 
-from iris_app.iris import CLASS_NAMES, FEATURES
+from iris_app.iris import SCHEMA
 
 
 def test_the_model_that_answers_is_described(client: FlaskClient, trained_path: Path) -> None:
@@ -15,13 +15,13 @@ def test_the_model_that_answers_is_described(client: FlaskClient, trained_path: 
     assert described["version"] == described["sha256"][:12]
     assert datetime.fromisoformat(described["created"]).tzinfo is not None
     assert set(described["versions"]) == {"python", "numpy", "scikit-learn", "joblib"}
-    assert described["species"] == CLASS_NAMES
+    assert described["species"] == SCHEMA.class_names
     assert described["scores"]["held_out_accuracy"] == 0.9736842105263158
 
 
 def test_its_features_are_described_with_unit_and_range(client: FlaskClient) -> None:
     features = client.get("/api/model").get_json()["features"]
-    assert [(one["name"], one["unit"]) for one in features] == [(one.name, one.unit) for one in FEATURES]
+    assert [(one["name"], one["unit"]) for one in features] == [(one.name, one.unit) for one in SCHEMA.features]
     assert (features[0]["minimum"], features[0]["maximum"]) == (4.3, 7.9)
 
 

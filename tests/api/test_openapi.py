@@ -16,7 +16,7 @@ from schemathesis.engine import Status, from_schema
 from schemathesis.engine.events import ScenarioFinished
 
 from iris_app.api.formats import READERS
-from iris_app.iris import FEATURES
+from iris_app.iris import SCHEMA
 
 
 @schemathesis.serializer("text/csv")
@@ -24,7 +24,7 @@ def write_csv(_context: object, rows: object) -> bytes:
     """Write rows as CSV: a cell as JSON, so that what is no number, or is not there, does not become one."""
     if not isinstance(rows, list) or not all(isinstance(row, dict) for row in rows):
         return json.dumps(rows).encode()
-    names = list(dict.fromkeys([*(one.name for one in FEATURES), *(name for row in rows for name in row)]))
+    names = list(dict.fromkeys([*(one.name for one in SCHEMA.features), *(name for row in rows for name in row)]))
     written = io.StringIO()
     writer = csv.writer(written)
     writer.writerow(names)
@@ -72,8 +72,8 @@ def test_the_document_is_valid_openapi_3_1(client: FlaskClient) -> None:
 def test_the_document_gives_each_feature_its_unit_bounds_and_an_example(client: FlaskClient) -> None:
     measurement = client.get("/api/openapi.json").get_json()["components"]["schemas"]["Measurement"]
     assert measurement["additionalProperties"] is False
-    assert measurement["required"] == [feature.name for feature in FEATURES]
-    for feature in FEATURES:
+    assert measurement["required"] == [feature.name for feature in SCHEMA.features]
+    for feature in SCHEMA.features:
         described = measurement["properties"][feature.name]
         assert described["x-unit"] == feature.unit
         assert (described["exclusiveMinimum"], described["maximum"]) == (feature.above, feature.at_most)

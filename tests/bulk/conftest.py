@@ -12,7 +12,7 @@ import pytest
 from click.testing import Result
 from flask import Flask
 
-from iris_app.iris import FEATURES_BY_NAME
+from iris_app.iris import SCHEMA
 from iris_app.training import load_data
 from tests.support import CHECKOUT, SECRET_KEY
 
@@ -44,7 +44,7 @@ def flowers(rows: int) -> pl.DataFrame:
     random = np.random.default_rng(0)
     measurements, _ = load_data()
     chosen = measurements[random.integers(0, len(measurements), rows)] + random.normal(0, 0.1, (rows, 4))
-    columns = dict(zip(FEATURES_BY_NAME, np.round(chosen.clip(0.1, 30), 2).T, strict=True))
+    columns = dict(zip(SCHEMA.features_by_name, np.round(chosen.clip(0.1, 30), 2).T, strict=True))
     return pl.DataFrame({"flower": np.arange(rows), **columns})
 
 
@@ -52,7 +52,7 @@ def flowers(rows: int) -> pl.DataFrame:
 def table(tmp_path: Path) -> Path:
     """A table of three flowers, one of each species."""
     path = tmp_path / "flowers.csv"
-    path.write_text(f"{','.join(FEATURES_BY_NAME)}\n5.1,3.5,1.4,0.2\n5.9,2.8,4.3,1.3\n6.5,3.0,5.6,2.0\n")
+    path.write_text(f"{','.join(SCHEMA.features_by_name)}\n5.1,3.5,1.4,0.2\n5.9,2.8,4.3,1.3\n6.5,3.0,5.6,2.0\n")
     return path
 
 
@@ -60,5 +60,5 @@ def table(tmp_path: Path) -> Path:
 def bad_table(tmp_path: Path) -> Path:
     """A table with a flower, and two rows that cannot be classified."""
     path = tmp_path / "bad.csv"
-    path.write_text(f"{','.join(FEATURES_BY_NAME)}\n5.1,3.5,1.4,0.2\n5.1,x,1.4,40\n5.1\n")
+    path.write_text(f"{','.join(SCHEMA.features_by_name)}\n5.1,3.5,1.4,0.2\n5.1,x,1.4,40\n5.1\n")
     return path

@@ -25,7 +25,7 @@ from iris_app.bulk import parts
 from iris_app.bulk.progress import Progress
 from iris_app.bulk.workplace import PREFIX
 from iris_app.exceptions import ClusterFailed, ModelUnavailable
-from iris_app.iris import FEATURES_BY_NAME
+from iris_app.iris import SCHEMA
 from iris_app.model.artifact import Packed
 from tests.bulk.conftest import Classify, flowers
 from tests.support import eventually
@@ -161,7 +161,7 @@ def test_files_are_answered_by_a_cluster_by_relative_paths(
     Path("in").mkdir()
     for number in range(8):
         flowers(1000 + number).write_csv(f"in/{number}.csv")
-    Path("in/bad.csv").write_text(f"{','.join(FEATURES_BY_NAME)}\n5.1,3.5,1.4,x\n")
+    Path("in/bad.csv").write_text(f"{','.join(SCHEMA.features_by_name)}\n5.1,3.5,1.4,x\n")
     Path("in/worse.csv").write_text("no,flower\n1,2\n")
     said = [
         classify("in", "-o", name, "--engine", engine, "--bad-rows", "null").stdout

@@ -6,7 +6,7 @@ from pathlib import Path
 import polars as pl
 import pytest
 
-from iris_app.iris import FEATURES_BY_NAME
+from iris_app.iris import SCHEMA
 from tests.bulk.conftest import Classify, start
 
 ADDED = ["species", "probability_setosa", "probability_versicolor", "probability_virginica", "warnings"]
@@ -16,7 +16,7 @@ def test_a_table_is_written_with_its_answers_beside(classify: Classify, table: P
     result = classify(table, "-o", tmp_path / "out.csv")
     assert result.exit_code == 0
     lines = (tmp_path / "out.csv").read_text().splitlines()
-    assert lines[0].split(",") == [*FEATURES_BY_NAME, *ADDED]
+    assert lines[0].split(",") == [*SCHEMA.features_by_name, *ADDED]
     assert [line.split(",")[4] for line in lines[1:]] == ["setosa", "versicolor", "virginica"]
 
 

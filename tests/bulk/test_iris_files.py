@@ -12,7 +12,7 @@ import sklearn
 from flask.testing import FlaskClient
 
 from iris_app.codecs.csv_rows import PROBABILITIES
-from iris_app.iris import FEATURES_BY_NAME, match_feature
+from iris_app.iris import SCHEMA
 from tests.bulk.conftest import Classify
 
 FOLDER = Path(__file__).parent / "irises"
@@ -25,7 +25,7 @@ def api_answers(client: FlaskClient, path: Path) -> list[tuple[Any, ...]]:
     content = path.read_bytes()
     if path.suffix == ".json":
         flowers = [
-            {feature.name: value for name, value in flower.items() if (feature := match_feature(name))}
+            {feature.name: value for name, value in flower.items() if (feature := SCHEMA.match_feature(name))}
             for flower in json.loads(content)
         ]
         predictions = client.post("/api/classify", json=flowers).get_json()["predictions"]
@@ -74,7 +74,7 @@ def test_most_are_found_to_be_what_the_file_says(classify: Classify, tmp_path: P
 
 def test_the_features_of_scikit_learns_own_file_get_their_names(classify: Classify, tmp_path: Path) -> None:
     classify(SCIKIT_LEARN, "-o", tmp_path / "out.csv")
-    assert pl.read_csv(tmp_path / "out.csv").columns[:6] == [*FEATURES_BY_NAME, "target", "species"]
+    assert pl.read_csv(tmp_path / "out.csv").columns[:6] == [*SCHEMA.features_by_name, "target", "species"]
 
 
 def test_an_array_is_read_and_not_written(classify: Classify, tmp_path: Path) -> None:

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 from flask import Flask
 
-from iris_app.iris import FEATURES_BY_NAME
+from iris_app.iris import SCHEMA
 from tests.bulk.conftest import Classify, flowers
 from tests.support import publish
 
@@ -117,7 +117,7 @@ def test_a_line_of_the_journal_that_was_cut_short_is_passed_over(
 
 
 def test_a_bad_file_keeps_no_other_from_being_written(classify: Classify, folder: Path, tmp_path: Path) -> None:
-    (folder / "a.csv").write_text(f"{','.join(FEATURES_BY_NAME)}\n5.1,3.5,1.4,\n")
+    (folder / "a.csv").write_text(f"{','.join(SCHEMA.features_by_name)}\n5.1,3.5,1.4,\n")
     result = classify(folder, "-o", tmp_path / "out")
     assert result.exit_code == 1
     assert "a.csv: Line 2, column petal_width: Petal width is missing." in result.stderr

@@ -14,7 +14,7 @@ from iris_app.bulk.ndjson_file import NdjsonFile
 from iris_app.bulk.rows import Rows
 from iris_app.codecs import json_rows
 from iris_app.exceptions import InputError, InvalidValues, MalformedDocument
-from iris_app.iris import FEATURES_BY_NAME
+from iris_app.iris import SCHEMA
 from tests.support import FLOWER
 
 ROW = list(FLOWER.values())
@@ -42,7 +42,7 @@ values = st.one_of(
     ),
     st.sampled_from(["null", "true", '"5.1"', "[]", "[5.1]", "{}", '{"a": 1}', '""', "5.", "01", "1_0", "+5", "x", ""]),
 )
-fields = st.lists(st.tuples(st.sampled_from([*FEATURES_BY_NAME]), values), max_size=6)
+fields = st.lists(st.tuples(st.sampled_from([*SCHEMA.features_by_name]), values), max_size=6)
 
 
 @st.composite

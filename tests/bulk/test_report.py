@@ -18,15 +18,15 @@ from iris_app.bulk.plan import plan
 from iris_app.bulk.report import REASONS_OPEN, share
 from iris_app.bulk.sources import Source
 from iris_app.bulk.summary import SHOWN, Summary
-from iris_app.iris import CLASSES, FEATURES
+from iris_app.iris import SCHEMA
 from iris_app.model.manifest import Manifest
 from iris_app.observability.drift import stability
 from iris_app.training import load_data
 from tests.bulk.conftest import Classify
 from tests.support import CHECKOUT
 
-HEADING = ",".join(one.name for one in FEATURES)
-USUAL = [",".join(map(str, one.typical)) for one in CLASSES]
+HEADING = ",".join(one.name for one in SCHEMA.features)
+USUAL = [",".join(map(str, one.typical)) for one in SCHEMA.classes]
 UNUSUAL = "5.1,3.5,1.4,9"
 BAD = "5.1,wide,1.4,0.2"
 
@@ -168,7 +168,9 @@ def test_the_drift_of_each_feature_is_told_in_a_number_and_in_words(report: Repo
 def test_the_shares_of_each_interval_are_a_picture_and_numbers(report: Report, manifest: Manifest) -> None:
     found = report(flowers=USUAL).section("How far the flowers are from the training's")
     pictures = [one for one in found.all("svg") if one.attributes.get("role") == "img"]
-    assert [(one.attributes["aria-label"] or "").split(":")[0] for one in pictures] == [one.title for one in FEATURES]
+    assert [(one.attributes["aria-label"] or "").split(":")[0] for one in pictures] == [
+        one.title for one in SCHEMA.features
+    ]
     for picture, table, summary in zip(pictures, found.all("table"), manifest.features, strict=True):
         rows = table.rows()
         assert [int(row[3]) for row in rows] == summary.histogram.counts

@@ -8,7 +8,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from iris_app.bulk.values import read_numbers
-from iris_app.iris import parse_number
+from iris_app.formatting import parse_number
 
 characters = st.sampled_from("0123456789.,eE+-_xinfaINFNAty \t\n\x1c\x85\u2028\u00a0\u0665\uff15")
 cells = st.one_of(st.text(characters, max_size=8), st.floats().map(repr), st.floats().map("{:.20g}".format), st.text())

@@ -24,7 +24,7 @@ from iris_app.bulk.sources import Form, Source
 from iris_app.bulk.summary import Summary
 from iris_app.codecs import csv_rows
 from iris_app.codecs.csv_rows import PROBABILITIES
-from iris_app.iris import CLASS_NAMES
+from iris_app.iris import SCHEMA
 from iris_app.model.classifier import Model, load
 from tests.bulk.conftest import Classify, flowers
 from tests.support import FLOWER
@@ -345,9 +345,9 @@ def test_answers_are_the_models_to_the_bit(
     answers = {"csv": pl.read_csv, "ndjson": pl.read_ndjson, "parquet": pl.read_parquet}[to](written)
     expected = model.classify(np.array(rows))
     assert answers.select("species", *PROBABILITIES).rows() == [
-        (one.species, *(getattr(one.probabilities, name) for name in CLASS_NAMES)) for one in expected
+        (one.predicted_class, *(getattr(one.probabilities, name) for name in SCHEMA.class_names)) for one in expected
     ]
-    said = [" ".join(caution.word for caution in one.warnings) for one in expected]
+    said = [" ".join(caution.label for caution in one.warnings) for one in expected]
     assert [text or "" for text in answers["warnings"]] == said
     assert answers.select(*FLOWER).rows() == list(map(tuple, rows))
     assert summary.unusual == sum(map(bool, said))

@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 
 from iris_app.codecs.csv_rows import Table, read, table_of, write
 from iris_app.exceptions import InputError, InvalidValues, MalformedDocument, TooManyRows
-from iris_app.iris import FEATURES, Prediction, PredictionWarning, Probabilities
+from iris_app.iris import SCHEMA
+from iris_app.json_types import Prediction, PredictionWarning, Probabilities
 
 HEADER = "sepal_length,sepal_width,petal_length,petal_width"
 ROW = [5.1, 3.5, 1.4, 0.2]
@@ -245,7 +246,7 @@ def test_a_column_that_came_keeps_its_name_and_ours_takes_another() -> None:
 
 def test_a_table_is_made_of_measurements_that_came_otherwise() -> None:
     table = table_of(np.array([ROW]))
-    assert (table.header, table.rows) == ([feature.name for feature in FEATURES], [["5.1", "3.5", "1.4", "0.2"]])
+    assert (table.header, table.rows) == ([feature.name for feature in SCHEMA.features], [["5.1", "3.5", "1.4", "0.2"]])
 
 
 @given(rows=st.lists(st.lists(accepted_values, min_size=4, max_size=4), max_size=20))

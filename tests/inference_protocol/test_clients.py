@@ -18,11 +18,11 @@ from tritonclient.http import InferenceServerClient, InferInput, InferRequestedO
 from tritonclient.http.aio import InferenceServerClient as AsyncClient
 from tritonclient.utils import InferenceServerException
 
-from iris_app.iris import CLASS_NAMES, FEATURES
+from iris_app.iris import SCHEMA
 from tests.support import Server
 
 MEASUREMENTS: NDArray[np.float64] = load_iris().data
-NAMES = [feature.name for feature in FEATURES]
+NAMES = [feature.name for feature in SCHEMA.features]
 
 
 @pytest.fixture(scope="module")
@@ -40,7 +40,7 @@ def probabilities(expected: list[dict[str, Any]]) -> list[list[float]]:
 
 @pytest.fixture(scope="module")
 def classes(expected: list[dict[str, Any]]) -> list[list[int]]:
-    return [[CLASS_NAMES.index(one["species"])] for one in expected]
+    return [[SCHEMA.class_names.index(one["species"])] for one in expected]
 
 
 @pytest.fixture(scope="module")
@@ -99,7 +99,7 @@ class TestTritonClient:
         assert answer.as_numpy("predict").tolist() == classes
         assert answer.as_numpy("predict_proba").tolist() == probabilities
         labels = [one.decode() if isinstance(one, bytes) else one for one in answer.as_numpy("label").ravel()]
-        assert labels == [CLASS_NAMES[index] for (index,) in classes]
+        assert labels == [SCHEMA.class_names[index] for (index,) in classes]
         assert answer.get_response()["id"] == "mine"
 
     @pytest.mark.parametrize("width", [[], [1]], ids=["[n]", "[n, 1]"])

@@ -14,7 +14,7 @@ from sklearn.neighbors import KNeighborsClassifier
 from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from iris_app.iris import CLASSES, FEATURES
+from iris_app.iris import SCHEMA
 from iris_app.model.artifact import load as load_artifact
 from iris_app.model.classifier import BLOCK, Model, fold, load
 from iris_app.training import load_data, train
@@ -22,7 +22,9 @@ from iris_app.training import load_data, train
 Floats = NDArray[np.float64]
 
 accepted_values = st.floats(min_value=0, max_value=30, exclude_min=True)
-flowers = st.integers(1, 40).flatmap(lambda rows: arrays(np.float64, (rows, len(FEATURES)), elements=accepted_values))
+flowers = st.integers(1, 40).flatmap(
+    lambda rows: arrays(np.float64, (rows, len(SCHEMA.features)), elements=accepted_values)
+)
 
 
 @pytest.fixture(scope="module")
@@ -43,7 +45,10 @@ def model_of(trained_path: Path) -> Callable[[object], Model]:
 
 def probabilities(model: Model, measurements: Floats) -> Floats:
     return np.array(
-        [[row.probabilities.__getattribute__(one.name) for one in CLASSES] for row in model.classify(measurements)]
+        [
+            [row.probabilities.__getattribute__(one.name) for one in SCHEMA.classes]
+            for row in model.classify(measurements)
+        ]
     )
 
 
@@ -53,20 +58,20 @@ def warnings_of(model: Model, *values: float) -> list[tuple[str, str | None]]:
 
 def test_the_article_s_flower_is_setosa(model: Model) -> None:
     (prediction,) = model.classify(np.array([[5.1, 3.5, 1.4, 0.2]]))
-    assert prediction.species == "setosa"
+    assert prediction.predicted_class == "setosa"
     assert prediction.probabilities.setosa == pytest.approx(0.98, abs=0.005)
     assert prediction.warnings == ()
 
 
 def test_every_typical_flower_is_of_its_species(model: Model) -> None:
-    predictions = model.classify(np.array([one.typical for one in CLASSES]))
-    assert [one.species for one in predictions] == [one.name for one in CLASSES]
+    predictions = model.classify(np.array([one.typical for one in SCHEMA.classes]))
+    assert [one.predicted_class for one in predictions] == [one.name for one in SCHEMA.classes]
 
 
 def test_the_species_is_the_one_that_scikit_learn_predicts(model: Model, pipeline: Pipeline) -> None:
     measurements, _ = load_data()
-    names = [CLASSES[index].name for index in pipeline.predict(measurements)]
-    assert [one.species for one in model.classify(measurements)] == names
+    names = [SCHEMA.classes[index].name for index in pipeline.predict(measurements)]
+    assert [one.predicted_class for one in model.classify(measurements)] == names
 
 
 @given(measurements=flowers)
@@ -81,12 +86,12 @@ def test_a_flower_gets_the_same_answer_alone_and_among_others(model: Model, meas
 
 
 def test_a_flower_gets_the_same_answer_among_many(model: Model) -> None:
-    measurements = np.random.default_rng(0).uniform(0.1, 10, (BLOCK + 100, len(FEATURES)))
+    measurements = np.random.default_rng(0).uniform(0.1, 10, (BLOCK + 100, len(SCHEMA.features)))
     assert model.classify(measurements) == [model.classify(row[None])[0] for row in measurements]
 
 
 def test_what_is_found_of_many_is_put_into_words_block_by_block(model: Model) -> None:
-    measurements = np.full((2 * BLOCK + 1, len(FEATURES)), 5.0)
+    measurements = np.full((2 * BLOCK + 1, len(SCHEMA.features)), 5.0)
     assert list(map(len, model.to_predictions(measurements, model.assess(measurements)))) == [BLOCK, BLOCK, 1]
 
 

@@ -5,7 +5,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from iris_app.iris import CLASS_NAMES, FEATURES, Explanation
+from iris_app.iris import SCHEMA
+from iris_app.json_types import Explanation
 from iris_app.model.artifact import load as load_artifact
 from iris_app.model.classifier import Model, load
 
@@ -20,16 +21,16 @@ def model(trained_path: Path) -> Model:
 def explain(model: Model, values: list[float]) -> tuple[str, Explanation]:
     (prediction,) = model.classify(np.array([values]), explain=True)
     assert prediction.explanation
-    return prediction.species, prediction.explanation
+    return prediction.predicted_class, prediction.explanation
 
 
 @given(values=st.lists(accepted_values, min_size=4, max_size=4))
 def test_the_parts_add_up_to_the_difference_of_log_odds(model: Model, trained_path: Path, values: list[float]) -> None:
     species, explanation = explain(model, values)
-    parts = [getattr(explanation.contributions, feature.name) for feature in FEATURES]
+    parts = [getattr(explanation.contributions, feature.name) for feature in SCHEMA.features]
     assert sum(parts) + explanation.average == pytest.approx(explanation.log_odds, abs=1e-9)
     odds = load_artifact(trained_path)[0].decision_function([values])[0]
-    difference = odds[CLASS_NAMES.index(species)] - odds[CLASS_NAMES.index(explanation.runner_up)]
+    difference = odds[SCHEMA.class_names.index(species)] - odds[SCHEMA.class_names.index(explanation.runner_up)]
     assert explanation.log_odds == pytest.approx(difference, abs=1e-9)
     assert explanation.log_odds >= 0
 
@@ -38,7 +39,7 @@ def test_the_parts_add_up_to_the_difference_of_log_odds(model: Model, trained_pa
 def test_the_runner_up_is_the_next_likely(model: Model, values: list[float]) -> None:
     (prediction,) = model.classify(np.array([values]), explain=True)
     assert prediction.explanation
-    odds = {name: getattr(prediction.probabilities, name) for name in CLASS_NAMES}
+    odds = {name: getattr(prediction.probabilities, name) for name in SCHEMA.class_names}
     assert odds[prediction.explanation.runner_up] == sorted(odds.values())[-2]
 
 
@@ -71,6 +72,6 @@ def test_no_reason_speaks_against_its_answer(model: Model) -> None:
     for flower in model.manifest.flowers:
         _, explanation = explain(model, flower.measurement)
         assert "typical for " not in explanation.sentence.split(", ")[-1]
-        for feature in FEATURES:
+        for feature in SCHEMA.features:
             if f"because of the {feature.label.lower()}," in explanation.sentence:
                 assert getattr(explanation.contributions, feature.name) > 0

@@ -9,7 +9,7 @@ from flask.testing import FlaskClient
 from prometheus_client import values
 from prometheus_client.parser import text_string_to_metric_families
 
-from iris_app.iris import FEATURES
+from iris_app.iris import SCHEMA
 from iris_app.model_service import get_service
 from iris_app.observability.drift import ENOUGH
 from iris_app.observability.metrics import DIRECTORY, ROOM, Metrics, preallocate_files, share
@@ -133,17 +133,17 @@ def test_the_flowers_of_the_training_have_not_drifted_and_one_flower_again_and_a
     flowers = get_service(app).model.manifest.flowers
     client.post("/api/classify", json=[dict(zip(FLOWER, flower.measurement, strict=True)) for flower in flowers])
     text = client.get("/metrics").text
-    assert all(read(text, "iris_drift_psi", feature=feature.name) < 0.01 for feature in FEATURES)
+    assert all(read(text, "iris_drift_psi", feature=feature.name) < 0.01 for feature in SCHEMA.features)
     client.post("/api/classify", json=[FLOWER] * 1000)
     text = client.get("/metrics").text
-    assert all(read(text, "iris_drift_psi", feature=feature.name) > 0.25 for feature in FEATURES)
+    assert all(read(text, "iris_drift_psi", feature=feature.name) > 0.25 for feature in SCHEMA.features)
 
 
 def test_what_waits_is_counted_before_long(app: Flask) -> None:
     metrics = get_metrics(app)
     get_recorder(app).keep_up()
     app.test_client().post("/api/classify", json=[FLOWER] * 3)
-    assert eventually(lambda: sum(metrics._totals().values())) == 3 * len(FEATURES)
+    assert eventually(lambda: sum(metrics._totals().values())) == 3 * len(SCHEMA.features)
 
 
 def test_what_was_before_the_window_is_no_drift(make_app: Callable[..., Flask]) -> None:

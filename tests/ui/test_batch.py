@@ -15,7 +15,7 @@ from flask.testing import FlaskClient
 from sklearn.datasets import load_iris
 from werkzeug.test import TestResponse
 
-from iris_app.iris import CLASS_NAMES
+from iris_app.iris import SCHEMA
 
 HEADER = "slen,swid,plen,pwid"
 GOOD = f"{HEADER}\n5.1,3.5,1.4,0.2\n6.5,3.0,5.6,2.0\n"
@@ -220,7 +220,7 @@ def test_the_sample_file_is_classified_as_it_says(client: FlaskClient) -> None:
     sample = client.get("/batch/sample.csv")
     assert sample.headers["Content-Disposition"] == "attachment; filename=irises.csv"
     rows = list(csv.DictReader(io.StringIO(downloaded(upload(client, sample.data))[1])))
-    assert [row["predicted_species"] for row in rows] == [row["species"] for row in rows] == CLASS_NAMES
+    assert [row["predicted_species"] for row in rows] == [row["species"] for row in rows] == SCHEMA.class_names
 
 
 def vega() -> str:

@@ -3,7 +3,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from iris_app.iris import FEATURES, Prediction, PredictionWarning, Probabilities, format_percent
+from iris_app.formatting import format_percent
+from iris_app.iris import SCHEMA
+from iris_app.json_types import Prediction, PredictionWarning, Probabilities
 from iris_app.model.manifest import Flower
 from iris_app.ui.charts import COLUMNS, HEIGHT, ROWS, WIDTH, Axis, bars, panels, verdict
 
@@ -17,7 +19,7 @@ def left_is_first(rows: np.ndarray) -> np.ndarray:  # type: ignore[type-arg]
 
 @given(low=st.floats(0, 30), width=st.floats(0.5, 30))
 def test_ticks_are_few_and_at_round_values_within_the_axis(low: float, width: float) -> None:
-    axis = Axis(FEATURES[0], low, low + width, WIDTH)
+    axis = Axis(SCHEMA.features[0], low, low + width, WIDTH)
     ticks = axis.ticks
     assert 2 <= len(ticks) <= 9
     assert all(-0.01 <= place <= WIDTH + 0.01 for place, _ in ticks)

@@ -8,7 +8,7 @@ import pytest
 from flask import Flask
 from flask.testing import FlaskClient
 
-from iris_app.iris import CLASSES, FEATURES
+from iris_app.iris import SCHEMA
 from iris_app.model.manifest import pairplot_path
 from tests.support import FORM
 
@@ -17,13 +17,13 @@ def test_the_card_says_how_good_the_model_is(client: FlaskClient) -> None:
     text = client.get("/model").text
     assert "It named 37 of 38 flowers rightly that it never saw: 0.9737." in text
     assert "In 5-fold cross-validation" in text
-    for species in CLASSES:
+    for species in SCHEMA.classes:
         assert f'<th scope="row">{species.label}</th>' in text
 
 
 def test_the_confusion_matrix_is_a_table_and_a_picture(client: FlaskClient) -> None:
     text = client.get("/model").text
-    assert len(re.findall(r'<text class="ink"[^>]*>\d+</text>', text)) == len(CLASSES) ** 2
+    assert len(re.findall(r'<text class="ink"[^>]*>\d+</text>', text)) == len(SCHEMA.classes) ** 2
     (caption,) = re.findall(r'<caption class="caption-top">(The held-out flowers[^<]*)', text)
     assert f'role="img" aria-label="{caption} The stronger' in text
 
@@ -39,7 +39,7 @@ def test_the_card_says_what_the_model_is_and_is_not_for(client: FlaskClient) -> 
 
 def test_the_card_gives_each_range(client: FlaskClient) -> None:
     text = client.get("/model").text
-    for feature in FEATURES:
+    for feature in SCHEMA.features:
         assert f'<th scope="row">{feature.title}</th>' in text
 
 

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from itsdangerous import URLSafeTimedSerializer
 from sklearn.neighbors import KNeighborsClassifier
 
-from iris_app.iris import CLASSES, FEATURES
+from iris_app.iris import SCHEMA
 from iris_app.model.artifact import save
 from iris_app.model.manifest import GoldenRow, Training
 from iris_app.model_service import ModelService
@@ -42,10 +42,10 @@ def test_the_root_leads_to_the_form(client: FlaskClient) -> None:
 
 def test_the_form_has_a_labelled_field_with_its_unit_for_each_feature(client: FlaskClient) -> None:
     text = client.get("/home").text
-    for feature in FEATURES:
+    for feature in SCHEMA.features:
         assert f'for="{feature.form_name}">{feature.label}</label>' in text
         assert f'id="{feature.form_name}-unit">cm</span>' in text
-    assert text.count('inputmode="decimal"') == len(FEATURES)
+    assert text.count('inputmode="decimal"') == len(SCHEMA.features)
 
 
 def test_the_form_is_empty_and_says_nothing_wrong(client: FlaskClient) -> None:
@@ -62,16 +62,16 @@ def test_the_form_is_filled_with_what_the_address_holds(client: FlaskClient) -> 
 
 def test_the_examples_fill_the_form_with_typical_flowers(client: FlaskClient) -> None:
     addresses = re.findall(r'href="(/home\?[^"]+)">Typical (\w+)', client.get("/home").text)
-    assert [name for _, name in addresses] == [species.name for species in CLASSES]
-    for (address, _), species in zip(addresses, CLASSES, strict=True):
+    assert [name for _, name in addresses] == [species.name for species in SCHEMA.classes]
+    for (address, _), species in zip(addresses, SCHEMA.classes, strict=True):
         filled = typed(client.get(unescape(address)).text)
-        assert tuple(float(filled[feature.form_name]) for feature in FEATURES) == species.typical
+        assert tuple(float(filled[feature.form_name]) for feature in SCHEMA.features) == species.typical
 
 
 def test_the_drawing_shows_each_feature(client: FlaskClient) -> None:
     drawing = re.search(r"<svg.*?</svg>", client.get("/home").text, re.DOTALL)
     assert drawing
-    for feature in FEATURES:
+    for feature in SCHEMA.features:
         assert f">{feature.label}</text>" in drawing[0]
     assert 'role="img" aria-label="How to measure: ' in drawing[0]
 
@@ -86,14 +86,14 @@ def test_a_form_that_was_sent_is_answered(client: FlaskClient) -> None:
 def test_the_answer_shows_every_probability_as_a_bar_and_a_number(client: FlaskClient) -> None:
     text = client.get("/classify", query_string=FORM).text
     rows = re.findall(r'</svg> (\w+)</th>.*?class="bar-value" width="([\d.e-]+)".*?nowrap">([^<]+)<', text, re.DOTALL)
-    assert [label for label, _, _ in rows] == [species.label for species in CLASSES]
+    assert [label for label, _, _ in rows] == [species.label for species in SCHEMA.classes]
     assert sum(float(width) for _, width, _ in rows) == pytest.approx(100)
     assert [unescape(number) for _, _, number in rows] == ["98.1 %", "1.9 %", "< 0.1 %"]
 
 
 def test_the_answer_shows_the_measurements(client: FlaskClient) -> None:
     text = client.get("/classify", query_string=FORM).text
-    for feature in FEATURES:
+    for feature in SCHEMA.features:
         assert f'<th scope="row">{feature.label}</th><td class="text-end text-nowrap">{feature.example} cm</td>' in text
 
 
@@ -118,7 +118,7 @@ def test_the_answer_says_why(client: FlaskClient) -> None:
     assert "Mostly because of the petal length, 1.4 cm: typical for setosa, far too short for versicolor." in text
     parts = [float(part.replace(MINUS, "-")) for part in re.findall(rf">([+{MINUS}][\d.]+)</td>", text)]
     assert sum(parts[:-1]) == pytest.approx(parts[-1], abs=0.03)
-    assert len(parts) == len(FEATURES) + 2
+    assert len(parts) == len(SCHEMA.features) + 2
 
 
 def test_a_model_without_reasons_says_so(app: Flask, model_path: Path) -> None:
@@ -128,13 +128,15 @@ def test_a_model_without_reasons_says_so(app: Flask, model_path: Path) -> None:
     text = app.test_client().get("/classify", query_string=FORM).text
     assert "so it gives no reasons" in text
     assert "Mostly because" not in text
-    answer = app.test_client().post("/api/classify?explain=true", json={one.name: one.example for one in FEATURES})
+    answer = app.test_client().post(
+        "/api/classify?explain=true", json={one.name: one.example for one in SCHEMA.features}
+    )
     assert answer.get_json()["explanation"] is None
 
 
 def replace_golden_rows(training: Training) -> Training:
     """Expect what a classifier of the five nearest flowers says of a typical setosa."""
-    row = GoldenRow(list(CLASSES[0].typical), [1.0, 0.0, 0.0])
+    row = GoldenRow(list(SCHEMA.classes[0].typical), [1.0, 0.0, 0.0])
     return msgspec.structs.replace(training, golden_rows=[row])
 
 
