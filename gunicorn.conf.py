@@ -135,12 +135,12 @@ def post_worker_init(worker: Any) -> None:
     """Load the model in each worker, so that no visitor waits for it, and keep up with what is published."""
     from iris_app.exceptions import ModelUnavailable
     from iris_app.model_service import get_service
-    from iris_app.observability.metrics import share
+    from iris_app.observability.metrics import enable_multiprocess
     from iris_app.observability.recorder import get_metrics, get_recorder
 
     app = worker.wsgi
     if worker.counts:
-        share(worker.counts, worker.slot)
+        enable_multiprocess(worker.counts, worker.slot)
     else:
         get_metrics(app).incomplete = True
     app.extensions["stopping"] = lambda: not worker.alive

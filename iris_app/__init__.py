@@ -36,11 +36,20 @@ def create_app(overrides: Mapping[str, object] | None = None) -> Flask:
     app.register_blueprint(api.bp)
     app.register_blueprint(api.swagger)
     app.register_blueprint(inference_protocol.bp)
-    invocations.init_app(app)
+    app.register_blueprint(invocations.bp)
     app.register_blueprint(operations.bp)
     app.register_blueprint(bulk.bp)
-    errors.init_app(app)
+    errors.init_app(app, _renderers(app), pages=ui.render_problem, programs=api.render_problem)
     headers.init_app(app)
     if proxies := app.config["PROXY_COUNT"]:
         app.wsgi_app = ProxyFix(app.wsgi_app, x_for=proxies, x_proto=proxies, x_host=proxies)  # type: ignore[method-assign]
     return app
+
+
+def _renderers(app: Flask) -> dict[str, errors.Renderer]:
+    """Return the renderer of problems of each blueprint that has one, by the prefix of its addresses."""
+    return {
+        "/api": api.render_problem,
+        "/v2": inference_protocol.render_problem,
+        **dict.fromkeys(invocations.routes(app), invocations.render_problem),
+    }

@@ -1,6 +1,6 @@
-"""Every error, translated to HTTP in one place and told by the door that the request came to."""
+"""Every error, translated to HTTP in one place and rendered by the blueprint that the request came to."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from http import HTTPStatus
 from typing import Any
 
@@ -8,7 +8,6 @@ from flask import Flask, current_app
 from werkzeug.exceptions import HTTPException, NotFound, SecurityError
 from werkzeug.http import HTTP_STATUS_CODES  # Python's own phrases changed with 3.13
 
-from iris_app import api, inference_protocol, invocations, ui
 from iris_app.exceptions import (
     InputError,
     InvalidValues,
@@ -29,16 +28,32 @@ STATUSES: dict[type[InputError], HTTPStatus] = {
 }
 
 
-def init_app(app: Flask) -> None:
-    """Answer every error of the app here."""
-    app.register_error_handler(Exception, _answer)
+Renderer = Callable[[Problem], Response]
 
 
-def _answer(error: Exception) -> Response:
-    problem = _describe(error)
-    # Whoever asks for a host that is not ours gets no page: there is no address that its links could have.
-    tell = api.tell if isinstance(error, SecurityError) else _door()
-    response = tell(problem)
+def init_app(app: Flask, renderers: Mapping[str, Renderer], *, pages: Renderer, programs: Renderer) -> None:
+    """Handle every error of an application.
+
+    Parameters
+    ----------
+    app : Flask
+    renderers : mapping of str to callable
+        The renderer of problems for the addresses that begin with each prefix.
+    pages : callable
+        The renderer for all other addresses.
+    programs : callable
+        The renderer where a page is not possible, since the host is not trusted and no link can be made.
+    """
+
+    def handle(error: Exception) -> Response:
+        render = programs if isinstance(error, SecurityError) else _select_renderer(renderers, pages)
+        return _respond(error, render(_describe(error)))
+
+    app.register_error_handler(Exception, handle)
+
+
+def _respond(error: Exception, response: Response) -> Response:
+    """Add the headers of an error to its response."""
     if isinstance(error, HTTPException):
         response.headers.extend((name, value) for name, value in error.get_headers() if name != "Content-Type")
     if isinstance(error, ModelUnavailable | Overloaded):
@@ -46,17 +61,14 @@ def _answer(error: Exception) -> Response:
     return response
 
 
-def _door() -> Callable[[Problem], Response]:
-    """Return what tells a problem at the door that the request came to, if only by its address."""
-    doors = {"/api": api.tell, "/v2": inference_protocol.tell} | dict.fromkeys(
-        invocations.predict_routes(current_app) | invocations.health_routes(current_app), invocations.tell
-    )
+def _select_renderer(renderers: Mapping[str, Renderer], default: Renderer) -> Renderer:
+    """Return the renderer for the address of the current request, whether there is a view or not."""
     path = f"{request.path}/"
-    return next((tell for prefix, tell in doors.items() if path.startswith(f"{prefix}/")), ui.tell)
+    return next((render for prefix, render in renderers.items() if path.startswith(f"{prefix}/")), default)
 
 
 def _describe(error: Exception) -> Problem:
-    """Say what went wrong; where the fault is ours, say it to the log in full and to the client without the cause."""
+    """Translate an error; one of ours goes to the log in full and to the client without its cause."""
     match error:
         case InvalidValues():
             record_errors(error.errors)

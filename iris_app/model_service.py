@@ -1,28 +1,26 @@
-"""The one way to a prediction: every door hands a float array to ``get_model()``, most by way of ``classify``.
+"""The one way to a prediction: a model that is loaded lazily, and ``predict``.
 
-Only ``init_app``, ``get_service``, ``get_model``, ``model_path`` and ``classify`` know Flask.
+Only ``init_app`` and the accessors ``get_...`` and ``model_path`` know Flask.
 """
 
 import logging
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from pathlib import Path
 from threading import Lock, Thread
 from typing import TYPE_CHECKING
 
-import numpy as np
 from flask import Flask, current_app
-from numpy.typing import NDArray
 
 from iris_app.exceptions import ModelUnavailable
-from iris_app.json_types import Prediction
 from iris_app.model.manifest import manifest_path
-from iris_app.observability.recorder import get_metrics, record_predictions, record_probabilities
+from iris_app.observability.recorder import get_metrics, record_predictions
+from iris_app.schema import Floats
 
 if TYPE_CHECKING:
-    from iris_app.model.classifier import Model, PredictionBatch
-
-Floats = NDArray[np.float64]
+    from iris_app.model.classifier import Model
+    from iris_app.model.predictions import PredictionBatch
+    from iris_app.model.registry import Registry
 
 EXTENSION = "model_service"
 
@@ -143,31 +141,30 @@ def get_model() -> "Model":
     return get_service().model
 
 
+def get_registry(app: Flask) -> "Registry":
+    """Return the registry of an app's published versions, under ``instance/models``."""
+    from iris_app.model.registry import Registry  # here, and not above, to keep scikit-learn out of start-up
+
+    return Registry(Path(app.instance_path, "models"), model_path(app), app.config["MODEL_SHA256"])
+
+
 def model_path(app: Flask) -> Path:
     """Say where the app's artifact lies."""
     return Path(app.instance_path, app.config["MODEL_PATH"])
 
 
-def classify(measurements: Floats, *, explain: bool = False) -> "tuple[Model, Iterable[list[Prediction]]]":
-    """Classify flowers for the current request, note what it was answered, and return the predictions block by block.
+def predict(model: "Model", rows: Floats) -> "PredictionBatch":
+    """Predict the class of each row, and record it for the current request if there is one.
+
+    Every view, and the command for files, predicts by this function.
 
     Parameters
     ----------
-    measurements : ndarray of shape (n, 4), float64
-        A row a flower: ``FEATURES`` in their order and units.
-    explain : bool
-        Whether to say why each flower is of its species.
+    model : Model
+        The model that the rows were read for.
+    rows : ndarray of shape (n, features), float64
+        The schema's features, in their order and units.
     """
-    model = get_model()
-    if len(measurements) == 1:  # which is answered sooner by itself
-        predictions = model.classify(measurements, explain=explain)
-        record_predictions(model, measurements, predictions)
-        return model, [predictions]
-    found = model.assess(measurements)
-    _note(model, measurements, found)
-    return model, model.to_predictions(measurements, found, explain=explain)
-
-
-def _note(model: "Model", measurements: Floats, found: "PredictionBatch") -> None:
-    record_probabilities(model, measurements, found.probabilities.T)
-    get_metrics().count_warnings(found.codes())
+    batch = model.predict(rows)
+    record_predictions(batch)
+    return batch

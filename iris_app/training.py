@@ -22,11 +22,11 @@ from iris_app.model.manifest import (
     ClassScore,
     ClassSummary,
     FeatureSummary,
-    Flower,
     GoldenRow,
     Histogram,
     Scores,
     Training,
+    TrainingRow,
 )
 
 FOLDS = 5
@@ -87,13 +87,15 @@ def train() -> tuple[Any, Training, bytes]:
     training = Training(
         about=ABOUT,
         features=_summarise_features(seen),
-        species=summaries,
+        classes=summaries,
         farthest_distance=float(_distances(seen, summaries).min(axis=0).max()),
         scores=Scores(
             **_score(held_out_species, classifier.predict(held_out)),
             cross_validation=cross_val_score(classifier, measurements, species, cv=FOLDS).tolist(),
         ),
-        flowers=[Flower(row, index) for row, index in zip(seen.tolist(), seen_species.tolist(), strict=True)],
+        training_rows=[
+            TrainingRow(row, index) for row, index in zip(seen.tolist(), seen_species.tolist(), strict=True)
+        ],
         golden_rows=_golden_rows(classifier, np.vstack([[one.typical for one in SCHEMA.classes], held_out[:3]])),
     )
     return classifier, training, draw_pairplot(training)
@@ -102,9 +104,11 @@ def train() -> tuple[Any, Training, bytes]:
 def draw_pairplot(training: Training) -> bytes:
     """Draw the flowers that training saw by each pair of features, with densities on the diagonal, as SVG."""
     labels = [feature.title for feature in SCHEMA.features]
-    flowers = sorted(training.flowers, key=lambda flower: flower.species)  # seaborn gives out shapes as species appear
-    frame = pd.DataFrame([flower.measurement for flower in flowers], columns=labels)
-    frame["Species"] = [SCHEMA.classes[flower.species].label for flower in flowers]
+    flowers = sorted(
+        training.training_rows, key=lambda row: row.class_index
+    )  # seaborn gives out shapes as species appear
+    frame = pd.DataFrame([row.measurement for row in flowers], columns=labels)
+    frame["Species"] = [SCHEMA.classes[row.class_index].label for row in flowers]
     names = [one.label for one in SCHEMA.classes]
     drawn = io.BytesIO()
     # The same drawing gets the same bytes: no date in it, and identifiers that do not depend on chance.
@@ -144,7 +148,7 @@ def _summarise_species(index: int, flowers: Floats) -> ClassSummary:
     covariance = np.cov(flowers, rowvar=False)
     return ClassSummary(
         name=SCHEMA.classes[index].name,
-        flowers=len(flowers),
+        rows=len(flowers),
         mean=flowers.mean(axis=0).tolist(),
         whitening=np.linalg.cholesky(np.linalg.inv(covariance)).T.tolist(),
     )
@@ -161,8 +165,8 @@ def _score(actual: Classes, predicted: Classes) -> dict[str, Any]:
     precision, recall, _, _ = precision_recall_fscore_support(actual, predicted)
     return {
         "held_out_accuracy": float(accuracy_score(actual, predicted)),
-        "held_out_flowers": len(actual),
-        "species": [
+        "held_out_rows": len(actual),
+        "classes": [
             ClassScore(name=one.name, precision=float(precision[index]), recall=float(recall[index]))
             for index, one in enumerate(SCHEMA.classes)
         ],

@@ -11,8 +11,7 @@ from iris_app import create_app
 from iris_app.exceptions import IrisError
 from iris_app.model.artifact import save
 from iris_app.model.manifest import Manifest, manifest_path
-from iris_app.model.registry import Registry
-from iris_app.model_service import model_path
+from iris_app.model_service import get_registry, model_path
 from iris_app.training import train
 
 
@@ -40,7 +39,7 @@ def main() -> None:
 
 def publish(app: Flask) -> tuple[Path, Manifest]:
     """Train, put the model in place and keep it among its versions."""
-    versions = Registry.of(app)
+    versions = get_registry(app)
     return versions.path, versions.publish(*train(), keep=app.config["KEEP_MODELS"])
 
 
@@ -48,11 +47,11 @@ def report(manifest: Manifest) -> None:
     """Print the scores as a person reads them."""
     scores = manifest.scores
     folds = ", ".join(f"{score:.3f}" for score in scores.cross_validation)
-    print(f"held-out accuracy  {scores.held_out_accuracy} on {scores.held_out_flowers} flowers")
+    print(f"held-out accuracy  {scores.held_out_accuracy} on {scores.held_out_rows} flowers")
     print(f"cross-validation   {folds}")
     print()
     print(f"{'species':<12}{'precision':>10}{'recall':>8}   predicted as")
-    for species, counts in zip(scores.species, scores.confusion_matrix, strict=True):
+    for species, counts in zip(scores.classes, scores.confusion_matrix, strict=True):
         row = "".join(f"{count:>4}" for count in counts)
         print(f"{species.name:<12}{species.precision:>10.3f}{species.recall:>8.3f}   {row}")
     print()

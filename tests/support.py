@@ -11,14 +11,18 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache
+from itertools import chain
 from pathlib import Path
 from typing import Any, TypeVar
 
 import msgspec
 import numpy as np
+from numpy.typing import NDArray
 
 from iris_app.iris import SCHEMA
+from iris_app.json_types import Prediction
 from iris_app.model.artifact import save
+from iris_app.model.classifier import Model
 from iris_app.model.manifest import GoldenRow, Training
 from iris_app.training import load_data, train
 
@@ -101,6 +105,11 @@ def eventually(
         assert process is None or process.poll() is None, "the process ended early"
         time.sleep(0.05)
     return found
+
+
+def classify(model: Model, rows: NDArray[np.float64], *, explain: bool = False) -> list[Prediction]:
+    """Return a model's predictions for an array of rows, in one list."""
+    return list(chain.from_iterable(model.predict(rows).to_predictions(explain=explain)))
 
 
 @cache

@@ -93,7 +93,7 @@ def test_log_and_metrics_name_the_key(guarded: FlaskClient, caplog: pytest.LogCa
     caplog.set_level(logging.INFO)
     guarded.post("/api/classify", json=FLOWER, headers=bearer(KEYS["laboratory"]))
     assert [record.fields["key"] for record in caplog.records if hasattr(record, "fields")] == ["laboratory"]
-    assert 'iris_keyed_requests_total{key="laboratory"} 1.0' in guarded.get("/metrics").text
+    assert 'iris_app_keyed_requests_total{key="laboratory"} 1.0' in guarded.get("/metrics").text
     assert KEYS["laboratory"] not in caplog.text
 
 

@@ -13,37 +13,17 @@ from tests.support import CHECKOUT
 
 PACKAGE = CHECKOUT / "iris_app"
 SOURCES = sorted(path for path in PACKAGE.rglob("*") if path.suffix in {".py", ".html", ".svg", ".css", ".js"})
-DOORS = {
-    "iris_app.api",
-    "iris_app.bulk",
-    "iris_app.inference_protocol",
-    "iris_app.invocations",
-    "iris_app.operations",
-    "iris_app.ui",
-}
 
-# Who may import whom: a module imports only from the storeys below its own.
-STOREYS = [
-    {"iris_app.exceptions"},
-    {"iris_app.iris", "iris_app.web.problem", "iris_app.settings", "iris_app.model.linear"},
-    {"iris_app.web.response", "iris_app.web.assets", "iris_app.web.body", "iris_app.model.manifest"},
-    {
-        "iris_app.web.api_response",
-        "iris_app.web.compression",
-        "iris_app.web.headers",
-        "iris_app.codecs.json_rows",
-        "iris_app.codecs.csv_rows",
-    },
-    {"iris_app.web.request", "iris_app.web.sessions", "iris_app.worker"},
-    {"iris_app.web.app", "iris_app.web.view_flags", "iris_app.observability.logs", "iris_app.observability.drift"},
-    {"iris_app.model.artifact", "iris_app.model.explanation"},
-    {"iris_app.observability.metrics", "iris_app.model.classifier", "iris_app.training"},
-    {"iris_app.observability.recorder"},
-    {"iris_app.access", "iris_app.model_service"},
-    {"iris_app.model.registry"},
-    DOORS,
-    {"iris_app.errors"},
-    {"iris_app"},
+# The layers, from the top: each part imports only from the layers below its own, and in the last from those behind it.
+# CONTRIBUTING.md shows this list.
+LAYERS = [
+    ["wsgi", "iris_app"],
+    ["api", "bulk", "inference_protocol", "invocations", "operations", "ui", "errors"],
+    ["access", "model_service", "training"],
+    ["observability"],
+    ["web"],
+    ["codecs", "model"],
+    ["json_types", "iris", "settings", "files", "schema", "formatting", "exceptions"],
 ]
 
 
@@ -58,35 +38,42 @@ def test_only_the_tables_spell_a_feature_or_a_species(path: Path) -> None:
     assert re.findall(rf"\b({words})\b", path.read_text(), re.IGNORECASE) == []
 
 
-def place(module: str) -> str:
-    """Name the door that a module belongs to, or the module itself."""
-    return next((door for door in DOORS if module.startswith(f"{door}.")), module)
-
-
-def storey(module: str) -> int:
-    (number,) = (number for number, modules in enumerate(STOREYS) if module in modules)
-    return number
+def part(module: str) -> str:
+    """Return the name of the package or module of ``iris_app`` that a module belongs to."""
+    names = module.split(".")
+    return names[1] if len(names) > 1 else names[0]
 
 
 def imports(tree: ast.AST) -> set[str]:
-    """Name the modules of ours that a module imports, for its types alone too."""
-    found: set[str] = set()
+    """Return the parts of ``iris_app`` that a module imports, for its types alone too."""
+    modules: set[str] = set()
     for node in ast.walk(tree):
         if isinstance(node, ast.Import):
-            found |= {alias.name for alias in node.names if alias.name.startswith("iris_app")}
+            modules |= {alias.name for alias in node.names}
         elif isinstance(node, ast.ImportFrom) and node.module == "iris_app":
-            found |= {f"iris_app.{alias.name}" for alias in node.names}
-        elif isinstance(node, ast.ImportFrom) and (node.module or "").startswith("iris_app."):
-            found.add(str(node.module))
-    return found
+            modules |= {f"iris_app.{alias.name}" for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            modules.add(node.module)
+    return {part(name) for name in modules if name.partition(".")[0] == "iris_app"} - {"create_app"}
 
 
 @pytest.mark.parametrize("path", [path for path in SOURCES if path.suffix == ".py"], ids=relative)
 def test_imports_run_one_way(path: Path) -> None:
-    module = ".".join(path.relative_to(CHECKOUT).with_suffix("").parts).removesuffix(".__init__")
-    own = place(module)
-    above = {name for name in map(place, imports(ast.parse(path.read_text()))) if name != own} - {"iris_app.create_app"}
-    assert {name for name in above if storey(name) >= storey(own)} == set()
+    own = part(".".join(path.relative_to(CHECKOUT).with_suffix("").parts).removesuffix(".__init__"))
+    layer = next(index for index, parts in enumerate(LAYERS) if own in parts)
+    below = {name for parts in LAYERS[layer + 1 :] for name in parts}
+    below |= set(LAYERS[-1][LAYERS[-1].index(own) :]) if own in LAYERS[-1] else set()
+    assert imports(ast.parse(path.read_text())) - {own} - below == set()
+
+
+def test_contributing_shows_the_layers() -> None:
+    shown = re.findall(r"^    (\S.*)$", (CHECKOUT / "CONTRIBUTING.md").read_text(), re.MULTILINE)
+    assert [re.split(r",\s*", line) for line in shown if line.split(",")[0] in {parts[0] for parts in LAYERS}] == LAYERS
+
+
+@pytest.mark.parametrize("folder", sorted({path.parent for path in SOURCES if path.suffix == ".py"}), ids=relative)
+def test_no_folder_holds_more_than_a_dozen_modules(folder: Path) -> None:
+    assert len(list(folder.glob("*.py"))) <= 12
 
 
 def test_the_only_imports_inside_a_function_keep_scikit_learn_and_polars_out_of_start_up() -> None:
@@ -102,6 +89,7 @@ def test_the_only_imports_inside_a_function_keep_scikit_learn_and_polars_out_of_
     assert inside == [
         ("iris_app/bulk/command.py", "from iris_app.bulk.work import classify as work"),
         ("iris_app/bulk/work.py", "from iris_app.bulk.cluster import Cluster"),
+        ("iris_app/model_service.py", "from iris_app.model.registry import Registry"),
         ("iris_app/model_service.py", "from iris_app.model.classifier import load"),
     ]
 

@@ -13,7 +13,7 @@ from flask import Flask
 import iris_app.model.classifier
 from iris_app.exceptions import ModelUnavailable
 from iris_app.model_service import ModelService, get_model, model_path
-from tests.support import CHECKOUT, FLOWER, SECRET_KEY, eventually, publish
+from tests.support import CHECKOUT, FLOWER, SECRET_KEY, classify, eventually, publish
 
 
 def test_the_app_starts_without_scikit_learn() -> None:
@@ -82,7 +82,7 @@ def test_a_model_that_is_published_answers_from_then_on(watched: ModelService) -
     publish(watched.path, regularisation=2)
     eventually(lambda: watched.model is not old)
     assert watched.model.version != old.version
-    assert old.classify(np.array([list(FLOWER.values())]))[0].predicted_class == "setosa"
+    assert classify(old, np.array([list(FLOWER.values())]))[0].predicted_class == "setosa"
 
 
 def test_a_bad_model_is_refused_once_and_the_old_one_goes_on(

@@ -36,10 +36,10 @@ def test_the_data_are_fisher_s_in_the_order_of_the_tables() -> None:
 def test_the_scores_agree_with_the_confusion_matrix(trained: tuple[Pipeline, Training, bytes]) -> None:
     scores = trained[1].scores
     confusion = np.array(scores.confusion_matrix)
-    assert confusion.sum() == scores.held_out_flowers == 38
+    assert confusion.sum() == scores.held_out_rows == 38
     assert np.trace(confusion) / 38 == scores.held_out_accuracy
-    assert [one.recall for one in scores.species] == list(np.diag(confusion) / confusion.sum(axis=1))
-    assert [one.precision for one in scores.species] == list(np.diag(confusion) / confusion.sum(axis=0))
+    assert [one.recall for one in scores.classes] == list(np.diag(confusion) / confusion.sum(axis=1))
+    assert [one.precision for one in scores.classes] == list(np.diag(confusion) / confusion.sum(axis=0))
 
 
 def test_there_are_five_folds_of_cross_validation(trained: tuple[Pipeline, Training, bytes]) -> None:
@@ -60,7 +60,7 @@ def test_the_whitened_flowers_of_a_species_scatter_alike_in_all_directions(
     trained: tuple[Pipeline, Training, bytes],
 ) -> None:
     measurements, species = load_data()
-    for index, summary in enumerate(trained[1].species):
+    for index, summary in enumerate(trained[1].classes):
         assert summary.name == SCHEMA.classes[index].name
         whitened = (measurements[species == index] - summary.mean) @ np.array(summary.whitening).T
         assert np.cov(whitened, rowvar=False) == pytest.approx(np.eye(4), abs=0.6)
@@ -81,11 +81,11 @@ def test_a_second_training_gives_the_same_to_the_bit(trained: tuple[Pipeline, Tr
 
 
 def test_the_flowers_that_were_seen_are_kept(trained: tuple[Pipeline, Training, bytes]) -> None:
-    flowers = trained[1].flowers
+    flowers = trained[1].training_rows
     assert len(flowers) == 112
-    assert [flower.species for flower in flowers].count(0) == trained[1].species[0].flowers
+    assert [row.class_index for row in flowers].count(0) == trained[1].classes[0].rows
     measurements = load_data()[0].tolist()
-    assert all(flower.measurement in measurements for flower in flowers)
+    assert all(row.measurement in measurements for row in flowers)
 
 
 def test_the_picture_of_the_data_is_svg_with_every_feature(trained: tuple[Pipeline, Training, bytes]) -> None:

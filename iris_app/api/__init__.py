@@ -1,5 +1,5 @@
 """The door for programs: JSON in, JSON out, under ``/api``."""
 
-from iris_app.api.views import bp, swagger, tell
+from iris_app.api.views import bp, render_problem, swagger
 
-__all__ = ["bp", "swagger", "tell"]
+__all__ = ["bp", "render_problem", "swagger"]

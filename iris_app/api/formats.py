@@ -27,13 +27,13 @@ class Batch(NamedTuple):
     table: Table | None = None
 
 
-class Answer(Prediction, frozen=True, gc=False, kw_only=True):
+class PredictionResponse(Prediction, frozen=True, gc=False, kw_only=True):
     """The answer to one measurement: a prediction, and the version of the model that made it."""
 
     model: str
 
 
-class Answers(msgspec.Struct, frozen=True):
+class BatchResponse(msgspec.Struct, frozen=True):
     """The answers to an array of measurements, in its order, and the version of the model that made them."""
 
     model: str
@@ -56,13 +56,13 @@ def _read_ndjson(body: bytes, max_rows: int) -> Batch:
 def _write_json(batch: Batch, blocks: Blocks, model: str) -> bytes:
     if batch.one:
         ((prediction,),) = blocks
-        return encoder.encode(_answer(prediction, model))
-    return b"".join(_pieces(blocks, model))
+        return encoder.encode(_to_response(prediction, model))
+    return b"".join(_json_chunks(blocks, model))
 
 
-def _pieces(blocks: Blocks, model: str) -> Iterator[memoryview | bytes]:
-    """Yield the text of ``Answers``, block by block, each without its brackets."""
-    none = encoder.encode(Answers(model, []))
+def _json_chunks(blocks: Blocks, model: str) -> Iterator[memoryview | bytes]:
+    """Yield the text of ``BatchResponse``, block by block, each without its brackets."""
+    none = encoder.encode(BatchResponse(model, []))
     yield none[:-2]
     for number, block in enumerate(blocks):
         if number:
@@ -77,11 +77,11 @@ def _write_csv(batch: Batch, blocks: Blocks, _model: str) -> bytes:
 
 
 def _write_ndjson(_batch: Batch, blocks: Blocks, model: str) -> bytes:
-    return b"".join(encoder.encode_lines([_answer(prediction, model) for prediction in block]) for block in blocks)
+    return b"".join(encoder.encode_lines([_to_response(prediction, model) for prediction in block]) for block in blocks)
 
 
-def _answer(prediction: Prediction, model: str) -> Answer:
-    return Answer(
+def _to_response(prediction: Prediction, model: str) -> PredictionResponse:
+    return PredictionResponse(
         prediction.predicted_class, prediction.probabilities, prediction.warnings, prediction.explanation, model=model
     )
 

@@ -4,14 +4,14 @@ from typing import Any
 
 import msgspec
 
-from iris_app.api.formats import CSV, NDJSON, Answer, Answers
+from iris_app.api.formats import CSV, NDJSON, BatchResponse, PredictionResponse
 from iris_app.iris import SCHEMA
 from iris_app.json_types import Measurement
 from iris_app.model.manifest import ModelDescription
 from iris_app.web.api_response import JSON
 from iris_app.web.problem import Problem
 
-TYPES = (Measurement, Answer, Answers, ModelDescription, Problem)
+TYPES = (Measurement, PredictionResponse, BatchResponse, ModelDescription, Problem)
 EXAMPLE = {feature.name: feature.example for feature in SCHEMA.features}
 
 PROBLEMS = {
@@ -65,7 +65,7 @@ def _locked(document: dict[str, Any]) -> dict[str, Any]:
 
 def _classify(components: dict[str, Any], max_rows: int) -> dict[str, Any]:
     rows = {"type": "array", "items": _ref(Measurement), "maxItems": max_rows}
-    either = {"anyOf": [_ref(Answer), _ref(Answers)]}
+    either = {"anyOf": [_ref(PredictionResponse), _ref(BatchResponse)]}
     return {
         "operationId": "classify",
         "tags": ["Classification"],

@@ -13,9 +13,9 @@ from iris_app.api.formats import READERS, WRITERS
 from iris_app.exceptions import MalformedDocument
 from iris_app.model.manifest import ModelDescription
 from iris_app.model_service import get_model
-from iris_app.web.api_response import Answer, json_response
+from iris_app.web.api_response import ApiResponse, json_response
 from iris_app.web.problem import Problem
-from iris_app.web.request import Request, current_request
+from iris_app.web.request import Request, request
 from iris_app.web.response import Response
 from iris_app.web.view_flags import public
 
@@ -34,16 +34,16 @@ swagger = Blueprint(
 @bp.post("/classify")
 def classify() -> Response:
     """Classify the measurements in the body."""
-    request = current_request()
     own = request.mimetype
     read = READERS.get(own)
     if read is None:
         raise UnsupportedMediaType(f"Send {' or '.join(READERS)}, and say which in Content-Type.")
     form, explain = _form_of_answer(request, own), _explanation_wanted(request)
     batch = read(request.read_body(), current_app.config["MAX_BATCH_ROWS"])
-    model, blocks = model_service.classify(batch.measurements, explain=explain)
+    model = get_model()
+    blocks = model_service.predict(model, batch.measurements).to_predictions(explain=explain)
     answer = WRITERS[form](batch, blocks, model.version)
-    return Answer(answer, mimetype=form, headers=[("X-Model-Version", model.version)])
+    return ApiResponse(answer, mimetype=form, headers=[("X-Model-Version", model.version)])
 
 
 def _form_of_answer(request: Request, own: str) -> str:
@@ -91,6 +91,6 @@ def docs() -> str:
     return render_template("api/docs.html")
 
 
-def tell(problem: Problem) -> Response:
-    """Tell a program what went wrong."""
+def render_problem(problem: Problem) -> Response:
+    """Render a problem as RFC 9457 has it."""
     return json_response(problem, problem.status, "application/problem+json")

@@ -1,5 +1,5 @@
 """The door for platforms: the Open Inference Protocol, version 2, under ``/v2``."""
 
-from iris_app.inference_protocol.views import bp, tell
+from iris_app.inference_protocol.views import bp, render_problem
 
-__all__ = ["bp", "tell"]
+__all__ = ["bp", "render_problem"]

@@ -11,44 +11,35 @@ from numpy.typing import NDArray
 from iris_app.exceptions import MalformedDocument
 from iris_app.inference_protocol.requests import InferenceRequest, RequestedOutput
 from iris_app.iris import SCHEMA
-from iris_app.model.linear import highest
-
-Floats = NDArray[np.float64]
+from iris_app.model.predictions import PredictionBatch
 
 
 class Output(NamedTuple):
-    """A tensor that can go: what it is, and how it is made from probabilities of shape (n, species)."""
+    """An output tensor: its datatype, its width, and the functions that make its JSON values and its bytes."""
 
     datatype: str
     width: int
-    values: Callable[[Floats], list[Any]]
-    content: Callable[[Floats], bytes | memoryview]
+    values: Callable[[PredictionBatch], list[Any]]
+    content: Callable[[PredictionBatch], bytes | memoryview]
 
 
-def _classes(probabilities: Floats) -> NDArray[np.int64]:
-    classes: NDArray[np.int64] = highest(probabilities.T).astype("<i8")
-    return classes
-
-
-def _names(probabilities: Floats) -> list[str]:
-    return list(map(SCHEMA.class_names.__getitem__, _classes(probabilities).tolist()))
-
-
-def _bytes(values: NDArray[Any]) -> memoryview:
-    return values.ravel().view(np.uint8).data
+def _bytes(values: NDArray[Any], dtype: str) -> memoryview:
+    return values.astype(dtype, "C").ravel().view(np.uint8).data
 
 
 _BYTES = {name: struct.pack("<I", len(name)) + name.encode() for name in SCHEMA.class_names}
 
 OUTPUTS = {
-    "predict": Output("INT64", 1, lambda rows: _classes(rows).tolist(), lambda rows: _bytes(_classes(rows))),
+    "predict": Output("INT64", 1, lambda batch: batch.classes.tolist(), lambda batch: _bytes(batch.classes, "<i8")),
     "predict_proba": Output(
         "FP64",
         len(SCHEMA.class_names),
-        lambda rows: rows.ravel().tolist(),
-        lambda rows: _bytes(rows.astype("<f8", "C")),
+        lambda batch: batch.probabilities.T.ravel().tolist(),
+        lambda batch: _bytes(batch.probabilities.T, "<f8"),
     ),
-    "label": Output("BYTES", 1, _names, lambda rows: b"".join(map(_BYTES.__getitem__, _names(rows)))),
+    "label": Output(
+        "BYTES", 1, PredictionBatch.labels, lambda batch: b"".join(map(_BYTES.__getitem__, batch.labels()))
+    ),
 }
 
 
@@ -62,7 +53,7 @@ def requested(request: InferenceRequest) -> list[RequestedOutput]:
 
 
 def write(
-    request: InferenceRequest, outputs: list[RequestedOutput], head: dict[str, Any], probabilities: Floats
+    request: InferenceRequest, outputs: list[RequestedOutput], head: dict[str, Any], batch: PredictionBatch
 ) -> tuple[bytes, int | None]:
     """Write an answer.
 
@@ -74,7 +65,7 @@ def write(
         What goes, in this order.
     head : dict
         The members of the answer before its outputs.
-    probabilities : ndarray of shape (n, species), float64
+    batch : PredictionBatch
 
     Returns
     -------
@@ -87,13 +78,13 @@ def write(
     contents: list[bytes | memoryview] = []
     for output in outputs:
         kind = OUTPUTS[output.name]
-        tensor = {"name": output.name, "shape": [len(probabilities), kind.width], "datatype": kind.datatype}
+        tensor = {"name": output.name, "shape": [len(batch), kind.width], "datatype": kind.datatype}
         said = output.parameters.binary_data if output.parameters else None
         if binary_by_default if said is None else said:
-            content = kind.content(probabilities)
+            content = kind.content(batch)
             tensors.append(tensor | {"parameters": {"binary_data_size": len(content)}})
             contents.append(content)
         else:
-            tensors.append(tensor | {"data": kind.values(probabilities)})
+            tensors.append(tensor | {"data": kind.values(batch)})
     document = msgspec.json.encode(head | {"outputs": tensors})
     return b"".join([document, *contents]), len(document) if contents else None

@@ -4,18 +4,18 @@ import uuid
 from importlib.metadata import version as version_of
 from typing import TYPE_CHECKING
 
-from flask import Blueprint, current_app, request
+from flask import Blueprint, current_app
 from werkzeug.exceptions import NotFound
 
+from iris_app import model_service
 from iris_app.exceptions import MalformedDocument
 from iris_app.formatting import truncate
 from iris_app.inference_protocol import requests, responses
 from iris_app.iris import SCHEMA
 from iris_app.model_service import get_model
-from iris_app.observability.recorder import record_probabilities
-from iris_app.web.api_response import Answer, json_response
+from iris_app.web.api_response import ApiResponse, json_response
 from iris_app.web.problem import Problem
-from iris_app.web.request import current_request
+from iris_app.web.request import request
 from iris_app.web.response import Response
 from iris_app.web.view_flags import probe
 
@@ -81,21 +81,18 @@ def model_ready(name: str, version: str | None = None) -> Response:
 def infer(name: str, version: str | None = None) -> Response:
     """Classify the flowers in the tensors."""
     model = _model(name, version)
-    asked, measurements = requests.read(
-        current_request().read_body(), _header_length(), current_app.config["MAX_BATCH_ROWS"]
-    )
+    asked, measurements = requests.read(request.read_body(), _header_length(), current_app.config["MAX_BATCH_ROWS"])
     outputs = responses.requested(asked)
     head = {
         "model_name": name,
         "model_version": model.version,
         "id": uuid.uuid4().hex if asked.id is None else asked.id,
     }
-    probabilities = model.predict_proba(measurements)
-    record_probabilities(model, measurements, probabilities)
-    answer, header_length = responses.write(asked, outputs, head, probabilities)
+    batch = model_service.predict(model, measurements)
+    answer, header_length = responses.write(asked, outputs, head, batch)
     if header_length is None:
-        return Answer(answer)
-    return Answer(answer, mimetype="application/octet-stream", headers=[(HEADER_LENGTH, str(header_length))])
+        return ApiResponse(answer)
+    return ApiResponse(answer, mimetype="application/octet-stream", headers=[(HEADER_LENGTH, str(header_length))])
 
 
 def _model(name: str, version: str | None) -> "Model":
@@ -117,6 +114,6 @@ def _header_length() -> int | None:
     return int(text)
 
 
-def tell(problem: Problem) -> Response:
-    """Tell a platform what went wrong, by the statuses that the protocol knows."""
+def render_problem(problem: Problem) -> Response:
+    """Render a problem with the statuses that the protocol knows."""
     return json_response({"error": problem.summary}, 400 if problem.status in {406, 415, 422} else problem.status)

@@ -1,5 +1,5 @@
-"""The door for hosting services: ``/invocations`` and ``/ping``, as SageMaker and MLflow have them, and Vertex AI's."""
+"""The blueprint for hosting services: ``/invocations`` and ``/ping`` of SageMaker and MLflow, and Vertex AI's."""
 
-from iris_app.invocations.views import health_routes, init_app, predict_routes, tell
+from iris_app.invocations.views import bp, render_problem, routes
 
-__all__ = ["health_routes", "init_app", "predict_routes", "tell"]
+__all__ = ["bp", "render_problem", "routes"]

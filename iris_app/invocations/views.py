@@ -5,7 +5,8 @@ from typing import Any, TypeVar
 
 import msgspec
 import numpy as np
-from flask import Flask, current_app, request
+from flask import Blueprint, Flask, current_app
+from flask.blueprints import BlueprintSetupState
 from msgspec import UNSET, Raw, UnsetType
 from numpy.typing import NDArray
 from werkzeug.exceptions import UnsupportedMediaType
@@ -18,12 +19,14 @@ from iris_app.iris import SCHEMA
 from iris_app.model_service import get_model
 from iris_app.web.api_response import json_response
 from iris_app.web.problem import Problem
-from iris_app.web.request import current_request
+from iris_app.web.request import request
 from iris_app.web.response import Response
 from iris_app.web.view_flags import probe
 
 Floats = NDArray[np.float64]
 Decoded = TypeVar("Decoded")
+
+bp = Blueprint("invocations", __name__)
 
 # Columns by their names, in place of rows.
 COLUMNS = re.compile(rb"\s*\{")
@@ -45,29 +48,25 @@ class Invocation(msgspec.Struct, frozen=True):
     inputs: Raw | UnsetType = UNSET
 
 
-def predict_routes(app: Flask) -> set[str]:
-    """Return the addresses that answer rows with predictions."""
-    return {"/invocations", app.config["AIP_PREDICT_ROUTE"] or "/invocations"}
+def routes(app: Flask) -> set[str]:
+    """Return all addresses of the blueprint, those of the configuration included."""
+    return {"/invocations", "/ping", *filter(None, (app.config["AIP_PREDICT_ROUTE"], app.config["AIP_HEALTH_ROUTE"]))}
 
 
-def health_routes(app: Flask) -> set[str]:
-    """Return the addresses that say whether there is a model."""
-    return {"/ping", app.config["AIP_HEALTH_ROUTE"] or "/ping"}
-
-
-def init_app(app: Flask) -> None:
-    """Open the door at its own addresses and at those of the configuration."""
-    for route in predict_routes(app):
-        app.add_url_rule(route, f"invocations.predict:{route}", predict, methods=["POST"])
-    for route in health_routes(app):
-        app.add_url_rule(route, f"invocations.ping:{route}", ping)
+@bp.record
+def _add_routes(state: BlueprintSetupState) -> None:
+    """Add the views at their own addresses and at those of the configuration."""
+    config = state.app.config
+    for route in {"/invocations", config["AIP_PREDICT_ROUTE"] or "/invocations"}:
+        state.add_url_rule(route, f"predict:{route}", predict, methods=["POST"])
+    for route in {"/ping", config["AIP_HEALTH_ROUTE"] or "/ping"}:
+        state.add_url_rule(route, f"ping:{route}", ping)
 
 
 def predict() -> Response:
     """Classify the rows in the body, and answer with a species for each."""
-    measurements = _read(current_request().read_body(), current_app.config["MAX_BATCH_ROWS"])
-    _, blocks = model_service.classify(measurements)
-    return json_response({"predictions": [prediction.predicted_class for block in blocks for prediction in block]})
+    measurements = _read(request.read_body(), current_app.config["MAX_BATCH_ROWS"])
+    return json_response({"predictions": model_service.predict(get_model(), measurements).labels()})
 
 
 @probe
@@ -117,8 +116,8 @@ def _decode(body: bytes, kind: type[Decoded]) -> Decoded:
         raise MalformedDocument(f"This is no invocation: {error}.") from error
 
 
-def tell(problem: Problem) -> Response:
-    """Tell a hosting service what went wrong, as MLflow does."""
+def render_problem(problem: Problem) -> Response:
+    """Render a problem as MLflow does."""
     status = 400 if problem.errors else problem.status
     code = HTTP_STATUS_CODES[status].upper().replace(" ", "_")
     return json_response({"error_code": code, "message": problem.summary}, status)

@@ -257,8 +257,8 @@ def _check(classifier: Any, manifest: Manifest) -> None:
         (one.name, one.unit) for one in SCHEMA.features
     ]:
         raise ValueError("trained on other features, or in another order")
-    if [summary.name for summary in manifest.species] != SCHEMA.class_names:
-        raise ValueError("trained to tell other species apart, or in another order")
+    if [summary.name for summary in manifest.classes] != SCHEMA.class_names:
+        raise ValueError("trained to predict other classes, or in another order")
     if not (
         isinstance(classifier, BaseEstimator) and is_classifier(classifier) and hasattr(classifier, "predict_proba")
     ):
@@ -269,9 +269,9 @@ def _check(classifier: Any, manifest: Manifest) -> None:
         raise ValueError(
             f"must take {len(SCHEMA.features)} features and predict the classes 0 to {len(SCHEMA.class_names) - 1}"
         )
-    seen = Counter(flower.species for flower in manifest.flowers)
+    seen = Counter(row.class_index for row in manifest.training_rows)
     if min(seen[index] for index in range(len(SCHEMA.class_names))) < 2:
-        raise ValueError("trained on too few flowers of a species")
+        raise ValueError("trained on too few rows of a class")
     expected = [row.probabilities for row in manifest.golden_rows]
     answered = classifier.predict_proba(np.array([row.measurement for row in manifest.golden_rows]))
     if not np.allclose(answered, expected, rtol=0, atol=TOLERANCE):

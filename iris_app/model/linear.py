@@ -1,24 +1,26 @@
-"""Affine maps and their softmax, for many flowers at once and for one alone, with the same bits.
+"""Affine maps and softmax, for arrays and for one row, with the same bits.
 
-Both add in one fixed order, where a matrix product would choose one by the number of rows and change the last bits.
-NumPy takes longer to begin than to compute one flower, so one alone is computed in Python's floats.
+Both add in one fixed order: a matrix product would choose an order by the number of rows, which changes the last bits.
+One row is computed in Python's floats, since NumPy takes longer to start than to compute it.
 """
 
 import operator
 from collections.abc import Iterable, Sequence
 from functools import reduce
-from typing import TypeVar
+from typing import TypeAlias, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
-Floats = NDArray[np.float64]
-Affine = tuple[Floats, Floats]
+from iris_app.schema import Floats
+
+# Weights of shape (outputs, features), and intercepts of shape (outputs,).
+Affine: TypeAlias = tuple[Floats, Floats]
 Number = TypeVar("Number", float, Floats)
 
 
-class Map:
-    """An affine map, made ready to be applied.
+class AffineMap:
+    """An affine map of columns or of one row.
 
     Parameters
     ----------
@@ -31,7 +33,7 @@ class Map:
         self._intercepts = intercepts[:, None]
         self._one: tuple[list[list[float]], list[float]] = weights.T.tolist(), intercepts.tolist()
 
-    def many(self, columns: Floats) -> Floats:
+    def transform(self, columns: Floats) -> Floats:
         """Map columns of shape (features, n) to columns of shape (outputs, n)."""
         mapped: Floats = self._weights[0] * columns[0]
         for weights, column in zip(self._weights[1:], columns[1:], strict=True):
@@ -39,43 +41,43 @@ class Map:
         mapped += self._intercepts
         return mapped
 
-    def one(self, values: Sequence[float]) -> list[float]:
+    def transform_one(self, row: Sequence[float]) -> list[float]:
         """Map one value a feature to one an output."""
         columns, intercepts = self._one
-        sums = [weight * values[0] for weight in columns[0]]
-        for weights, value in zip(columns[1:], values[1:]):  # noqa: B905 -- asking for equal lengths takes as long as one
+        sums = [weight * row[0] for weight in columns[0]]
+        for weights, value in zip(columns[1:], row[1:]):  # noqa: B905 -- asking for equal lengths takes as long as one
             sums = [sum_ + weight * value for sum_, weight in zip(sums, weights)]  # noqa: B905
         return [sum_ + intercept for sum_, intercept in zip(sums, intercepts)]  # noqa: B905
 
 
 def softmax(scores: Floats) -> Floats:
-    """Turn log-odds of shape (classes, n) into probabilities."""
+    """Return the probabilities of log-odds, both of shape (classes, n)."""
     odds: Floats = np.exp(scores - np.maximum.reduce(scores))
-    odds /= total(odds)
+    odds /= ordered_sum(odds)
     return odds
 
 
 def softmax_one(scores: list[float]) -> list[float]:
-    """Turn one log-odds a class into probabilities."""
+    """Return the probabilities of one row's log-odds."""
     highest = max(scores)
     odds = np.exp([score - highest for score in scores]).tolist()  # math.exp may differ in the last bit
-    whole = total(odds)
+    whole = ordered_sum(odds)
     return [part / whole for part in odds]
 
 
-def highest(columns: Floats) -> NDArray[np.int16]:
-    """Return the place of the highest value of each column of shape (classes, n): NumPy's argmax, but faster for a few.
+def argmax(columns: Floats) -> NDArray[np.int16]:
+    """Return the index of the highest value of each column of an array of shape (classes, n), the first among equals.
 
-    Among equals it is the first.
+    It is faster than NumPy's own for a few classes.
     """
     best, *others = columns
-    places = np.zeros(len(best), np.int16)
-    for place, row in enumerate(others, start=1):
-        np.maximum(places, (row > best) * np.int16(place), out=places)
+    indices = np.zeros(len(best), np.int16)
+    for index, row in enumerate(others, start=1):
+        np.maximum(indices, (row > best) * np.int16(index), out=indices)
         best = np.maximum(best, row)
-    return places
+    return indices
 
 
-def total(terms: Iterable[Number]) -> Number:
+def ordered_sum(terms: Iterable[Number]) -> Number:
     """Add terms, or along the first axis, in their order."""
     return reduce(operator.add, terms)

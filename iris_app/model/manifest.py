@@ -1,4 +1,4 @@
-"""What a model says of itself: the manifest that lies beside its artifact."""
+"""The manifest of a model, which lies beside its artifact."""
 
 from datetime import datetime
 from pathlib import Path
@@ -16,7 +16,7 @@ Odds = Annotated[list[float], Meta(min_length=len(SCHEMA.class_names), max_lengt
 
 
 class Histogram(msgspec.Struct, frozen=True):
-    """How many values lie between the edges: up to the first of them, between each two, and above the last."""
+    """Counts of values between edges: up to the first of them, between each two, and above the last."""
 
     edges: list[float]
     counts: list[int]
@@ -28,7 +28,7 @@ class Histogram(msgspec.Struct, frozen=True):
 
 
 class FeatureSummary(msgspec.Struct, frozen=True):
-    """What training saw of one feature, in ``unit``."""
+    """The summary of one feature over the training's rows, in ``unit``."""
 
     name: str
     unit: str
@@ -39,72 +39,81 @@ class FeatureSummary(msgspec.Struct, frozen=True):
     histogram: Histogram
 
 
-class ClassSummary(msgspec.Struct, frozen=True):
-    """What training saw of one species: how many flowers, their mean, and how they scatter.
+class ClassSummary(msgspec.Struct, frozen=True, rename={"rows": SCHEMA.nouns}):
+    """The summary of one class over the training's rows: their number, mean and scatter.
 
-    ``whitening @ (flower - mean)`` has the length of the flower's Mahalanobis distance from the species.
+    ``whitening @ (row - mean)`` has the length of the row's Mahalanobis distance from the class.
     """
 
     name: str
-    flowers: int
+    rows: int
     mean: Values
     whitening: Whitening
 
 
 class ClassScore(msgspec.Struct, frozen=True):
-    """How well one species was told from the others on the held-out flowers."""
+    """The precision and recall of one class on the held-out rows."""
 
     name: str
     precision: float
     recall: float
 
 
-class Scores(msgspec.Struct, frozen=True):
-    """How good the model is: on flowers that it never saw, and in cross-validation over all of them."""
+class Scores(
+    msgspec.Struct,
+    frozen=True,
+    rename={"held_out_rows": f"held_out_{SCHEMA.nouns}", "classes": SCHEMA.target},
+):
+    """The scores of a model on held-out rows, and in cross-validation over all rows."""
 
     held_out_accuracy: float
-    held_out_flowers: int
-    species: list[ClassScore]
+    held_out_rows: int
+    classes: list[ClassScore]
     confusion_matrix: list[list[int]]
     cross_validation: list[float]
 
 
 class GoldenRow(msgspec.Struct, frozen=True):
-    """A flower, and the probabilities that the model gave it when it was trained."""
+    """A row, and the probabilities that the model gave it when it was trained."""
 
     measurement: Values
     probabilities: Odds
 
 
-class Flower(msgspec.Struct, frozen=True, array_like=True):
-    """A flower of the training: its measurements, and its species as an index."""
+class TrainingRow(msgspec.Struct, frozen=True, array_like=True):
+    """A row of the training, and the index of its class."""
 
     measurement: Values
-    species: Annotated[int, Meta(ge=0, lt=len(SCHEMA.class_names))]
+    class_index: Annotated[int, Meta(ge=0, lt=len(SCHEMA.class_names))]
 
 
 class About(msgspec.Struct, frozen=True):
-    """What a person should know of a model: what it is, what it learnt from, and what it must not be used for."""
+    """A model in words: what it is, what it was trained on, and what it must not be used for."""
 
     model: str
     data: str
     limits: str
 
 
-class Training(msgspec.Struct, frozen=True, kw_only=True):
-    """What a training tells of itself: all of the manifest that does not depend on the file."""
+class Training(
+    msgspec.Struct,
+    frozen=True,
+    kw_only=True,
+    rename={"classes": SCHEMA.target, "training_rows": SCHEMA.nouns},
+):
+    """The part of the manifest that does not depend on the artifact's file."""
 
     about: About
     features: list[FeatureSummary]
-    species: list[ClassSummary]
+    classes: list[ClassSummary]
     farthest_distance: float
     scores: Scores
-    flowers: Annotated[list[Flower], Meta(min_length=1)]
+    training_rows: Annotated[list[TrainingRow], Meta(min_length=1)]
     golden_rows: Annotated[list[GoldenRow], Meta(min_length=1)]
 
 
 class Manifest(Training, frozen=True, kw_only=True):
-    """What the artifact beside it must be: its digest, its size, what made it and when, and its training."""
+    """The digest and the size of the artifact, the versions that made it, and its training."""
 
     sha256: str
     bytes: int
@@ -114,12 +123,12 @@ class Manifest(Training, frozen=True, kw_only=True):
 
     @property
     def version(self) -> str:
-        """Name the artifact shortly: the first 12 hexadecimal digits of its sha256."""
+        """The first 12 hexadecimal digits of the artifact's sha256."""
         return self.sha256[:12]
 
 
-class ModelDescription(msgspec.Struct, frozen=True):
-    """What answers: its version, when and with what it was trained, what it saw, and how good it is."""
+class ModelDescription(msgspec.Struct, frozen=True, rename={"classes": SCHEMA.target}):
+    """The model that answers: its version, its training and its scores."""
 
     version: str
     sha256: str
@@ -127,21 +136,21 @@ class ModelDescription(msgspec.Struct, frozen=True):
     created: datetime
     versions: dict[str, str]
     features: list[FeatureSummary]
-    species: list[ClassName]
+    classes: list[ClassName]
     scores: Scores
 
     @classmethod
     def of(cls, manifest: Manifest) -> Self:
         """Describe the model that a manifest belongs to."""
-        shared = {name: getattr(manifest, name) for name in cls.__struct_fields__ if name != "species"}
-        return cls(species=SCHEMA.class_names, **shared)
+        shared = {name: getattr(manifest, name) for name in cls.__struct_fields__ if name != "classes"}
+        return cls(classes=SCHEMA.class_names, **shared)
 
 
 def manifest_path(path: Path) -> Path:
-    """Say where the manifest of the artifact at ``path`` lies."""
+    """Return the path of the manifest of the artifact at ``path``."""
     return path.with_name(f"{path.name}.json")
 
 
 def pairplot_path(path: Path) -> Path:
-    """Say where the picture of the data lies that the artifact at ``path`` was trained on."""
+    """Return the path of the picture of the data that the artifact at ``path`` was trained on."""
     return path.with_name(f"{path.name}.svg")

@@ -13,14 +13,11 @@ from dataclasses import dataclass
 from functools import partial
 from itertools import takewhile
 from pathlib import Path
-from typing import Any, Self
-
-from flask import Flask
+from typing import Any
 
 from iris_app.exceptions import ModelUnavailable
 from iris_app.model.artifact import copy, read_manifest, save
 from iris_app.model.manifest import Manifest, Training
-from iris_app.model_service import model_path
 
 FOLDER_NAME = re.compile("([0-9]+)-([0-9a-f]{64})")
 
@@ -51,11 +48,6 @@ class Registry:
         self.folder = folder
         self.path = path
         self._pinned = pinned
-
-    @classmethod
-    def of(cls, app: Flask) -> Self:
-        """Find an app's versions, under ``instance/models``."""
-        return cls(Path(app.instance_path, "models"), model_path(app), app.config["MODEL_SHA256"])
 
     def kept(self) -> list[Version]:
         """List the versions, the one published last at the end.

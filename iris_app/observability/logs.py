@@ -11,12 +11,12 @@ from typing import Any, TextIO, cast
 import msgspec
 from flask import has_request_context
 
-from iris_app.web.request import Request, current_request
+from iris_app.web.request import Request, request
 
 encode = msgspec.json.Encoder(enc_hook=str).encode
 
 
-def about(request: Request) -> dict[str, object]:
+def request_context(request: Request) -> dict[str, object]:
     """Return what a line says of the request that it is about."""
     trace = request.traceparent
     return {"request_id": request.id, "traceparent": trace} if trace else {"request_id": request.id}
@@ -32,7 +32,7 @@ class LineHandler(logging.StreamHandler[TextIO]):
         except Exception:
             self.handleError(record)
 
-    def say(self, logger: str, facts: Iterable[tuple[float, str, dict[str, object]]]) -> None:
+    def emit_many(self, logger: str, facts: Iterable[tuple[float, str, dict[str, object]]]) -> None:
         """Write what is said of requests, as records of level INFO would be, without making any.
 
         ``facts`` are the times, the messages and the fields of the lines.
@@ -67,7 +67,7 @@ class JsonFormatter(logging.Formatter):
         if fields := getattr(record, "fields", None):
             line |= fields
         elif has_request_context():
-            line |= about(current_request())
+            line |= request_context(request)
         if record.exc_info:
             line["exception"] = self.formatException(record.exc_info)
         return _encoded(line).decode()

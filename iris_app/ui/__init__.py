@@ -2,6 +2,6 @@
 
 from iris_app.ui import batch, model_card, views
 from iris_app.ui.blueprint import bp
-from iris_app.ui.errors import tell
+from iris_app.ui.errors import render_problem
 
-__all__ = ["batch", "bp", "model_card", "tell", "views"]
+__all__ = ["batch", "bp", "model_card", "render_problem", "views"]

@@ -129,8 +129,8 @@ def sample() -> Response:
 def _classify(form: BatchForm) -> Outcome:
     body = form.file.data.read()
     table = csv_rows.read(body, current_app.config["MAX_BATCH_ROWS"], skip_bad_rows=form.skip_bad_rows.data)
-    _, blocks = model_service.classify(table.measurements)
-    predictions = list(chain.from_iterable(blocks))
+    batch = model_service.predict(model_service.get_model(), table.measurements)
+    predictions = list(chain.from_iterable(batch.to_predictions()))
     written = csv_rows.write(table if form.keep_formulas.data else csv_rows.guard(table), predictions)
     stem = secure_filename(PurePath(form.file.data.filename).stem)[:LONGEST_NAME] or "irises"
     download = "data:text/csv;base64," + base64.b64encode(written.encode()).decode()

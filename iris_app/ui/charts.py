@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from iris_app.formatting import format_number, format_percent
 from iris_app.iris import SCHEMA
 from iris_app.json_types import Prediction
-from iris_app.model.manifest import Flower
+from iris_app.model.manifest import TrainingRow
 from iris_app.schema import Feature
 
 Floats = NDArray[np.float64]
@@ -64,7 +64,7 @@ class Panel:
 
 
 def panels(
-    measurement: Sequence[float], flowers: Sequence[Flower], classify: Callable[[Floats], Floats]
+    measurement: Sequence[float], flowers: Sequence[TrainingRow], classify: Callable[[Floats], Floats]
 ) -> list[Panel]:
     """Draw the panels of a flower.
 
@@ -85,16 +85,16 @@ def _panel(
     across: int,
     up: int,
     measurement: Sequence[float],
-    flowers: Sequence[Flower],
+    flowers: Sequence[TrainingRow],
     classify: Callable[[Floats], Floats],
 ) -> Panel:
     x_axis, y_axis = (
-        _axis(SCHEMA.features[index], [measurement[index], *(flower.measurement[index] for flower in flowers)], length)
+        _axis(SCHEMA.features[index], [measurement[index], *(row.measurement[index] for row in flowers)], length)
         for index, length in ((across, WIDTH), (up, HEIGHT))
     )
     places = [
-        (x_axis.place(flower.measurement[across]), HEIGHT - y_axis.place(flower.measurement[up]), flower.species)
-        for flower in flowers
+        (x_axis.place(row.measurement[across]), HEIGHT - y_axis.place(row.measurement[up]), row.class_index)
+        for row in flowers
     ]
     this = (x_axis.place(measurement[across]), HEIGHT - y_axis.place(measurement[up]))
     answer = SCHEMA.class_names[int(classify(np.array([measurement]))[0].argmax())]

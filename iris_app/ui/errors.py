@@ -1,4 +1,4 @@
-"""What went wrong, told to a person."""
+"""The page that shows an error."""
 
 from http import HTTPStatus
 
@@ -27,8 +27,8 @@ WORDS = {
 }
 
 
-def tell(problem: Problem) -> Response:
-    """Tell a person what went wrong."""
+def render_problem(problem: Problem) -> Response:
+    """Render a problem as a page."""
     heading, advice = WORDS.get(problem.status, (problem.title, problem.detail))
     typed = _typed() if problem.status >= HTTPStatus.INTERNAL_SERVER_ERROR else {}
     page = render_template("ui/error.html", heading=heading, advice=advice, problem=problem, typed=typed)

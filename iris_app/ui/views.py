@@ -6,12 +6,13 @@ from typing import Any
 from flask import current_app, redirect, render_template, request, url_for
 from werkzeug.wrappers import Response as WerkzeugResponse
 
+from iris_app import model_service
 from iris_app.exceptions import ModelUnavailable
 from iris_app.formatting import format_number
 from iris_app.iris import SCHEMA
 from iris_app.model.manifest import FeatureSummary
 from iris_app.model_service import get_model
-from iris_app.observability.recorder import record_predictions, record_wrong_value
+from iris_app.observability.recorder import record_wrong_value
 from iris_app.ui import charts
 from iris_app.ui.blueprint import bp, status
 from iris_app.ui.forms import RowForm
@@ -58,8 +59,7 @@ def _answer(form: RowForm) -> Page:
         return _form_page(form, status(422))
     model = get_model()
     measurement = form.measurement
-    (prediction,) = predictions = model.classify(measurement, explain=True)
-    record_predictions(model, measurement, predictions)
+    ((prediction,),) = model_service.predict(model, measurement).to_predictions(explain=True)
     return render_template(
         "ui/result.html",
         form=form,
@@ -68,7 +68,7 @@ def _answer(form: RowForm) -> Page:
         species=SCHEMA.classes,
         verdict=charts.verdict(prediction),
         bars=charts.bars(prediction),
-        panels=charts.panels(measurement[0].tolist(), model.manifest.flowers, model.predict_proba),
+        panels=charts.panels(measurement[0].tolist(), model.manifest.training_rows, model.predict_proba),
         link=_address(".show", *measurement.tolist()),
         examples=_examples(),
     )

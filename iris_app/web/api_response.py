@@ -1,4 +1,4 @@
-"""Answers to programs, most of them in JSON, which every door for programs gives."""
+"""Responses to programs, most of them in JSON."""
 
 from collections.abc import Iterable
 from typing import Any
@@ -14,8 +14,8 @@ JSON = "application/json"
 encoder = msgspec.json.Encoder()
 
 
-class Answer(Response):
-    """A whole document, whose headers are made at once and leave as they are: none depends on the request."""
+class ApiResponse(Response):
+    """A response with a whole document, whose headers do not depend on the request."""
 
     policy = "default-src 'none'; frame-ancestors 'none'"
 
@@ -27,7 +27,7 @@ class Answer(Response):
         made.add("Content-Length", str(len(body)))
         for name, value in headers:
             made.add(name, value)
-        # Its one piece goes as it is: there is nothing in it to encode, and nothing to close behind it.
+        # There is nothing in its one chunk to encode, and nothing to close behind it.
         super().__init__([body], status, made, direct_passthrough=True)
 
     def get_wsgi_headers(self, environ: dict[str, Any]) -> Headers:  # noqa: ARG002 -- Werkzeug's own
@@ -35,6 +35,6 @@ class Answer(Response):
         return self.headers
 
 
-def json_response(document: msgspec.Struct | dict[str, Any], status: int = 200, mimetype: str = JSON) -> Answer:
-    """Write a document as the answer."""
-    return Answer(encoder.encode(document), status, mimetype=mimetype)
+def json_response(document: msgspec.Struct | dict[str, Any], status: int = 200, mimetype: str = JSON) -> ApiResponse:
+    """Encode a document as a response."""
+    return ApiResponse(encoder.encode(document), status, mimetype=mimetype)

@@ -1,21 +1,19 @@
-"""The request as every door sees it: it has an id, and a body that never ends in the middle."""
+"""The request of every view, with an id and a body that is read whole or refused."""
 
 import re
 from collections.abc import Mapping
 from random import getrandbits
-from time import perf_counter, time
+from time import perf_counter
 from typing import IO, Any, cast
 
 import flask
 import msgspec
-import numpy as np
 from flask import current_app
-from numpy.typing import NDArray
-from werkzeug.routing import Rule
 from werkzeug.sansio.utils import get_content_length
 from werkzeug.utils import cached_property
 
 from iris_app.model.manifest import Manifest
+from iris_app.schema import Floats
 from iris_app.web.body import inflate, open_body, read_whole
 
 WELL_FORMED_ID = re.compile(r"[\w.-]{1,64}", re.ASCII)
@@ -24,40 +22,31 @@ WELL_FORMED_ID = re.compile(r"[\w.-]{1,64}", re.ASCII)
 TRACE = re.compile("00-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}")
 
 
-class Flowers(msgspec.Struct, gc=False):
-    """What a request was answered: how many ``rows``, by which model, how many of each species, and some of them."""
+class PredictionStats(msgspec.Struct, gc=False):
+    """Statistics of the rows that a request was answered.
+
+    Attributes
+    ----------
+    rows : int
+        The number of rows.
+    manifest : Manifest
+        The manifest of the model that answered.
+    classes : mapping of str to int
+        The number of rows of each predicted class.
+    sample : ndarray of shape (m, features), float64
+        Some of the rows, for the drift.
+    """
 
     rows: int
     manifest: Manifest
-    species: Mapping[str, int]
-    sample: NDArray[np.float64]
-
-
-class RequestRecord(msgspec.Struct, gc=False):
-    """What is known of a request that was answered, for those who count it and write its line a moment later."""
-
-    at: float
-    seconds: float
-    status: int
-    request_id: str
-    traceparent: str | None
-    client: str | None
-    method: str
-    path: str
-    rule: Rule | None
-    flowers: Flowers | None
-    key: str | None
-
-    @property
-    def route(self) -> str | None:
-        """The pattern of addresses that its own matched."""
-        return self.rule.rule if self.rule else None
+    classes: Mapping[str, int]
+    sample: Floats
 
 
 class Request(flask.Request):
-    """A request, and what is noted of it: the ``flowers`` of its answer, and the name of its API ``key``."""
+    """A request with an id, the statistics of its answer, and the name of its API key."""
 
-    flowers: Flowers | None = None
+    stats: PredictionStats | None = None
     key: str | None = None
 
     def __init__(self, environ: dict[str, Any], populate_request: bool = True, shallow: bool = False) -> None:
@@ -66,31 +55,15 @@ class Request(flask.Request):
 
     @cached_property
     def id(self) -> str:
-        """Name the request: as the client did, where that is well-formed, or anew."""
+        """Return the id that the client sent, where it is well-formed, or a new one."""
         given = self.environ.get("HTTP_X_REQUEST_ID")
         return given if given and WELL_FORMED_ID.fullmatch(given) else f"{getrandbits(128):032x}"
 
     @property
     def traceparent(self) -> str | None:
-        """The trace that the client says it belongs to, where that is well-formed."""
+        """The trace context that the client sent, where it is well-formed."""
         given = self.environ.get("HTTP_TRACEPARENT")
         return given if given and TRACE.fullmatch(given) else None
-
-    def told(self, status: int) -> RequestRecord:
-        """Return what is known of the request, now that it is answered with a status."""
-        return RequestRecord(
-            time(),
-            perf_counter() - self.began,
-            status,
-            self.id,
-            self.traceparent,
-            self.remote_addr,
-            self.method,
-            self.path,
-            self.url_rule,
-            self.flowers,
-            self.key,
-        )
 
     @property
     def content_length(self) -> int | None:
@@ -101,7 +74,7 @@ class Request(flask.Request):
 
     @cached_property
     def stream(self) -> IO[bytes]:
-        """Give the body as a stream that raises where it is too long, too short or broken."""
+        """Return the body as a stream that raises where it is too long, too short or broken."""
         return open_body(self.environ, self.content_length, self.max_content_length)
 
     def read_body(self) -> bytes:
@@ -111,10 +84,5 @@ class Request(flask.Request):
         return inflate(body, self.environ.get("HTTP_CONTENT_ENCODING", "").strip().lower(), limit)
 
 
-# The current request, as flask.request has it, with what is ours.
+# The current request, with the type that it has in this application.
 request = cast("Request", flask.request)
-
-
-def current_request() -> Request:
-    """Return the current request itself, for who asks much of it: ``request`` looks it up for each question."""
-    return cast("Request", flask.request._get_current_object())  # type: ignore[attr-defined]  # noqa: SLF001 -- Werkzeug documents it

@@ -1,9 +1,11 @@
-"""The response as every door gives it: with its request's id and the headers that protect whoever reads it."""
+"""The response of every view, with the id of its request and security headers."""
 
 from collections.abc import Iterable
 from typing import Any
 
 import flask
+
+from iris_app.web.request import request
 
 CONTENT_SECURITY_POLICY = "; ".join(
     [
@@ -27,7 +29,7 @@ HEADERS = [
 
 
 class Response(flask.Response):
-    """A response; what all have in common is added as it leaves, which costs nothing where each header would be set.
+    """Add the headers that all responses have in common when the response is sent.
 
     ``policy`` is its Content-Security-Policy.
     """
@@ -37,8 +39,7 @@ class Response(flask.Response):
     def get_wsgi_response(self, environ: dict[str, Any]) -> tuple[Iterable[bytes], str, list[tuple[str, str]]]:
         """Return the body, the status and the headers."""
         body, status, headers = super().get_wsgi_response(environ)
-        request_id = environ["werkzeug.request"].id
-        headers += [("Content-Security-Policy", self.policy), ("X-Request-ID", request_id), *HEADERS]
+        headers += [("Content-Security-Policy", self.policy), ("X-Request-ID", request.id), *HEADERS]
         if "HTTP_ACCEPT_ENCODING" not in environ:
             headers.append(("Vary", "Accept-Encoding"))  # Flask-Compress says so to who does send it
         return body, status, headers

@@ -1,4 +1,4 @@
-"""What a view says of itself, for those who look at every request."""
+"""Flags on views, for hooks that look at every request."""
 
 from collections.abc import Callable
 from typing import TypeVar
@@ -10,17 +10,17 @@ View = TypeVar("View", bound=Callable[..., object])
 
 
 def probe(view: View) -> View:
-    """Mark what orchestrators ask every few seconds: open to everyone, never put off, and kept out of the log."""
+    """Flag a health check: open to everyone, exempt from the concurrency limit, and left out of the access log."""
     view.is_probe = True  # type: ignore[attr-defined]
     return public(view)
 
 
 def public(view: View) -> View:
-    """Mark what is open to everyone."""
+    """Flag a view that needs no API key."""
     view.is_public = True  # type: ignore[attr-defined]
     return view
 
 
-def has_flag(app: Flask, rule: Rule | None, mark: str) -> bool:
-    """Say whether the view of a rule, where there is one, has a mark: ``is_probe`` or ``is_public``."""
-    return rule is not None and hasattr(app.view_functions[rule.endpoint], mark)
+def has_flag(app: Flask, rule: Rule | None, flag: str) -> bool:
+    """Check whether the view of a rule, if there is one, has a flag: ``is_probe`` or ``is_public``."""
+    return rule is not None and hasattr(app.view_functions[rule.endpoint], flag)

@@ -25,7 +25,7 @@ from benchmarks.servers import Failed
 from iris_app import create_app
 from iris_app.iris import SCHEMA
 from iris_app.model import artifact
-from iris_app.model.classifier import fold
+from iris_app.model.classifier import extract_linear_map
 from iris_app.model_service import model_path
 
 Found = tuple[dict[str, float], list[str]]
@@ -141,7 +141,7 @@ def lay_out_model(folder: Path) -> float:
     app = create_app()
     path = model_path(app)
     classifier, _, _ = artifact.load(path, app.config["MODEL_SHA256"])
-    folded = fold(classifier)
+    folded = extract_linear_map(classifier)
     if folded is None:
         raise Failed("The model does not fold to an affine map, which is all that the floor knows.")
     weights, intercepts = (part.tolist() for part in folded)

@@ -27,7 +27,7 @@ from iris_app.codecs.csv_rows import PROBABILITIES
 from iris_app.iris import SCHEMA
 from iris_app.model.classifier import Model, load
 from tests.bulk.conftest import Classify, flowers
-from tests.support import FLOWER
+from tests.support import FLOWER, classify
 
 HEADER = ",".join(FLOWER)
 ROW = ",".join(map(str, FLOWER.values()))
@@ -343,7 +343,7 @@ def test_answers_are_the_models_to_the_bit(
     to = data.draw(st.sampled_from(["csv", "ndjson", "parquet"]))
     written, summary = work(content.getvalue(), form, to)
     answers = {"csv": pl.read_csv, "ndjson": pl.read_ndjson, "parquet": pl.read_parquet}[to](written)
-    expected = model.classify(np.array(rows))
+    expected = classify(model, np.array(rows))
     assert answers.select("species", *PROBABILITIES).rows() == [
         (one.predicted_class, *(getattr(one.probabilities, name) for name in SCHEMA.class_names)) for one in expected
     ]

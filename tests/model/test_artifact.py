@@ -177,12 +177,12 @@ def test_a_model_in_other_units_is_refused(model_path: Path) -> None:
 
 def test_a_model_of_other_species_is_refused(model_path: Path) -> None:
     edit_manifest(model_path, lambda manifest: manifest["species"][0].update(name="pallida"))
-    assert "trained to tell other species apart, or in another order" in refusal(model_path)
+    assert "trained to predict other classes, or in another order" in refusal(model_path)
 
 
 def test_a_model_without_flowers_of_a_species_is_refused(model_path: Path) -> None:
     edit_manifest(model_path, lambda manifest: manifest.update(flowers=[[[5.1, 3.5, 1.4, 0.2], 0]]))
-    assert "trained on too few flowers of a species" in refusal(model_path)
+    assert "trained on too few rows of a class" in refusal(model_path)
 
 
 def test_a_file_that_is_no_pickle_is_refused(model_path: Path) -> None:
@@ -229,7 +229,7 @@ def test_the_manifest_is_json_that_a_person_can_read(model_path: Path) -> None:
     text = manifest_path(model_path).read_text()
     assert "\n" in text
     assert json.loads(text)["scores"]["held_out_accuracy"] == 0.9736842105263158
-    assert set(json.loads(text)) == set(Manifest.__struct_fields__)
+    assert set(json.loads(text)) == set(Manifest.__struct_encode_fields__)
 
 
 def test_the_temporary_file_lies_beside_its_place(model_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

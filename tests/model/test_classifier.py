@@ -16,8 +16,10 @@ from sklearn.preprocessing import StandardScaler
 
 from iris_app.iris import SCHEMA
 from iris_app.model.artifact import load as load_artifact
-from iris_app.model.classifier import BLOCK, Model, fold, load
+from iris_app.model.classifier import Model, extract_linear_map, load
+from iris_app.model.outliers import BLOCK
 from iris_app.training import load_data, train
+from tests.support import classify
 
 Floats = NDArray[np.float64]
 
@@ -47,31 +49,31 @@ def probabilities(model: Model, measurements: Floats) -> Floats:
     return np.array(
         [
             [row.probabilities.__getattribute__(one.name) for one in SCHEMA.classes]
-            for row in model.classify(measurements)
+            for row in classify(model, measurements)
         ]
     )
 
 
 def warnings_of(model: Model, *values: float) -> list[tuple[str, str | None]]:
-    return [(warning.code, warning.field) for warning in model.classify(np.array([values]))[0].warnings]
+    return [(warning.code, warning.field) for warning in classify(model, np.array([values]))[0].warnings]
 
 
 def test_the_article_s_flower_is_setosa(model: Model) -> None:
-    (prediction,) = model.classify(np.array([[5.1, 3.5, 1.4, 0.2]]))
+    (prediction,) = classify(model, np.array([[5.1, 3.5, 1.4, 0.2]]))
     assert prediction.predicted_class == "setosa"
     assert prediction.probabilities.setosa == pytest.approx(0.98, abs=0.005)
     assert prediction.warnings == ()
 
 
 def test_every_typical_flower_is_of_its_species(model: Model) -> None:
-    predictions = model.classify(np.array([one.typical for one in SCHEMA.classes]))
+    predictions = classify(model, np.array([one.typical for one in SCHEMA.classes]))
     assert [one.predicted_class for one in predictions] == [one.name for one in SCHEMA.classes]
 
 
 def test_the_species_is_the_one_that_scikit_learn_predicts(model: Model, pipeline: Pipeline) -> None:
     measurements, _ = load_data()
     names = [SCHEMA.classes[index].name for index in pipeline.predict(measurements)]
-    assert [one.predicted_class for one in model.classify(measurements)] == names
+    assert [one.predicted_class for one in classify(model, measurements)] == names
 
 
 @given(measurements=flowers)
@@ -81,29 +83,29 @@ def test_the_folded_map_agrees_with_the_pipeline(model: Model, pipeline: Pipelin
 
 @given(measurements=flowers)
 def test_a_flower_gets_the_same_answer_alone_and_among_others(model: Model, measurements: Floats) -> None:
-    alone = [model.classify(row[None])[0] for row in measurements]
-    assert model.classify(measurements) == alone
+    alone = [classify(model, row[None])[0] for row in measurements]
+    assert classify(model, measurements) == alone
 
 
 def test_a_flower_gets_the_same_answer_among_many(model: Model) -> None:
     measurements = np.random.default_rng(0).uniform(0.1, 10, (BLOCK + 100, len(SCHEMA.features)))
-    assert model.classify(measurements) == [model.classify(row[None])[0] for row in measurements]
+    assert classify(model, measurements) == [classify(model, row[None])[0] for row in measurements]
 
 
 def test_what_is_found_of_many_is_put_into_words_block_by_block(model: Model) -> None:
     measurements = np.full((2 * BLOCK + 1, len(SCHEMA.features)), 5.0)
-    assert list(map(len, model.to_predictions(measurements, model.assess(measurements)))) == [BLOCK, BLOCK, 1]
+    assert list(map(len, model.predict(measurements).to_predictions())) == [BLOCK, BLOCK, 1]
 
 
 @given(measurements=flowers)
 def test_doubts_are_as_many_in_columns_as_in_words(model: Model, measurements: Floats) -> None:
-    told = [warning.code for one in model.classify(measurements) for warning in one.warnings]
-    assert model.assess(measurements).codes() == Counter(told)
+    told = [warning.code for one in classify(model, measurements) for warning in one.warnings]
+    assert model.predict(measurements).warning_counts() == Counter(told)
 
 
 def test_the_order_of_an_array_in_memory_changes_nothing(model: Model) -> None:
     measurements, _ = load_data()
-    assert model.classify(np.asfortranarray(measurements)) == model.classify(measurements)
+    assert classify(model, np.asfortranarray(measurements)) == classify(model, measurements)
 
 
 @given(measurements=flowers)
@@ -112,7 +114,7 @@ def test_probabilities_add_up_to_one(model: Model, measurements: Floats) -> None
 
 
 def test_no_flowers_get_no_answers(model: Model) -> None:
-    assert model.classify(np.empty((0, 4))) == []
+    assert classify(model, np.empty((0, 4))) == []
 
 
 @pytest.mark.parametrize("with_mean", [True, False])
@@ -121,7 +123,7 @@ def test_a_scaler_folds_whatever_it_scales(with_mean: bool, with_std: bool) -> N
     measurements, species = load_data()
     scaler = StandardScaler(with_mean=with_mean, with_std=with_std)
     pipeline = make_pipeline(scaler, LogisticRegression(max_iter=1000)).fit(measurements, species)
-    folded = fold(pipeline)
+    folded = extract_linear_map(pipeline)
     assert folded is not None
     weights, intercepts = folded
     assert measurements @ weights.T + intercepts == pytest.approx(pipeline.decision_function(measurements), abs=1e-12)
@@ -147,11 +149,11 @@ def test_any_other_classifier_answers_by_its_own_probabilities(
 ) -> None:
     measurements, species = load_data()
     classifier.fit(measurements, species)
-    assert fold(classifier) is None
+    assert extract_linear_map(classifier) is None
     model = model_of(classifier)
     assert np.array_equal(probabilities(model, measurements), classifier.predict_proba(measurements))
     assert np.array_equal(probabilities(model, measurements[:1]), classifier.predict_proba(measurements[:1]))
-    assert model.classify(np.empty((0, 4))) == []
+    assert classify(model, np.empty((0, 4))) == []
     assert model.predict_proba(np.empty((0, 4))).shape == (0, 3)
 
 
@@ -163,12 +165,12 @@ def test_a_regression_that_does_not_fold_answers_by_its_own_probabilities(
     regression.decision_function = lambda rows: LogisticRegression.decision_function(regression, rows) / 2
     measurements, _ = load_data()
     model = model_of(classifier)
-    assert "does not fold" in caplog.text
+    assert "is not the linear map that it looks like" in caplog.text
     assert np.array_equal(probabilities(model, measurements), classifier.predict_proba(measurements))
 
 
 def test_a_value_outside_the_training_is_named_with_its_range(model: Model) -> None:
-    (prediction,) = model.classify(np.array([[5.1, 3.5, 1.4, 2.6]]))
+    (prediction,) = classify(model, np.array([[5.1, 3.5, 1.4, 2.6]]))
     (warning,) = prediction.warnings
     assert (warning.code, warning.field) == ("out_of_range", "petal_width")
     assert warning.detail == "Petal width 2.6 cm is outside what the model was trained on: 0.1 to 2.5 cm."
@@ -194,7 +196,7 @@ def test_no_flower_of_the_training_is_doubted(model: Model) -> None:
     from sklearn.model_selection import train_test_split
 
     seen, _ = train_test_split(load_data()[0], random_state=0)
-    assert [one.warnings for one in model.classify(seen)] == [()] * len(seen)
+    assert [one.warnings for one in classify(model, seen)] == [()] * len(seen)
 
 
 @pytest.mark.parametrize(
@@ -206,7 +208,7 @@ def test_no_flower_of_the_training_is_doubted(model: Model) -> None:
     ],
 )
 def test_two_values_that_may_be_swapped_are_named(model: Model, row: list[float], swapped: str) -> None:
-    (prediction,) = model.classify(np.array([row]))
+    (prediction,) = classify(model, np.array([row]))
     assert prediction.warnings[-1].code == "maybe_swapped"
     assert prediction.warnings[-1].detail == f"With {swapped} swapped it would be a usual flower."
 
@@ -216,5 +218,5 @@ def test_nothing_is_swapped_where_that_makes_no_usual_flower(model: Model) -> No
 
 
 def test_only_the_unusual_among_many_are_doubted(model: Model) -> None:
-    predictions = model.classify(np.array([[5.1, 3.5, 1.4, 0.2], [5.1, 3.5, 1.4, 9.0], [5.0, 3.4, 1.5, 0.2]]))
+    predictions = classify(model, np.array([[5.1, 3.5, 1.4, 0.2], [5.1, 3.5, 1.4, 9.0], [5.0, 3.4, 1.5, 0.2]]))
     assert [len(one.warnings) for one in predictions] == [0, 1, 0]

@@ -9,6 +9,7 @@ from iris_app.iris import SCHEMA
 from iris_app.json_types import Explanation
 from iris_app.model.artifact import load as load_artifact
 from iris_app.model.classifier import Model, load
+from tests.support import classify
 
 accepted_values = st.floats(min_value=0, max_value=30, exclude_min=True)
 
@@ -19,7 +20,7 @@ def model(trained_path: Path) -> Model:
 
 
 def explain(model: Model, values: list[float]) -> tuple[str, Explanation]:
-    (prediction,) = model.classify(np.array([values]), explain=True)
+    (prediction,) = classify(model, np.array([values]), explain=True)
     assert prediction.explanation
     return prediction.predicted_class, prediction.explanation
 
@@ -37,7 +38,7 @@ def test_the_parts_add_up_to_the_difference_of_log_odds(model: Model, trained_pa
 
 @given(values=st.lists(accepted_values, min_size=4, max_size=4))
 def test_the_runner_up_is_the_next_likely(model: Model, values: list[float]) -> None:
-    (prediction,) = model.classify(np.array([values]), explain=True)
+    (prediction,) = classify(model, np.array([values]), explain=True)
     assert prediction.explanation
     odds = {name: getattr(prediction.probabilities, name) for name in SCHEMA.class_names}
     assert odds[prediction.explanation.runner_up] == sorted(odds.values())[-2]
@@ -65,12 +66,12 @@ def test_the_reason_is_told_in_a_sentence(model: Model, values: list[float], sen
 def test_a_flower_for_which_nothing_alone_speaks_is_told_so(model: Model) -> None:
     average = [summary.mean for summary in model.manifest.features]
     species, explanation = explain(model, average)
-    assert explanation.sentence == f"No measurement alone speaks for {species}; all of them together do."
+    assert explanation.sentence == f"No value alone speaks for {species}; all of them together do."
 
 
 def test_no_reason_speaks_against_its_answer(model: Model) -> None:
-    for flower in model.manifest.flowers:
-        _, explanation = explain(model, flower.measurement)
+    for row in model.manifest.training_rows:
+        _, explanation = explain(model, row.measurement)
         assert "typical for " not in explanation.sentence.split(", ")[-1]
         for feature in SCHEMA.features:
             if f"because of the {feature.label.lower()}," in explanation.sentence:

@@ -9,6 +9,7 @@ from iris_app.exceptions import ModelUnavailable
 from iris_app.model.artifact import load, save
 from iris_app.model.manifest import manifest_path, pairplot_path
 from iris_app.model.registry import Registry
+from iris_app.model_service import get_registry
 from tests.support import CHECKOUT, another, publish
 
 
@@ -31,7 +32,7 @@ def current(versions: Registry) -> str:
 
 
 def test_the_versions_lie_in_the_instance_folder(app: Flask) -> None:
-    assert Registry.of(app).folder == CHECKOUT / "instance" / "models"
+    assert get_registry(app).folder == CHECKOUT / "instance" / "models"
 
 
 def test_what_is_published_is_in_place_and_kept_with_its_picture(versions: Registry) -> None:

@@ -8,7 +8,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from iris_app.model.manifest import Histogram, Manifest, manifest_path
-from iris_app.observability.drift import COUNTED, MANY, Window, count_by_interval, intervals, sample, stability, tally
+from iris_app.observability.drift import (
+    MANY,
+    MAX_SAMPLED,
+    DriftWindow,
+    count_by_interval,
+    count_intervals,
+    intervals,
+    population_stability_index,
+    sample,
+)
 
 HISTOGRAM = Histogram(edges=[1.0, 2.5], counts=[10, 20, 30])
 
@@ -29,21 +38,21 @@ def test_a_histogram_that_is_none_is_refused(edges: list[float], counts: list[in
 
 
 def test_the_flowers_of_the_training_fall_where_the_training_counted_them(manifest: Manifest) -> None:
-    counts = Counter(dict(tally(manifest, np.array([flower.measurement for flower in manifest.flowers]))))
+    counts = Counter(dict(count_intervals(manifest, np.array([row.measurement for row in manifest.training_rows]))))
     for feature in manifest.features:
         found = [counts[feature.name, interval] for interval in intervals(feature.histogram)]
         assert found == feature.histogram.counts
 
 
 def test_many_flowers_of_one_request_are_sampled_evenly() -> None:
-    rows = np.linspace(0.1, 10, 10 * COUNTED)[:, None] * np.ones(4)
+    rows = np.linspace(0.1, 10, 10 * MAX_SAMPLED)[:, None] * np.ones(4)
     taken = sample(rows)
-    assert len(taken) == COUNTED
+    assert len(taken) == MAX_SAMPLED
     assert (taken <= 3).mean() == pytest.approx((rows <= 3).mean(), abs=0.01)
 
 
 def test_a_few_flowers_of_one_request_are_all_counted() -> None:
-    assert len(sample(np.ones((COUNTED, 4)))) == COUNTED
+    assert len(sample(np.ones((MAX_SAMPLED, 4)))) == MAX_SAMPLED
 
 
 def test_many_values_are_counted_as_few_are() -> None:
@@ -53,30 +62,32 @@ def test_many_values_are_counted_as_few_are() -> None:
 
 
 def test_no_flowers_are_no_trouble(manifest: Manifest) -> None:
-    assert list(tally(manifest, sample(np.empty((0, 4))))) == []
+    assert list(count_intervals(manifest, sample(np.empty((0, 4))))) == []
 
 
 def test_the_same_shares_are_no_drift() -> None:
-    assert stability([100, 200, 300], [1000, 2000, 3000]) == pytest.approx(0, abs=1e-4)
+    assert population_stability_index([100, 200, 300], [1000, 2000, 3000]) == pytest.approx(0, abs=1e-4)
 
 
 def test_the_index_is_the_one_of_the_textbooks() -> None:
     was, now = np.array([0.2, 0.3, 0.5]), np.array([0.5, 0.3, 0.2])
     expected = ((now - was) * np.log(now / was)).sum()
-    assert stability([200_000, 300_000, 500_000], [500_000, 300_000, 200_000]) == pytest.approx(expected, rel=1e-4)
+    assert population_stability_index([200_000, 300_000, 500_000], [500_000, 300_000, 200_000]) == pytest.approx(
+        expected, rel=1e-4
+    )
 
 
 @given(st.lists(st.tuples(st.integers(0, 10**6), st.integers(0, 10**6)), min_size=1))
 def test_the_index_is_a_number_and_never_negative(pairs: list[tuple[int, int]]) -> None:
     expected, seen = map(list, zip(*pairs, strict=True))
-    assert 0 <= stability(expected, [float(count) for count in seen]) < np.inf
+    assert 0 <= population_stability_index(expected, [float(count) for count in seen]) < np.inf
 
 
 def test_the_window_forgets_what_is_older(manifest: Manifest) -> None:
     feature = manifest.features[0]
     key = (feature.name, intervals(feature.histogram)[0])
-    window = Window(seconds=60)
+    window = DriftWindow(seconds=60)
     assert sum(window.counts(feature, {key: 5})) == 5
     for minute, total in enumerate([10, 20, 40, 80]):
-        window.remember(60 * minute, {key: total})
+        window.add(60 * minute, {key: total})
     assert window.counts(feature, {key: 100})[0] == 100 - 40

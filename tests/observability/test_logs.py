@@ -77,7 +77,7 @@ def test_what_is_said_of_a_request_is_written_as_a_record_would_be(written: tupl
     logger.handlers = logger.handlers[:1]  # pytest listens too
     handler = fast_handler(logger)
     assert handler is not None
-    handler.say(logger.name, [(time.time(), "GET / 200", {"rows": 3})])
+    handler.emit_many(logger.name, [(time.time(), "GET / 200", {"rows": 3})])
     logger.info("%s", "GET / 200", extra={"fields": {"rows": 3}})
     said, recorded = (json.loads(text) for text in stream.getvalue().splitlines())
     assert set(said) == set(recorded)
@@ -88,7 +88,7 @@ def test_what_is_said_of_many_requests_is_a_line_for_each(written: tuple[logging
     logger, stream = written
     handler = logger.handlers[0]
     assert isinstance(handler, LineHandler)
-    handler.say(logger.name, [(second, f"GET /{second} 200", {}) for second in range(3)])
+    handler.emit_many(logger.name, [(second, f"GET /{second} 200", {}) for second in range(3)])
     said = [json.loads(text) for text in stream.getvalue().splitlines()]
     assert [(line["time"], line["message"]) for line in said] == [
         (f"1970-01-01T00:00:0{second}Z", f"GET /{second} 200") for second in range(3)
@@ -99,7 +99,7 @@ def test_where_nothing_is_said_nothing_is_written(written: tuple[logging.Logger,
     logger, stream = written
     handler = logger.handlers[0]
     assert isinstance(handler, LineHandler)
-    handler.say(logger.name, [])
+    handler.emit_many(logger.name, [])
     assert stream.getvalue() == ""
 
 
@@ -111,7 +111,7 @@ def test_lines_of_requests_are_written_in_pieces_that_a_pipe_takes_whole(
     assert isinstance(handler, LineHandler)
     pieces: list[str] = []
     monkeypatch.setattr(stream, "write", pieces.append)
-    handler.say(logger.name, [(0, "é" * 100, {})] * 64)
+    handler.emit_many(logger.name, [(0, "é" * 100, {})] * 64)
     assert all(piece.endswith("\n") and len(piece.encode()) <= PIPE_BUF for piece in pieces)
     assert "".join(pieces).count("\n") == 64
     assert len(pieces) < 10
@@ -127,7 +127,7 @@ def test_a_line_that_cannot_be_written_is_no_fault_of_the_request(
     logger.info("so")
     assert "--- Logging error ---" in capsys.readouterr().err
     assert handler is not None
-    handler.say("iris_app", [(0, "so", {})])
+    handler.emit_many("iris_app", [(0, "so", {})])
     assert "--- Logging error ---" in capsys.readouterr().err
 
 

@@ -11,8 +11,8 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from iris_app.iris import SCHEMA
 from iris_app.model_service import get_service
-from iris_app.observability.drift import ENOUGH
-from iris_app.observability.metrics import DIRECTORY, ROOM, Metrics, preallocate_files, share
+from iris_app.observability.drift import MIN_SAMPLE
+from iris_app.observability.metrics import DIRECTORY, FILE_SIZE, Metrics, enable_multiprocess, preallocate_files
 from iris_app.observability.recorder import get_metrics, get_recorder
 from tests.support import FLOWER, FORM, eventually
 
@@ -38,17 +38,17 @@ def test_requests_are_counted_by_method_route_and_status(client: FlaskClient, sc
     for document in (FLOWER, FLOWER, {}):
         client.post("/api/classify", json=document)
     asked = {"method": "POST", "route": "/api/classify"}
-    assert scrape("iris_http_request_duration_seconds_count", **asked, status="200") == 2
-    assert scrape("iris_http_request_duration_seconds_count", **asked, status="422") == 1
-    assert scrape("iris_http_request_duration_seconds_sum", **asked) > 0
+    assert scrape("iris_app_http_request_duration_seconds_count", **asked, status="200") == 2
+    assert scrape("iris_app_http_request_duration_seconds_count", **asked, status="422") == 1
+    assert scrape("iris_app_http_request_duration_seconds_sum", **asked) > 0
 
 
 def test_what_clients_make_up_makes_no_new_series(client: FlaskClient, scrape: Callable[..., float]) -> None:
     for number in range(3):
         client.get(f"/nowhere/{number}")
         client.open("/home", method=f"MADE{number}")
-    assert scrape("iris_http_request_duration_seconds_count", method="GET", route="none", status="404") == 3
-    assert scrape("iris_http_request_duration_seconds_count", method="other", status="405") == 3
+    assert scrape("iris_app_http_request_duration_seconds_count", method="GET", route="none", status="404") == 3
+    assert scrape("iris_app_http_request_duration_seconds_count", method="other", status="405") == 3
 
 
 DOORS = {
@@ -62,26 +62,28 @@ DOORS = {
 }
 
 
-@pytest.mark.parametrize("door", DOORS)
-def test_rows_are_counted_by_species_and_door(client: FlaskClient, scrape: Callable[..., float], door: str) -> None:
-    DOORS[door](client)
-    assert scrape("iris_rows_total", species="setosa", door=door) == 2
-    assert scrape("iris_rows_total") == 2
-    assert scrape("iris_drift_flowers") == 2
+@pytest.mark.parametrize("blueprint", DOORS)
+def test_rows_are_counted_by_class_and_blueprint(
+    client: FlaskClient, scrape: Callable[..., float], blueprint: str
+) -> None:
+    DOORS[blueprint](client)
+    assert scrape("iris_app_rows_total", blueprint=blueprint, **{"class": "setosa"}) == 2
+    assert scrape("iris_app_rows_total") == 2
+    assert scrape("iris_app_drift_rows") == 2
 
 
 def test_doubts_are_counted_by_their_codes(client: FlaskClient, scrape: Callable[..., float]) -> None:
     client.post("/api/classify", json=[FLOWER | {"petal_width": 9}, FLOWER])
-    assert scrape("iris_warnings_total", code="out_of_range") == 1
+    assert scrape("iris_app_warnings_total", code="out_of_range") == 1
 
 
 def test_a_flower_is_counted_among_others_as_alone(client: FlaskClient, scrape: Callable[..., float]) -> None:
     swapped = FLOWER | {"petal_length": 0.2, "petal_width": 1.4}
     client.post("/api/classify", json=swapped)
     client.post("/api/classify", json=[swapped, swapped])
-    counted = {code: scrape("iris_warnings_total", code=code) for code in ("out_of_range", "maybe_swapped")}
+    counted = {code: scrape("iris_app_warnings_total", code=code) for code in ("out_of_range", "maybe_swapped")}
     assert counted == {"out_of_range": 3, "maybe_swapped": 3}
-    assert scrape("iris_rows_total", species="setosa", door="api") == 3
+    assert scrape("iris_app_rows_total", **{"class": "setosa"}, blueprint="api") == 3
 
 
 WRONG = {
@@ -100,59 +102,59 @@ def test_refused_values_are_counted_by_their_fields(
     client: FlaskClient, scrape: Callable[..., float], where: str
 ) -> None:
     WRONG[where](client)
-    assert scrape("iris_invalid_values_total", field="petal_width") == 1
-    assert scrape("iris_invalid_values_total") == 1
+    assert scrape("iris_app_invalid_values_total", feature="petal_width") == 1
+    assert scrape("iris_app_invalid_values_total") == 1
 
 
 def test_fields_that_clients_make_up_are_counted_as_one(client: FlaskClient, scrape: Callable[..., float]) -> None:
     client.post("/api/classify", json=FLOWER | {"height": 1, "weight": 2})
-    assert scrape("iris_invalid_values_total", field="other") == 2
+    assert scrape("iris_app_invalid_values_total", feature="other") == 2
 
 
 def test_the_model_that_answers_is_told(client: FlaskClient, scrape: Callable[..., float]) -> None:
-    assert scrape("iris_model_info") == 0
+    assert scrape("iris_app_model_info") == 0
     model = client.get("/api/model").get_json()
-    assert scrape("iris_model_info", version=model["version"], sha256=model["sha256"]) == 1
-    assert scrape("iris_model_loads_total", outcome="loaded") == 1
+    assert scrape("iris_app_model_info", version=model["version"], sha256=model["sha256"]) == 1
+    assert scrape("iris_app_model_loads_total", outcome="loaded") == 1
 
 
 def test_a_model_that_is_refused_is_counted(make_app: Callable[..., Flask]) -> None:
     client = make_app(MODEL_PATH="/nowhere").test_client()
     client.get("/readyz")
-    assert read(client.get("/metrics").text, "iris_model_loads_total", outcome="unreadable") == 1
+    assert read(client.get("/metrics").text, "iris_app_model_loads_total", outcome="unreadable") == 1
 
 
 def test_a_few_flowers_tell_nothing_of_drift(client: FlaskClient, scrape: Callable[..., float]) -> None:
-    client.post("/api/classify", json=[FLOWER] * (ENOUGH - 1))
-    assert "iris_drift_psi{" not in client.get("/metrics").text
-    assert scrape("iris_drift_flowers") == ENOUGH - 1
+    client.post("/api/classify", json=[FLOWER] * (MIN_SAMPLE - 1))
+    assert "iris_app_drift_psi{" not in client.get("/metrics").text
+    assert scrape("iris_app_drift_rows") == MIN_SAMPLE - 1
 
 
 def test_the_flowers_of_the_training_have_not_drifted_and_one_flower_again_and_again_has(app: Flask) -> None:
     client = app.test_client()
-    flowers = get_service(app).model.manifest.flowers
-    client.post("/api/classify", json=[dict(zip(FLOWER, flower.measurement, strict=True)) for flower in flowers])
+    flowers = get_service(app).model.manifest.training_rows
+    client.post("/api/classify", json=[dict(zip(FLOWER, row.measurement, strict=True)) for row in flowers])
     text = client.get("/metrics").text
-    assert all(read(text, "iris_drift_psi", feature=feature.name) < 0.01 for feature in SCHEMA.features)
+    assert all(read(text, "iris_app_drift_psi", feature=feature.name) < 0.01 for feature in SCHEMA.features)
     client.post("/api/classify", json=[FLOWER] * 1000)
     text = client.get("/metrics").text
-    assert all(read(text, "iris_drift_psi", feature=feature.name) > 0.25 for feature in SCHEMA.features)
+    assert all(read(text, "iris_app_drift_psi", feature=feature.name) > 0.25 for feature in SCHEMA.features)
 
 
 def test_what_waits_is_counted_before_long(app: Flask) -> None:
     metrics = get_metrics(app)
-    get_recorder(app).keep_up()
+    get_recorder(app).start()
     app.test_client().post("/api/classify", json=[FLOWER] * 3)
     assert eventually(lambda: sum(metrics._totals().values())) == 3 * len(SCHEMA.features)
 
 
 def test_what_was_before_the_window_is_no_drift(make_app: Callable[..., Flask]) -> None:
     app = make_app(DRIFT_WINDOW_SECONDS=1)
-    get_recorder(app).keep_up()
+    get_recorder(app).start()
     client = app.test_client()
     client.post("/api/classify", json=[FLOWER] * 3)
-    assert eventually(lambda: read(client.get("/metrics").text, "iris_drift_flowers") == 0)
-    assert read(client.get("/metrics").text, "iris_rows_total") == 3
+    assert eventually(lambda: read(client.get("/metrics").text, "iris_app_drift_rows") == 0)
+    assert read(client.get("/metrics").text, "iris_app_rows_total") == 3
 
 
 def test_openmetrics_is_told_to_who_accepts_it(client: FlaskClient) -> None:
@@ -187,7 +189,7 @@ def shared(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 def count_in(directory: Path, slot: int, keyed: int) -> Metrics:
     preallocate_files(directory, slot)
-    share(directory, slot)
+    enable_multiprocess(directory, slot)
     metrics = Metrics(drift_window=60)
     for _ in range(keyed):
         metrics.count_key("known")
@@ -197,18 +199,18 @@ def count_in(directory: Path, slot: int, keyed: int) -> Metrics:
 def test_what_processes_count_in_their_files_is_added_up(shared: Path) -> None:
     counts = [count_in(shared, slot, keyed) for slot, keyed in enumerate([1, 20, 300])]
     for metrics in counts:
-        assert read(metrics.expose("", None)[0].decode(), "iris_keyed_requests_total", key="known") == 321
+        assert read(metrics.expose("", None)[0].decode(), "iris_app_keyed_requests_total", key="known") == 321
 
 
 def test_who_takes_a_slot_over_goes_on_counting(shared: Path) -> None:
     count_in(shared, 0, 5)
     metrics = count_in(shared, 0, 6)
-    assert read(metrics.expose("", None)[0].decode(), "iris_keyed_requests_total") == 11
+    assert read(metrics.expose("", None)[0].decode(), "iris_app_keyed_requests_total") == 11
 
 
 def test_room_for_counts_is_taken_at_once(tmp_path: Path) -> None:
     preallocate_files(tmp_path, 3)
-    assert {file.stat().st_blocks * 512 for file in tmp_path.iterdir()} == {ROOM}
+    assert {file.stat().st_blocks * 512 for file in tmp_path.iterdir()} == {FILE_SIZE}
 
 
 def test_what_is_counted_is_kept_where_room_was_made_before(tmp_path: Path) -> None:
@@ -222,4 +224,4 @@ def test_the_metrics_are_those_of_their_app(make_app: Callable[..., Flask]) -> N
     one, other = make_app(), make_app()
     one.test_client().get("/home")
     assert get_metrics(one) is not get_metrics(other)
-    assert read(other.test_client().get("/metrics").text, "iris_http_request_duration_seconds_count") == 0
+    assert read(other.test_client().get("/metrics").text, "iris_app_http_request_duration_seconds_count") == 0

@@ -99,10 +99,10 @@ def lines(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[], list[dict[st
 @pytest.fixture
 def gathering(app: Flask, monkeypatch: pytest.MonkeyPatch) -> RequestRecorder:
     """What tells of requests, all of which follow each other soon."""
-    monkeypatch.setattr("iris_app.observability.recorder.PAUSE", math.inf)
-    telling = get_recorder(app)
-    telling.keep_up()
-    return telling
+    monkeypatch.setattr("iris_app.observability.recorder.IDLE_THRESHOLD", math.inf)
+    recorder = get_recorder(app)
+    recorder.start()
+    return recorder
 
 
 def test_requests_that_follow_each_other_soon_are_told_of_together(
@@ -126,11 +126,11 @@ def test_a_request_is_told_of_before_long_though_no_other_follows(
 ) -> None:
     app.test_client().get("/home")
     assert eventually(lines)[0]["route"] == "/home"
-    assert not gathering._waiting
+    assert not gathering._buffer
 
 
 def test_a_request_after_a_pause_is_told_of_at_once(lines: Callable[[], list[dict[str, Any]]], app: Flask) -> None:
-    get_recorder(app).keep_up()
+    get_recorder(app).start()
     app.test_client().get("/home")
     assert len(lines()) == 1
 

@@ -6,10 +6,10 @@ from hypothesis import strategies as st
 from iris_app.formatting import format_percent
 from iris_app.iris import SCHEMA
 from iris_app.json_types import Prediction, PredictionWarning, Probabilities
-from iris_app.model.manifest import Flower
+from iris_app.model.manifest import TrainingRow
 from iris_app.ui.charts import COLUMNS, HEIGHT, ROWS, WIDTH, Axis, bars, panels, verdict
 
-FLOWERS = [Flower([5.0, 3.4, 1.5, 0.2], 0), Flower([6.5, 3.0, 5.6, 2.0], 2)]
+FLOWERS = [TrainingRow([5.0, 3.4, 1.5, 0.2], 0), TrainingRow([6.5, 3.0, 5.6, 2.0], 2)]
 
 
 def left_is_first(rows: np.ndarray) -> np.ndarray:  # type: ignore[type-arg]

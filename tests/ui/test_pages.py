@@ -321,7 +321,7 @@ def test_json_sent_to_the_form_is_no_form(client: FlaskClient) -> None:
     ],
 )
 def test_a_probability_is_never_rounded_to_a_certainty(app: Flask, probability: float, text: str) -> None:
-    assert app.jinja_env.filters["percent"](probability) == text
+    assert app.jinja_env.filters["format_percent"](probability) == text
 
 
 @given(texts=st.dictionaries(st.sampled_from([*FORM, "other"]), st.text(max_size=20)))
