@@ -50,8 +50,13 @@ SCHEMA = Schema(
         Class("virginica", (6.5, 3.0, 5.6, 2.0)),
     ),
     target="species",
+    targets="species",
     target_columns=frozenset({"species", "class", "variety", "target", "label"}),
     noun="flower",
     nouns="flowers",
+    title="Which iris?",
+    heading="Which iris is it?",
+    lead="Measure four lengths of the flower, and learn which species it most likely is.",
+    description="Measure an iris and learn its species, how sure the answer is, and what speaks against it.",
     panels=(("Sepals", 0, 1), ("Petals", 2, 3)),
 )

@@ -95,8 +95,10 @@ class Schema:
         The key of the predicted class in an answer.
     target_columns : frozenset of str
         Names of columns that may hold the true class, in lower case.
-    noun, nouns : str
-        The thing that a row describes, and its plural.
+    targets, noun, nouns : str
+        The plural of the target, and the thing that a row describes with its plural.
+    title, heading, lead, description : str
+        The title of all pages, the heading and the first sentence of the form, and the description for search engines.
     panels : tuple
         The scatter plots of an answer: a title, and the indices of the features across and up.
     """
@@ -104,9 +106,14 @@ class Schema:
     features: tuple[Feature, ...]
     classes: tuple[Class, ...]
     target: str
+    targets: str
     target_columns: frozenset[str]
     noun: str
     nouns: str
+    title: str
+    heading: str
+    lead: str
+    description: str
     panels: tuple[tuple[str, int, int], ...]
 
     @cached_property

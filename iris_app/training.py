@@ -1,6 +1,8 @@
 """Train the model of the article on Fisher's irises, measure it, and describe what it saw."""
 
 import io
+import re
+from importlib.resources import files
 from typing import Any
 
 import matplotlib as mpl
@@ -40,9 +42,11 @@ ABOUT = About(
     "from few flowers of one time; and it does not replace a botanist with a key.",
 )
 
-# A shape and a colour for each species, as the pages have them.
+# A shape for each species, as the pages have them; their colours are those of the pages for light screens.
 MARKERS = ["o", "^", "s"]
-PALETTE = ["#2f6fe0", "#c2185b", "#8a6400"]
+PALETTE = re.findall(r"--class-\d+: (#\w+);", (files("iris_app.ui") / "static" / "palette.css").read_text())[
+    : len(MARKERS)
+]
 
 # Pictures go to files; there is no screen.
 mpl.use("svg")

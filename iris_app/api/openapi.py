@@ -1,4 +1,4 @@
-"""The OpenAPI document of ``/api``, made from the types that read and write it."""
+"""The OpenAPI document of ``/api``, made from the types of its requests and responses."""
 
 from typing import Any
 
@@ -42,7 +42,7 @@ def document(version: str, max_rows: int, *, keys: bool = False) -> dict[str, An
         "info": {
             "title": "iris_app",
             "version": version,
-            "description": "Classify irises by four lengths, and learn how sure the answer is.",
+            "description": f"Classify {SCHEMA.nouns}, with the probability of each {SCHEMA.target} and the reasons.",
             "license": {"name": "BSD-3-Clause", "identifier": "BSD-3-Clause"},
         },
         "paths": {
@@ -69,7 +69,7 @@ def _classify(components: dict[str, Any], max_rows: int) -> dict[str, Any]:
     return {
         "operationId": "classify",
         "tags": ["Classification"],
-        "summary": "Classify one flower or many",
+        "summary": f"Classify one {SCHEMA.noun} or many",
         "description": DESCRIPTION,
         "parameters": [
             {
@@ -95,7 +95,7 @@ def _classify(components: dict[str, Any], max_rows: int) -> dict[str, Any]:
         },
         "responses": {
             "200": {
-                "description": "Each flower's species, the probability of every species, and reasons for doubt.",
+                "description": f"The {SCHEMA.target} of each {SCHEMA.noun}, the probability of every {SCHEMA.target}, and reasons for doubt.",
                 "headers": {"X-Model-Version": {"description": "What answered.", "schema": {"type": "string"}}},
                 "content": {
                     JSON: {"schema": either},

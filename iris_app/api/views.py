@@ -1,4 +1,4 @@
-"""``/api``: classify flowers, and tell what by."""
+"""``/api``: classify rows, and describe the model."""
 
 from importlib.metadata import version
 from importlib.resources import files
@@ -33,7 +33,7 @@ swagger = Blueprint(
 
 @bp.post("/classify")
 def classify() -> Response:
-    """Classify the measurements in the body."""
+    """Classify the rows in the body."""
     own = request.mimetype
     read = READERS.get(own)
     if read is None:
@@ -47,7 +47,7 @@ def classify() -> Response:
 
 
 def _form_of_answer(request: Request, own: str) -> str:
-    """Choose the form that the client likes best, and among equals its own."""
+    """Choose the media type that the client prefers, and among equals that of its request."""
     if request.environ.get("HTTP_ACCEPT", "*/*") in {"*/*", ""}:
         return own
     # Parameters, such as a charset, do not choose between forms.
@@ -76,7 +76,7 @@ def model() -> Response:
 @bp.get("/openapi.json")
 @public
 def specification() -> Response:
-    """Say what the API takes and gives, in OpenAPI 3.1."""
+    """Describe the API in OpenAPI 3.1."""
     return json_response(
         openapi.document(
             version("iris_app"), current_app.config["MAX_BATCH_ROWS"], keys=bool(current_app.config["API_KEYS"])

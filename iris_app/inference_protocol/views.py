@@ -37,14 +37,14 @@ def server() -> Response:
 @bp.get("/health/live")
 @probe
 def server_live() -> Response:
-    """Say that the server runs."""
+    """Report that the server runs."""
     return json_response({"live": True})
 
 
 @bp.get("/health/ready")
 @probe
 def server_ready() -> Response:
-    """Say that the server has its model, or raise ``ModelUnavailable``."""
+    """Report that the server has its model, or raise ``ModelUnavailable``."""
     get_model()
     return json_response({"live": True, "ready": True})
 
@@ -71,7 +71,7 @@ def model(name: str, version: str | None = None) -> Response:
 @bp.get("/models/<name>/versions/<version>/ready")
 @probe
 def model_ready(name: str, version: str | None = None) -> Response:
-    """Say that the model is there."""
+    """Report that the model is loaded."""
     _model(name, version)
     return json_response({"name": name, "ready": True})
 
@@ -79,7 +79,7 @@ def model_ready(name: str, version: str | None = None) -> Response:
 @bp.post("/models/<name>/infer")
 @bp.post("/models/<name>/versions/<version>/infer")
 def infer(name: str, version: str | None = None) -> Response:
-    """Classify the flowers in the tensors."""
+    """Classify the rows in the tensors."""
     model = _model(name, version)
     asked, measurements = requests.read(request.read_body(), _header_length(), current_app.config["MAX_BATCH_ROWS"])
     outputs = responses.requested(asked)

@@ -64,14 +64,14 @@ def _add_routes(state: BlueprintSetupState) -> None:
 
 
 def predict() -> Response:
-    """Classify the rows in the body, and answer with a species for each."""
+    """Classify the rows in the body, and answer with a class for each."""
     measurements = _read(request.read_body(), current_app.config["MAX_BATCH_ROWS"])
     return json_response({"predictions": model_service.predict(get_model(), measurements).labels()})
 
 
 @probe
 def ping() -> Response:
-    """Say that there is a model to answer, or raise ``ModelUnavailable``."""
+    """Report that there is a model, or raise ``ModelUnavailable``."""
     return json_response({"status": "ready", "model": get_model().version})
 
 

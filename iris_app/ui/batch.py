@@ -150,7 +150,7 @@ def _page(
         outcome=outcome,
         error=error,
         expired=expired,
-        species=SCHEMA.classes,
+        classes=SCHEMA.classes,
         features=SCHEMA.features,
         max_rows=current_app.config["MAX_BATCH_ROWS"],
     )

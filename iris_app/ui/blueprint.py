@@ -1,8 +1,10 @@
-"""The blueprint of the pages, and what their templates use."""
+"""The blueprint of the pages, and the filters and globals of their templates."""
 
 from flask import Blueprint, request
+from flask.blueprints import BlueprintSetupState
 
 from iris_app.formatting import format_number, format_percent
+from iris_app.iris import SCHEMA
 from iris_app.web.assets import static
 
 bp = Blueprint("ui", __name__, static_folder="static", static_url_path="/static", template_folder="templates")
@@ -12,6 +14,12 @@ bp.add_app_template_filter(format_percent)
 bp.add_app_template_global(static)
 
 
+@bp.record_once
+def add_schema(state: BlueprintSetupState) -> None:
+    """Add the schema to the globals of templates, which their macros see too."""
+    state.app.jinja_env.globals["schema"] = SCHEMA
+
+
 def status(code: int) -> int:
-    """Return the status of a page that tells an error: a script that asks for the page to show it is not at fault."""
+    """Return the status of a page that shows an error: 200 for a script, which asks for the page to show it."""
     return 200 if "X-Live" in request.headers else code

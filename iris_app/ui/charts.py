@@ -1,4 +1,4 @@
-"""Where a flower lies among those of the training, and what spoke for its species: the pictures in numbers."""
+"""The charts of a prediction, in numbers: scatter plots among the training's rows, and bars."""
 
 import math
 from collections import Counter
@@ -7,23 +7,20 @@ from dataclasses import dataclass
 from itertools import groupby
 
 import numpy as np
-from numpy.typing import NDArray
 
 from iris_app.formatting import format_number, format_percent
 from iris_app.iris import SCHEMA
 from iris_app.json_types import Prediction
 from iris_app.model.manifest import TrainingRow
-from iris_app.schema import Feature
+from iris_app.schema import Feature, Floats
 
-Floats = NDArray[np.float64]
-
-# The drawing's own units: the plane of a panel, in which x grows to the right and y downwards.
+# The size of a panel in the drawing's own units; x grows to the right and y downwards.
 WIDTH, HEIGHT = 320.0, 240.0
 
-# In how many columns and rows a panel's regions are asked for.
+# The columns and rows of the grid on which a panel's regions are predicted.
 COLUMNS, ROWS = 80, 60
 
-# How many flowers around this one a panel's description counts.
+# The rows around this one that a panel's description counts.
 NEIGHBOURS = 10
 
 
@@ -52,53 +49,52 @@ class Axis:
 
 @dataclass(frozen=True, slots=True)
 class Panel:
-    """A picture of a flower among those of the training, by two features."""
+    """A scatter plot of a row among those of the training, by two features."""
 
     title: str
     across: Axis
     up: Axis
-    flowers: list[tuple[float, float, int]]
+    training_rows: list[tuple[float, float, int]]
     this: tuple[float, float]
     regions: list[tuple[float, float, float, float, int]]
     description: str
 
 
 def panels(
-    measurement: Sequence[float], flowers: Sequence[TrainingRow], classify: Callable[[Floats], Floats]
+    row: Sequence[float], training_rows: Sequence[TrainingRow], predict_proba: Callable[[Floats], Floats]
 ) -> list[Panel]:
-    """Draw the panels of a flower.
+    """Draw the panels of a row.
 
     Parameters
     ----------
-    measurement : sequence of float
-        The flower's values, in the features' order and units.
-    flowers : sequence of Flower
-        Those of the training.
-    classify : callable
-        Takes measurements of shape (n, features) and returns probabilities of shape (n, species).
+    row : sequence of float
+        One value a feature, in its unit.
+    training_rows : sequence of TrainingRow
+    predict_proba : callable
+        Takes rows of shape (n, features) and returns probabilities of shape (n, classes).
     """
-    return [_panel(title, across, up, measurement, flowers, classify) for title, across, up in SCHEMA.panels]
+    return [_panel(title, across, up, row, training_rows, predict_proba) for title, across, up in SCHEMA.panels]
 
 
 def _panel(
     title: str,
     across: int,
     up: int,
-    measurement: Sequence[float],
-    flowers: Sequence[TrainingRow],
-    classify: Callable[[Floats], Floats],
+    row: Sequence[float],
+    training_rows: Sequence[TrainingRow],
+    predict_proba: Callable[[Floats], Floats],
 ) -> Panel:
     x_axis, y_axis = (
-        _axis(SCHEMA.features[index], [measurement[index], *(row.measurement[index] for row in flowers)], length)
+        _axis(SCHEMA.features[index], [row[index], *(other.measurement[index] for other in training_rows)], length)
         for index, length in ((across, WIDTH), (up, HEIGHT))
     )
     places = [
-        (x_axis.place(row.measurement[across]), HEIGHT - y_axis.place(row.measurement[up]), row.class_index)
-        for row in flowers
+        (x_axis.place(other.measurement[across]), HEIGHT - y_axis.place(other.measurement[up]), other.class_index)
+        for other in training_rows
     ]
-    this = (x_axis.place(measurement[across]), HEIGHT - y_axis.place(measurement[up]))
-    answer = SCHEMA.class_names[int(classify(np.array([measurement]))[0].argmax())]
-    regions = _regions(across, up, x_axis, y_axis, measurement, classify)
+    this = (x_axis.place(row[across]), HEIGHT - y_axis.place(row[up]))
+    answer = SCHEMA.class_names[int(predict_proba(np.array([row]))[0].argmax())]
+    regions = _regions(across, up, x_axis, y_axis, row, predict_proba)
     return Panel(
         title,
         x_axis,
@@ -106,7 +102,7 @@ def _panel(
         places,
         this,
         regions,
-        _describe(title, x_axis, y_axis, measurement, places, this, answer),
+        _describe(title, x_axis, y_axis, row, places, this, answer),
     )
 
 
@@ -116,17 +112,17 @@ def _axis(feature: Feature, values: list[float], length: float) -> Axis:
 
 
 def _regions(
-    across: int, up: int, x_axis: Axis, y_axis: Axis, measurement: Sequence[float], classify: Callable[[Floats], Floats]
+    across: int, up: int, x_axis: Axis, y_axis: Axis, row: Sequence[float], predict_proba: Callable[[Floats], Floats]
 ) -> list[tuple[float, float, float, float, int]]:
-    """Return, as rectangles, where the model sees which species while the flower's other values stay as they are."""
+    """Return, as rectangles, the regions of the classes while the row's other values stay as they are."""
     width, height = WIDTH / COLUMNS, HEIGHT / ROWS
-    grid = np.tile(np.asarray(measurement, np.float64), (ROWS, COLUMNS, 1))
+    grid = np.tile(np.asarray(row, np.float64), (ROWS, COLUMNS, 1))
     grid[:, :, across] = x_axis.low + (np.arange(COLUMNS) + 0.5) / COLUMNS * (x_axis.high - x_axis.low)
     grid[:, :, up] = (y_axis.high - (np.arange(ROWS) + 0.5) / ROWS * (y_axis.high - y_axis.low))[:, None]
-    species = classify(grid.reshape(-1, len(SCHEMA.features))).argmax(axis=1).reshape(ROWS, COLUMNS)
+    classes = predict_proba(grid.reshape(-1, len(SCHEMA.features))).argmax(axis=1).reshape(ROWS, COLUMNS)
     return [
-        (run[0] * width, row * height, len(run) * width, height, int(name))
-        for row, cells in enumerate(species)
+        (run[0] * width, index * height, len(run) * width, height, int(name))
+        for index, cells in enumerate(classes)
         for name, run in ((name, list(run)) for name, run in groupby(range(COLUMNS), key=cells.__getitem__))
     ]
 
@@ -135,28 +131,28 @@ def _describe(
     title: str,
     x_axis: Axis,
     y_axis: Axis,
-    measurement: Sequence[float],
+    row: Sequence[float],
     places: Iterable[tuple[float, float, int]],
     this: tuple[float, float],
     answer: str,
 ) -> str:
-    """Say in a sentence what a panel shows."""
+    """Describe a panel in a sentence."""
     nearest = sorted(places, key=lambda place: math.dist(place[:2], this))[:NEIGHBOURS]
-    counts = Counter(SCHEMA.class_names[species] for _, _, species in nearest).most_common()
+    counts = Counter(SCHEMA.class_names[index] for _, _, index in nearest).most_common()
     values = ", ".join(
-        f"{axis.feature.label.lower()} {format_number(measurement[SCHEMA.features.index(axis.feature)])} {axis.feature.unit}"
+        f"{axis.feature.label.lower()} {format_number(row[SCHEMA.features.index(axis.feature)])} {axis.feature.unit}"
         for axis in (x_axis, y_axis)
     )
     among = ", ".join(f"{count} {name}" for name, count in counts)
     return (
-        f"{title}: this flower ({values}) among those of the training; the {NEIGHBOURS} nearest to it are {among}. "
-        f"It lies where the model answers {answer}."
+        f"{title}: this {SCHEMA.noun} ({values}) among those of the training; the {NEIGHBOURS} nearest to it are "
+        f"{among}. It lies where the model answers {answer}."
     )
 
 
 @dataclass(frozen=True, slots=True)
 class Bar:
-    """What one thing adds to the log-odds, as a bar from the middle to the left or right, in percent of the width."""
+    """A contribution to the log-odds, as a bar from the middle to the left or right, in percent of the width."""
 
     label: str
     log_odds: float
@@ -165,26 +161,26 @@ class Bar:
 
 
 def bars(prediction: Prediction) -> list[Bar]:
-    """Draw what speaks for a prediction's species against the runner-up; its explanation must be there."""
+    """Draw the contributions to a prediction, if it is explained."""
     explanation = prediction.explanation
     if not explanation:
         return []
     parts = [(one.label, getattr(explanation.contributions, one.name)) for one in SCHEMA.features]
-    parts.append(("An average flower", explanation.average))
+    parts.append((f"An average {SCHEMA.noun}", explanation.average))
     largest = max(abs(value) for _, value in parts) or 1.0
     return [Bar(label, value, 50 + 50 * min(value, 0) / largest, 50 * abs(value) / largest) for label, value in parts]
 
 
-# How sure an answer is, by the probability of its species.
+# Words for the certainty of a prediction, by the probability of its class.
 CONFIDENCE = ((0.99, "almost certainly"), (0.9, "very likely"), (0.7, "probably"), (0.0, "perhaps"))
 
 
 def verdict(prediction: Prediction) -> str:
-    """Say how sure an answer is, with the margin to the runner-up, in a sentence."""
+    """Describe the certainty of a prediction in a sentence, with the margin to the runner-up."""
     odds = sorted(((getattr(prediction.probabilities, name), name) for name in SCHEMA.class_names), reverse=True)
-    (first, species), (second, runner_up) = odds[:2]
-    odds_in_words = f"{format_percent(first)}, against {format_percent(second)} for {runner_up}"
+    (first, predicted), (second, runner_up) = odds[:2]
+    margin = f"{format_percent(first)}, against {format_percent(second)} for {runner_up}"
     if prediction.warnings:
-        return f"The model takes it for {species} ({odds_in_words}), but knows no flower like it."
-    how = next(words for at_least, words in CONFIDENCE if first >= at_least)
-    return f"This is {how} {species}: {odds_in_words}."
+        return f"The model takes it for {predicted} ({margin}), but knows no {SCHEMA.noun} like it."
+    certainty = next(words for at_least, words in CONFIDENCE if first >= at_least)
+    return f"This is {certainty} {predicted}: {margin}."

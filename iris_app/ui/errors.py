@@ -18,7 +18,7 @@ WORDS = {
     413: ("That was too much at once", "More was sent than the form can take. Please start again from the form."),
     500: (
         "Something went wrong on our side",
-        "Your flower is not to blame, and the fault was noted. Please try again later.",
+        f"Your {SCHEMA.noun} is not to blame, and the fault was noted. Please try again later.",
     ),
     503: (
         "No answer at the moment",

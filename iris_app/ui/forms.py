@@ -1,25 +1,23 @@
-"""The form of one measurement: a field a feature, made from the table."""
+"""The form of one row: a field a feature, made from the schema."""
 
 import math
 from typing import Any
 
 import numpy as np
 from flask_wtf import FlaskForm
-from numpy.typing import NDArray
 from wtforms import FloatField, Form, ValidationError
 from wtforms.validators import InputRequired
 from wtforms.widgets import TextInput
 
 from iris_app.formatting import format_number, parse_number
 from iris_app.iris import SCHEMA
-from iris_app.schema import Feature
+from iris_app.schema import Feature, Floats
 
 
 class FeatureField(FloatField):
     """A number as a person types it: with a point or a comma, with or without its unit.
 
-    It is a text field with a numeric keyboard, since a browser's number field drops whatever it cannot read, and so
-    loses what was typed.
+    It is a text field with a numeric keyboard, since a browser's number field drops what it cannot read.
     """
 
     widget = TextInput()
@@ -35,7 +33,7 @@ class FeatureField(FloatField):
         self.feature = feature
 
     def process_formdata(self, valuelist: list[Any]) -> None:
-        """Read the number; ``data`` is NaN where there is none to be read."""
+        """Read the number; ``data`` is NaN where there is none."""
         if not valuelist:
             return
         text = valuelist[0].strip().removesuffix(self.feature.unit).strip()
@@ -53,7 +51,7 @@ def _accepted(_form: Form, field: FeatureField) -> None:
 
 
 class RowForm(FlaskForm):  # type: ignore[misc] # Flask-WTF has no types
-    """Four lengths and a token that proves that the form was ours; its fields are named as the features' form names."""
+    """A field for each feature, named by its form name, and a CSRF token."""
 
     @property
     def fields(self) -> list[FeatureField]:
@@ -62,12 +60,12 @@ class RowForm(FlaskForm):  # type: ignore[misc] # Flask-WTF has no types
 
     @property
     def wrong_fields(self) -> list[FeatureField]:
-        """The fields that were validated and are wrong."""
+        """The fields with errors."""
         return [field for field in self.fields if field.errors]
 
     @property
-    def measurement(self) -> NDArray[np.float64]:
-        """The values that were entered, of shape (1, 4), as the model takes them."""
+    def rows(self) -> Floats:
+        """The values that were entered, of shape (1, features)."""
         return np.array([[field.data for field in self.fields]])
 
 

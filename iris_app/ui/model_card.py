@@ -15,7 +15,7 @@ def model_card() -> str:
     """Show the card of the model that answers."""
     model = get_model()
     return render_template(
-        "ui/model.html", model=model, manifest=model.manifest, species=SCHEMA.classes, features=SCHEMA.features
+        "ui/model.html", model=model, manifest=model.manifest, classes=SCHEMA.classes, features=SCHEMA.features
     )
 
 

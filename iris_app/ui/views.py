@@ -44,7 +44,7 @@ def classify() -> Page:
 
 @bp.get("/classify")
 def show() -> Page:
-    """Answer the measurements in the address, so that an answer can be shared and comes back on reload."""
+    """Answer the values in the address, so that an answer can be shared and comes back on reload."""
     if not request.args:
         return redirect(url_for(".home"))
     form = RowForm(request.args)
@@ -58,18 +58,18 @@ def _answer(form: RowForm) -> Page:
             record_wrong_value(field.feature)
         return _form_page(form, status(422))
     model = get_model()
-    measurement = form.measurement
-    ((prediction,),) = model_service.predict(model, measurement).to_predictions(explain=True)
+    rows = form.rows
+    ((prediction,),) = model_service.predict(model, rows).to_predictions(explain=True)
     return render_template(
         "ui/result.html",
         form=form,
         ranges=_ranges(model.manifest.features),
         prediction=prediction,
-        species=SCHEMA.classes,
+        classes=SCHEMA.classes,
         verdict=charts.verdict(prediction),
         bars=charts.bars(prediction),
-        panels=charts.panels(measurement[0].tolist(), model.manifest.training_rows, model.predict_proba),
-        link=_address(".show", *measurement.tolist()),
+        panels=charts.panels(rows[0].tolist(), model.manifest.training_rows, model.predict_proba),
+        link=_address(".show", *rows.tolist()),
         examples=_examples(),
     )
 
@@ -86,18 +86,18 @@ def _form_page(form: RowForm, code: int = 200, *, expired: bool = False) -> Page
 
 
 def _examples() -> dict[str, str]:
-    """Return the address of the form filled with a typical flower of each species."""
-    return {species.name: _address(".home", species.typical) for species in SCHEMA.classes}
+    """Return the address of the form filled with a typical row of each class."""
+    return {one.name: _address(".home", one.typical) for one in SCHEMA.classes}
 
 
 def _ranges(features: Iterable[FeatureSummary]) -> dict[str, str]:
-    """Say what training saw of each feature."""
+    """Return the range of each feature in the training."""
     return {one.name: f"{format_number(one.minimum)} to {format_number(one.maximum)} {one.unit}" for one in features}
 
 
-def _address(endpoint: str, measurement: Iterable[float]) -> str:
-    """Return the address of a page with a measurement in it."""
+def _address(endpoint: str, row: Iterable[float]) -> str:
+    """Return the address of a page for a row."""
     values: dict[str, Any] = {
-        feature.form_name: format_number(value) for feature, value in zip(SCHEMA.features, measurement, strict=True)
+        feature.form_name: format_number(value) for feature, value in zip(SCHEMA.features, row, strict=True)
     }
     return url_for(endpoint, **values)
