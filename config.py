@@ -39,8 +39,13 @@ TRUSTED_HOSTS: list[str] | None = None
 # HTTPS for good sets a year, 31536000.
 HSTS_SECONDS: Count = 0
 
-# Requests that one worker may have in hand, at work or waiting; of more, each gets a 503 at once.
-MAX_CONCURRENT_REQUESTS: Limit = 128
+# Requests that one worker may have in hand; of more, each gets a 503 at once. A quarter of gunicorn's threads is kept
+# free for probes and for refusals, so it is never more than three quarters of --threads.
+MAX_CONCURRENT_REQUESTS: Limit = 24
+
+# Bytes of bodies, inflated, that the requests in hand of one worker may have together, or MAX_CONTENT_LENGTH where that
+# is more; a request beyond gets a 503 at once. A worker takes several times as much memory.
+MAX_CONCURRENT_BYTES: Limit = 32 * 1024 * 1024
 
 # Where the trained model lies; a relative path is under instance/. Its manifest lies beside it, with .json added.
 # Whoever keeps models outside the checkout changes it.

@@ -5,28 +5,45 @@ import ctypes
 import gc
 import logging
 import os
+import resource
 import shutil
 import tempfile
+from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
+import gunicorn.util
+import joblib
 from gunicorn.glogging import Logger as GunicornLogger
 
 # This machine only, until a proxy or --bind 0.0.0.0:8000 lets others in.
 bind = f"127.0.0.1:{os.environ.get('PORT', '8000')}"
 
-# One process a processor, each with a few threads for long requests: iris_app.worker answers small ones without.
-processors = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-workers = int(os.environ.get("WEB_CONCURRENCY", processors))
-worker_class = "iris_app.worker.Worker"
-threads = 4
+# One process for each processor that a container may use.
+workers = os.environ.get("WEB_CONCURRENCY") or joblib.cpu_count()
+
+# An answer is all computing, which Python does in one thread at a time; more of them only wait for clients. A client
+# that sends slowly holds one, so a proxy that holds whole requests back belongs in front. MAX_CONCURRENT_REQUESTS in
+# config.py is less than this, so that probes are answered while all others work.
+worker_class = "gthread"
+threads = 32
+
+# Each connection is an open file, and each thread may need two more: a worker that runs out of them ends.
+RESERVED_FILES = 64
+files, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+worker_connections = 1000
+if files != resource.RLIM_INFINITY:
+    worker_connections = max(min(worker_connections, files - 2 * threads - RESERVED_FILES), threads + 1)
 
 # Longer than a proxy keeps its own connections (nginx: 60 s), so that it is never the one who is hung up on.
 keepalive = 75
 
-# A worker that does not stir for so long is replaced. One that is told to stop may finish what it has begun.
+# A worker whose main thread, which stirs once a second, does not do so for so long is replaced. One that stops may
+# finish what it has begun.
 timeout = 30
 graceful_timeout = 30
+SHORTEST_TIMEOUT = 5
 
 # Workers share what is imported before they part, and all of them start with one reading of the code.
 preload_app = True
@@ -49,17 +66,71 @@ http_parser = "python"
 # No socket to steer gunicorn by: nothing uses it, and it wants a writable home.
 control_socket_disable = True
 
+# gunicorn 27 waits for two seconds, in the thread that serves all connections, for each client that does not hang up
+# when it is told to: a dozen of them stop a worker. A client that is still sending is given no such time.
+gunicorn.util.close_graceful = partial(gunicorn.util.close_graceful, timeout=0.01)
+
 # From malloc.h of glibc.
 M_TRIM_THRESHOLD, M_MMAP_THRESHOLD, M_ARENA_MAX = -1, -3, -8
 
 
 class Logger(GunicornLogger):
-    """gunicorn's own, less its line for each request unless that is asked for: the app writes a better one."""
+    """gunicorn's own, without its line for each request unless it is asked for: the app writes a better one.
+
+    It is the first to be made with the final settings, so it checks them.
+    """
+
+    def __init__(self, cfg: Any) -> None:
+        if problems := list(find_problems(cfg)):
+            raise SystemExit("\n".join(f"gunicorn cannot serve iris_app: {problem}" for problem in problems))
+        super().__init__(cfg)
 
     def access(self, *args: Any) -> None:
         """Write the line of a request."""
         if self.cfg.accesslog:
             super().access(*args)
+
+
+def find_problems(cfg: Any) -> Iterator[str]:
+    """Yield a sentence for each setting of gunicorn that cannot work here, or would be passed over in silence."""
+    if cfg.worker_class_str not in {"gthread", "gunicorn.workers.gthread.ThreadWorker"}:
+        yield f"--worker-class {cfg.worker_class_str}: only gthread can answer probes while requests are worked on."
+    if cfg.threads < 1:
+        yield "--threads 0: nobody would be answered. Leave it out, or give a number from 1 on."
+    if cfg.workers < 1:
+        yield "--workers 0: nobody would be answered. Leave it out, or give a number from 1 on."
+    if 0 < cfg.timeout < SHORTEST_TIMEOUT:
+        yield (
+            f"--timeout {cfg.timeout}: idle workers would be killed, since they stir once a second. "
+            f"Give at least {SHORTEST_TIMEOUT}, or 0 for no limit."
+        )
+    yield from _find_connection_problems(cfg)
+    for name, is_wrong, why in (
+        ("--reload", cfg.reload, "workers share the code that was loaded at start. Use: flask --app wsgi run --debug"),
+        ("--reuse-port", cfg.reuse_port, "a reload would lose the requests that wait for a worker that stops."),
+        ("--http-parser fast", cfg.http_parser == "fast", "that parser is not installed. Leave it out."),
+        ("--error-logfile", cfg.errorlog != "-", "the log goes to standard output. Redirect that."),
+        ("--log-config", cfg.logconfig or cfg.logconfig_json, "the log is JSON on standard output. Leave it out."),
+        ("--log-syslog", cfg.syslog, "the log goes to standard output. Pipe that to logger."),
+        ("--statsd-host", cfg.statsd_host, "what is counted is told by /metrics, for Prometheus."),
+    ):
+        if is_wrong:
+            yield f"{name}: {why}"
+
+
+def _find_connection_problems(cfg: Any) -> Iterator[str]:
+    """Yield a sentence where connections are too few for the threads, or too many for the files that may be open."""
+    if cfg.worker_connections <= cfg.threads:
+        yield (
+            f"--worker-connections {cfg.worker_connections}: there must be more of them than threads ({cfg.threads}), "
+            f"or none could be kept."
+        )
+    needed = cfg.worker_connections + 2 * cfg.threads + RESERVED_FILES
+    if needed > files != resource.RLIM_INFINITY:
+        yield (
+            f"--worker-connections {cfg.worker_connections} with --threads {cfg.threads} needs {needed} open files, "
+            f"and only {files} are allowed. Give fewer connections, or raise the limit (ulimit -n {needed})."
+        )
 
 
 # What no line of the log holds is not looked up for each.
@@ -133,6 +204,7 @@ def pre_fork(server: Any, worker: Any) -> None:
 
 def post_worker_init(worker: Any) -> None:
     """Load the model in each worker, so that no visitor waits for it, and keep up with what is published."""
+    from iris_app.access import get_limits
     from iris_app.exceptions import ModelUnavailable
     from iris_app.model_service import get_service
     from iris_app.observability.metrics import enable_multiprocess
@@ -144,7 +216,7 @@ def post_worker_init(worker: Any) -> None:
     else:
         get_metrics(app).incomplete = True
     app.extensions["stopping"] = lambda: not worker.alive
-    app.extensions["refusing"] = getattr(worker, "is_refusing", bool)
+    get_limits(app).leave_threads(worker.cfg.threads)
     get_recorder(app).keep_up()
     service = get_service(app)
     service.watch(app.config["MODEL_CHECK_SECONDS"])

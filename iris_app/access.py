@@ -1,4 +1,4 @@
-"""Who may come in: everyone, or whoever brings a key of ``API_KEYS``; and how many at once."""
+"""Who may come in: everyone, or clients that send a key of ``API_KEYS``; and how many at once."""
 
 import hashlib
 import hmac
@@ -8,24 +8,31 @@ from flask import Flask
 from werkzeug.datastructures import WWWAuthenticate
 from werkzeug.exceptions import Unauthorized
 
-from iris_app.exceptions import Overloaded
 from iris_app.observability.recorder import get_metrics
-from iris_app.web.request import request
+from iris_app.web.concurrency import Limits, bound
+from iris_app.web.request import current_request, request
 from iris_app.web.view_flags import has_flag
 
 # What a browser opens: it has no key to show.
 PAGES = frozenset({"ui", "swagger", "bootstrap"})
 
-# Called to learn whether the request in this thread is one too many.
-EXTENSION = "refusing"
+EXTENSION = "limits"
 
 
 def init_app(app: Flask) -> None:
-    """Look at every request to the app before it is answered."""
-    app.extensions[EXTENSION] = bool
-    app.before_request(partial(_enforce_concurrency_limit, app))
+    """Check every request to the app before it is answered."""
+    size = max(app.config["MAX_CONCURRENT_BYTES"], 2 * app.config["MAX_CONTENT_LENGTH"])
+    app.extensions[EXTENSION] = limits = Limits(app.config["MAX_CONCURRENT_REQUESTS"], size)
+    app.wsgi_app = bound(app.wsgi_app, limits)  # type: ignore[assignment, method-assign]
+    app.before_request(partial(_enforce_limits, app))
     if app.config["API_KEYS"]:
         app.before_request(partial(_check_key, app))
+
+
+def get_limits(app: Flask) -> Limits:
+    """Return the limits of an app."""
+    limits: Limits = app.extensions[EXTENSION]
+    return limits
 
 
 def check_token(digests: dict[str, str]) -> str:
@@ -42,9 +49,9 @@ def check_token(digests: dict[str, str]) -> str:
     )
 
 
-def _enforce_concurrency_limit(app: Flask) -> None:
-    if app.extensions[EXTENSION]() and not has_flag(app, request.url_rule, "is_probe"):
-        raise Overloaded
+def _enforce_limits(app: Flask) -> None:
+    if not has_flag(app, request.url_rule, "is_probe"):
+        current_request().begin(app.config["MAX_CONTENT_LENGTH"])
 
 
 def _check_key(app: Flask) -> None:

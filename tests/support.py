@@ -15,6 +15,7 @@ from itertools import chain
 from pathlib import Path
 from typing import Any, TypeVar
 
+import joblib
 import msgspec
 import numpy as np
 from numpy.typing import NDArray
@@ -56,12 +57,19 @@ class Server:
 
 @contextlib.contextmanager
 def running(
-    log_path: Path, *options: str, under: Sequence[str] = (), checkout: Path = CHECKOUT, **settings: str
+    log_path: Path,
+    *options: str,
+    under: Sequence[str] = (),
+    checkout: Path = CHECKOUT,
+    covered: bool = True,
+    **settings: str,
 ) -> Iterator[Server]:
-    """Run gunicorn as production does, on a free port, ``under`` another command, and end it as an operator does."""
-    environment = {
-        name: text for name, text in os.environ.items() if not name.startswith(("IRIS_", "GUNICORN", "WEB_"))
-    }
+    """Run gunicorn as production does, on a free port, ``under`` another command, and end it as an operator does.
+
+    Where a test kills its processes they must not be ``covered``: data that is half written cannot be combined.
+    """
+    others = ("IRIS_", "GUNICORN", "WEB_") if covered else ("IRIS_", "GUNICORN", "WEB_", "COVERAGE_PROCESS_")
+    environment = {name: text for name, text in os.environ.items() if not name.startswith(others)}
     environment |= {"IRIS_SECRET_KEY": SECRET_KEY} | settings
     with log_path.open("wb") as log:
         process = subprocess.Popen(
@@ -91,7 +99,7 @@ def _port(process: subprocess.Popen[bytes], log_path: Path) -> int:
 def _workers_have_started(server: Server, options: str) -> None:
     """Wait for every worker: one that is still on its way does not hear that it shall stop."""
     asked = re.search(r"--workers=(\d+)", options)
-    count = int(asked[1]) if asked else len(os.sched_getaffinity(0))
+    count = int(asked[1]) if asked else joblib.cpu_count()
     eventually(lambda: server.log.count("Answering with") >= count, server.process)
 
 

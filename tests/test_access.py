@@ -8,6 +8,7 @@ import pytest
 from flask import Flask
 from flask.testing import FlaskClient
 
+from iris_app.access import get_limits
 from tests.support import FLOWER, FORM
 
 KEYS = {"laboratory": "the key of the laboratory", "greenhouse": "the key of the greenhouse"}
@@ -112,8 +113,8 @@ def test_the_specification_is_silent_of_keys_where_there_are_none(client: FlaskC
 
 @pytest.fixture
 def busy(app: Flask) -> FlaskClient:
-    """An app to which every request is one too many."""
-    app.extensions["refusing"] = lambda: True
+    """An app that has all requests in hand that it may have."""
+    get_limits(app).requests = 0
     return app.test_client()
 
 

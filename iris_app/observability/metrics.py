@@ -190,9 +190,13 @@ def preallocate_files(directory: Path, slot: int) -> None:
         Where there is no space for them.
     """
     for kind in ("counter", "histogram"):
-        with (directory / f"{kind}_{slot}.db").open("ab") as file:
-            if not file.tell():
-                os.posix_fallocate(file.fileno(), 0, FILE_SIZE)
+        path = directory / f"{kind}_{slot}.db"
+        if not path.exists():
+            try:
+                path.write_bytes(bytes(FILE_SIZE))
+            except OSError:
+                path.unlink(missing_ok=True)
+                raise
 
 
 def enable_multiprocess(directory: Path, slot: int) -> None:

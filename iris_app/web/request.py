@@ -14,7 +14,8 @@ from werkzeug.utils import cached_property
 
 from iris_app.model.manifest import Manifest
 from iris_app.schema import Floats
-from iris_app.web.body import inflate, open_body, read_whole
+from iris_app.web.body import PIECE, inflate, open_body, read_whole
+from iris_app.web.concurrency import LARGE, SHARE, Share
 
 WELL_FORMED_ID = re.compile(r"[\w.-]{1,64}", re.ASCII)
 
@@ -77,11 +78,53 @@ class Request(flask.Request):
         """Return the body as a stream that raises where it is too long, too short or broken."""
         return open_body(self.environ, self.content_length, self.max_content_length)
 
+    def begin(self, limit: int | None) -> None:
+        """Count the request among those in hand, and what its body may take, or raise ``Overloaded``."""
+        self.share.begin()
+        if limit is not None:
+            self.share.reserve(self._largest_body(limit))
+
+    def _largest_body(self, limit: int) -> int:
+        """Return how many bytes the body may take, as far as that is known before it is read."""
+        length = self.content_length
+        if length is None:  # in chunks, which are counted as they are read, if not by Werkzeug
+            length = limit if self.encoding or self.mimetype == "multipart/form-data" else 0
+        if length > limit:
+            return 0  # it is refused unread
+        return length + limit if self.encoding else length
+
+    @property
+    def share(self) -> Share:
+        """What the request adds to what the process has in hand."""
+        share: Share = self.environ[SHARE]
+        return share
+
+    @property
+    def encoding(self) -> str:
+        """How the body is compressed; empty where it is not."""
+        encoding: str = self.environ.get("HTTP_CONTENT_ENCODING", "")
+        return encoding.strip().lower()
+
     def read_body(self) -> bytes:
         """Return the body, inflated where it came compressed, as long as the limit at most."""
         limit = current_app.config["MAX_CONTENT_LENGTH"]
-        body = read_whole(self.environ, self.content_length, limit)
-        return inflate(body, self.environ.get("HTTP_CONTENT_ENCODING", "").strip().lower(), limit)
+        length = self.content_length
+        body = self._read_chunks(limit) if length is None else read_whole(self.environ, length, limit)
+        if self.encoding:
+            body = inflate(body, self.encoding, limit)
+        self.share.shrink(len(body))
+        return body
+
+    def _read_chunks(self, limit: int) -> bytes:
+        stream = open_body(self.environ, None, limit)
+        pieces: list[bytes] = []
+        size = 0
+        while piece := stream.read(PIECE):
+            size += len(piece)
+            if size > LARGE:
+                self.share.reserve(limit)
+            pieces.append(piece)
+        return b"".join(pieces)
 
 
 # The current request, with the type that it has in this application.
