@@ -1,10 +1,12 @@
 """Debian's nginx with the configuration that is ours, in front of a real gunicorn."""
 
+import json
 import os
 import re
 import shutil
 import signal
 import socket
+import socketserver
 import ssl
 import subprocess
 import time
@@ -12,6 +14,7 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from threading import Thread
 
 import httpx
 import pytest
@@ -20,6 +23,7 @@ from playwright.sync_api import Browser, expect
 
 from tests.support import CHECKOUT, FLOWER, FORM, Server, eventually, running
 
+BODY = json.dumps(FLOWER).encode()
 NAME = "iris.example.org"
 PERSON = {"Accept": "text/html,*/*;q=0.8"}
 
@@ -101,7 +105,7 @@ def certify(folder: Path) -> ssl.SSLContext:
 
 @pytest.fixture(scope="module")
 def app_server(trained_path: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    """One worker, whose four threads would soon be held."""
+    """One worker, whose few threads would soon be held."""
     settings = {"IRIS_PROXY_COUNT": "1", "IRIS_SESSION_COOKIE_SECURE": "true", "IRIS_MODEL_PATH": str(trained_path)}
     with running(tmp_path_factory.mktemp("app") / "log", "--workers=1", **settings) as server:
         yield server
@@ -253,13 +257,73 @@ def test_a_request_has_one_id_in_both_logs(tmp_path: Path, given: str) -> None:
     assert (request_id == given) == (given == "an-id.of_mine")
 
 
-def test_two_hundred_slow_clients_hold_nobody_up(nginx: Nginx) -> None:
-    begun = b"POST /api/classify HTTP/1.1\r\nHost: localhost\r\nContent-Length: 99\r\n\r\n{"
+HEAD = b"POST /api/classify HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"
+WHOLE = HEAD + b"Content-Length: %d\r\n\r\n" % len(BODY) + BODY
+MANY = json.dumps([FLOWER] * 20_000).encode()
+
+# What a client sends before it sends nothing more, and reads nothing.
+SLOW = {
+    "no handshake": None,
+    "nothing": b"",
+    "half a head": HEAD,
+    "half a body": HEAD + b"Content-Length: 99\r\n\r\n{",
+    "a request and a byte": WHOLE + b"P",
+    "no body, but leave for it": HEAD + b"Content-Length: 99\r\nExpect: 100-continue\r\n\r\n",
+    "a chunk that begins with an empty line": HEAD + b"Transfer-Encoding: chunked\r\n\r\n\r\n5\r\n",
+    "a length with many zeros": HEAD + b"Content-Length: 0000000000000000000083\r\n\r\n",
+}
+
+
+@pytest.mark.parametrize("sent", SLOW.values(), ids=SLOW)
+def test_two_hundred_slow_clients_hold_nobody_up(nginx: Nginx, app_server: Server, sent: bytes | None) -> None:
+    booted = app_server.log.count("Booting worker")
     with ExitStack() as stack:
         for number in range(200):
-            stack.enter_context(nginx.connect(f"127.0.1.{number + 1}")).sendall(begun)
-        client = stack.enter_context(nginx.client("127.0.0.9"))
-        started = time.monotonic()
-        answers = [client.post("/api/classify", json=FLOWER).status_code for _ in range(50)]
-        assert answers == [200] * 50
-        assert time.monotonic() - started < 5
+            address = (f"127.0.1.{number + 1}", 0)
+            if sent is None:
+                stack.enter_context(socket.create_connection(("127.0.0.1", nginx.https_port), 20, address))
+            else:
+                stack.enter_context(nginx.connect(address[0])).sendall(sent)
+        assert longest_of(nginx, 10) < 1
+    assert app_server.log.count("Booting worker") == booted
+    assert "Traceback" not in app_server.log
+
+
+def test_clients_that_do_not_take_their_answers_hold_nobody_up(nginx: Nginx) -> None:
+    request = HEAD + b"Content-Length: %d\r\n\r\n" % len(MANY) + MANY
+    with ExitStack() as stack:
+        for number in range(40):  # more than there are threads
+            stack.enter_context(nginx.connect(f"127.0.1.{number + 1}")).sendall(request)
+        eventually(lambda: nginx.log.count(f" {len(MANY)} ") or longest_of(nginx, 1) < 1)
+        assert longest_of(nginx, 10) < 1
+
+
+def longest_of(nginx: Nginx, count: int) -> float:
+    """Return the seconds that the slowest of some requests took, each on a connection of its own."""
+    seconds = []
+    for _ in range(count):
+        with nginx.client("127.0.0.9") as client:
+            started = time.monotonic()
+            assert client.post("/api/classify", json=FLOWER).status_code == 200
+            seconds.append(time.monotonic() - started)
+    return max(seconds)
+
+
+@pytest.mark.parametrize("method", ["GET", "POST"])
+def test_a_request_that_ends_its_worker_is_not_sent_again(tmp_path: Path, method: str) -> None:
+    received: list[bytes] = []
+
+    class HangUp(socketserver.BaseRequestHandler):
+        def handle(self) -> None:
+            received.append(self.request.recv(65536))
+
+    with (
+        socketserver.ThreadingTCPServer(("127.0.0.1", 0), HangUp) as workers,
+        serving(tmp_path, workers.server_address[1]) as nginx,
+        nginx.client() as client,
+    ):
+        Thread(target=workers.serve_forever, args=(0.05,)).start()
+        answers = [client.request(method, "/api/classify", json=FLOWER) for _ in range(3)]
+        workers.shutdown()
+    assert [answer.status_code for answer in answers] == [502] * 3
+    assert len(received) == 3

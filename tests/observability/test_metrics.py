@@ -213,6 +213,11 @@ def test_room_for_counts_is_taken_at_once(tmp_path: Path) -> None:
     assert {file.stat().st_blocks * 512 for file in tmp_path.iterdir()} == {FILE_SIZE}
 
 
+def test_where_there_is_no_room_for_counts_nothing_is_left_of_them(tmp_path: Path) -> None:
+    with pytest.raises(OSError, match="No such file"):
+        preallocate_files(tmp_path / "nowhere", 0)
+
+
 def test_what_is_counted_is_kept_where_room_was_made_before(tmp_path: Path) -> None:
     preallocate_files(tmp_path, 0)
     (tmp_path / "counter_0.db").write_bytes(b"12345678")
