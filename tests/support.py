@@ -104,7 +104,7 @@ def _workers_have_started(server: Server, options: str) -> None:
 
 
 def eventually(
-    look: Callable[[], Found | None], process: subprocess.Popen[bytes] | None = None, seconds: float = 30
+    look: Callable[[], Found | None], process: subprocess.Popen[bytes] | None = None, seconds: float = 120
 ) -> Found:
     """Look until there is something to be seen, for so many seconds at most."""
     deadline = time.monotonic() + seconds

@@ -14,11 +14,10 @@ import signal
 import socket
 import subprocess
 import sys
-import threading
 import time
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -29,7 +28,7 @@ from tests.test_metrics import read
 from iris_app.model.manifest import manifest_path
 from tests.load import BODY, Client, load
 from tests.support import CHECKOUT, SECRET_KEY, Server, eventually, publish, running
-from tests.test_gunicorn import HEAD, lines, receive, status_of
+from tests.test_gunicorn import HEAD, get, lines, status_of
 
 SOAK = "SOAK" in os.environ
 
@@ -58,13 +57,6 @@ def memory(pid: int) -> int:
 
 def descriptors(pid: int) -> int:
     return len(list(Path(f"/proc/{pid}/fd").iterdir()))
-
-
-def get(server: Server, path: str) -> tuple[int, str]:
-    with server.connect() as client:
-        client.sendall(f"GET {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n".encode())
-        answer = receive(client)
-        return status_of(answer), answer.partition(b"\r\n\r\n")[2].decode()
 
 
 @contextmanager
@@ -242,7 +234,7 @@ def test_code_that_poses_as_a_model_is_what_the_test_of_it_takes_it_for(tmp_path
 def test_a_killed_worker_fails_its_own_requests_alone_and_is_back_soon(tmp_path: Path, model_path: Path) -> None:
     clients, kills = 3, full(10, 3)
     longest = 0.0
-    with two_workers(tmp_path, model_path) as server, load(server, clients) as answers:
+    with two_workers(tmp_path, model_path, covered=False) as server, load(server, clients) as answers:
         for number in range(kills):
             time.sleep(0.5)
             killed = workers(server)[number % 2]
@@ -278,60 +270,12 @@ def test_a_stop_loses_no_request_that_has_begun(tmp_path: Path, model_path: Path
             answers.clear()
             server.process.send_signal(signal.SIGTERM)
             stopped = server.process.wait(30)
-        # Once it is gone, nobody is there to refuse a connection; until then, every request was answered.
-        assert set(answers.failures) <= {"ConnectionRefusedError"}
+        # What fails was sent on connections that nobody accepted any more: each client had one when the stop began.
+        assert set(answers.failures) <= {"ConnectionRefusedError", "ConnectionResetError", "RemoteDisconnected"}
         assert stopped == 0
 
 
 # ---- the clients ----------------------------------------------------------------------------------------------------
-
-
-class Drip:
-    """Clients that send a request each, a byte a second, from somewhere in its first half on."""
-
-    def __init__(self, stack: ExitStack, server: Server, request: bytes, count: int) -> None:
-        self.request = request
-        self.clients = [stack.enter_context(server.connect()) for _ in range(count)]
-        self.sent = [random.Random(number).randrange(len(request) // 2) for number in range(count)]
-        self._done = threading.Event()
-        for client, sent in zip(self.clients, self.sent, strict=True):
-            client.sendall(request[:sent])
-        self._thread = threading.Thread(target=self._drip)
-        self._thread.start()
-
-    def _drip(self) -> None:
-        while not self._done.wait(1 / len(self.clients)):
-            for place, client in enumerate(self.clients):
-                client.sendall(self.request[self.sent[place] : self.sent[place] + 1])
-                self.sent[place] += 1
-                if self._done.wait(1 / len(self.clients)):
-                    return
-
-    def finish(self) -> list[int]:
-        """Send what is left of every request, and return the statuses of their answers."""
-        self._done.set()
-        self._thread.join()
-        for client, sent in zip(self.clients, self.sent, strict=True):
-            client.sendall(self.request[sent:])
-        return [status_of(client.recv(65536)) for client in self.clients]
-
-
-def test_slow_clients_do_not_hold_up_the_others(tmp_path: Path, model_path: Path) -> None:
-    request = HEAD + b"X-Padding: %s\r\nContent-Length: %d\r\n\r\n" % (b"x" * 100, len(BODY)) + BODY
-    with two_workers(tmp_path, model_path) as server:
-        with load(server) as idle:
-            time.sleep(full(10, 3))
-        with ExitStack() as stack:
-            drip = Drip(stack, server, request, 200)
-            time.sleep(1)
-            with load(server) as answers:
-                time.sleep(full(30, 4))
-            answered = drip.finish()
-    ratio = answers.percentile(0.99) / idle.percentile(0.99)
-    report(f"200 slow clients: the p99 of the others is {ratio:.1f} times the idle one")
-    assert answered == [200] * 200
-    assert not answers.failures
-    assert ratio < 5
 
 
 def test_clients_that_hang_up_leave_nothing_behind(tmp_path: Path, model_path: Path) -> None:
@@ -362,7 +306,15 @@ def test_clients_that_hang_up_leave_nothing_behind(tmp_path: Path, model_path: P
 
 def settled(server: Server) -> dict[int, tuple[int, int]]:
     """Return the open files and the memory of each worker when its clients have gone."""
-    time.sleep(3)
+    held: dict[int, int] = {}
+
+    def is_settled() -> bool:
+        before = held.copy()
+        held.update({pid: descriptors(pid) for pid in workers(server)})
+        time.sleep(0.3)
+        return before == held
+
+    eventually(is_settled)
     return {pid: (descriptors(pid), memory(pid)) for pid in workers(server)}
 
 
@@ -379,7 +331,8 @@ BODIES = {
 def test_a_monstrous_body_is_refused_and_costs_no_memory(server: Server, body: str) -> None:
     content, header, status = BODIES[body]
     head = HEAD + header + b"Connection: close\r\nContent-Length: %d\r\n\r\n" % len(content)
-    answered = [send(server, head, [content]) for _ in range(16)]  # every worker has met one, and keeps what it took
+    with ThreadPoolExecutor(8) as clients:  # every worker has met some, and keeps what they took
+        answered = list(clients.map(lambda _: send(server, head, [content]), range(32)))
     before = {pid: memory(pid) for pid in workers(server)}
     answered += [send(server, head, [content]) for _ in range(full(100, 6))]
     assert set(answered) == {status}

@@ -1,17 +1,21 @@
 """The real server, as production runs it."""
 
+import hashlib
 import http.client
 import json
 import os
+import select
 import signal
 import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager, suppress
 from functools import partial
 from pathlib import Path
 
+import joblib
 import pytest
 
 from iris_app.model.registry import Registry
@@ -49,6 +53,13 @@ def receive(client: socket.socket) -> bytes:
     return received
 
 
+def get(server: Server, path: str) -> tuple[int, str]:
+    with server.connect() as client:
+        client.sendall(f"GET {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n".encode())
+        answer = receive(client)
+        return status_of(answer), answer.partition(b"\r\n\r\n")[2].decode()
+
+
 def status_of(answer: bytes) -> int:
     return int(answer.split()[1])
 
@@ -73,13 +84,9 @@ def test_a_batch_is_answered_in_the_memory_of_the_one_before(lone_server: Server
     assert pages_given(lone_server) - before < 200
 
 
-def test_each_worker_loads_the_model_before_its_first_visitor(trained_path: Path, tmp_path: Path) -> None:
-    with running(tmp_path / "log", "--workers=2", IRIS_MODEL_PATH=str(trained_path)) as server:
-        eventually(lambda: server.log.count("Answering with model ") == 2)
-
-
-def test_there_is_a_worker_for_each_processor(server: Server) -> None:
-    eventually(lambda: server.log.count("Booting worker") == len(os.sched_getaffinity(0)))
+def test_there_is_a_worker_with_a_model_for_each_processor_that_may_be_used(server: Server) -> None:
+    assert server.log.count("Booting worker") == joblib.cpu_count()
+    assert server.log.count("Answering with model ") == joblib.cpu_count()
 
 
 def test_requests_stand_in_the_log(server: Server) -> None:
@@ -108,24 +115,6 @@ def test_a_chunked_body_is_read(server: Server) -> None:
     connection.request("POST", "/api/classify", chunks, {"Content-Type": "application/json"}, encode_chunked=True)
     assert connection.getresponse().status == 200
     connection.close()
-
-
-@pytest.mark.parametrize("chunked", [False, True])
-def test_a_body_above_the_limit_is_a_413_however_it_is_sent(
-    tmp_path: Path,
-    trained_path: Path,
-    chunked: bool,
-) -> None:
-    body = b"[" + b" " * 3000 + b"]"
-    chunks = iter([body[i : i + 500] for i in range(0, len(body), 500)])
-    with running(tmp_path / "log", IRIS_MODEL_PATH=str(trained_path), IRIS_MAX_CONTENT_LENGTH="2000") as server:
-        connection = http.client.HTTPConnection("127.0.0.1", server.port, timeout=20)
-        headers = {"Content-Type": "application/json"}
-        connection.request("POST", "/api/classify", chunks if chunked else body, headers, encode_chunked=chunked)
-        answer = connection.getresponse()
-        assert (answer.status, answer.getheader("Content-Type")) == (413, "application/problem+json")
-        connection.close()
-        assert "Traceback" not in server.log
 
 
 FORM_HEAD = HEAD.replace(b"/api/classify", b"/classify").replace(b"json", b"x-www-form-urlencoded")
@@ -163,22 +152,6 @@ def test_a_body_that_ends_early_is_a_400(server: Server, sent: str) -> None:
         assert status_of(receive(client)) == 400
 
 
-def test_a_request_in_flight_is_finished_after_sigterm(tmp_path: Path, trained_path: Path) -> None:
-    with (
-        running(tmp_path / "log", "--workers=1", IRIS_MODEL_PATH=str(trained_path)) as server,
-        server.connect() as client,
-    ):
-        client.sendall(HEAD + b"Content-Length: %d\r\n\r\n" % len(BODY) + BODY[:20])
-        time.sleep(0.5)
-        server.process.send_signal(signal.SIGTERM)
-        time.sleep(0.5)
-        client.sendall(BODY[20:])
-        answer = receive(client)
-        assert status_of(answer) == 200
-        assert b'"species":"setosa"' in answer
-        assert server.process.wait(20) == 0
-
-
 def test_a_flipped_byte_is_a_503_until_it_is_put_right(tmp_path: Path, model_path: Path) -> None:
     content = model_path.read_bytes()
     model_path.write_bytes(content[:500] + bytes([content[500] ^ 1]) + content[501:])
@@ -193,12 +166,56 @@ def test_a_flipped_byte_is_a_503_until_it_is_put_right(tmp_path: Path, model_pat
         assert [classify(server)[0] for _ in range(8)] == [200] * 8
 
 
-def test_gunicorn_s_own_flags_and_environment_change_its_settings(tmp_path: Path, trained_path: Path) -> None:
+def test_flags_and_environment_of_gunicorn_change_its_settings(tmp_path: Path, trained_path: Path) -> None:
     settings = {"IRIS_MODEL_PATH": str(trained_path), "GUNICORN_CMD_ARGS": "--workers=3 --no-control-socket"}
-    with running(tmp_path / "log", "--threads=1", "--worker-class=sync", **settings) as server:
+    with running(tmp_path / "log", "--threads=1", **settings) as server:
         assert classify(server)[0] == 200
         eventually(lambda: server.log.count("Booting worker") == 3)
-        assert "Using worker: sync" in server.log
+        assert get(server, "/readyz")[0] == 200
+
+
+# Flags that cannot work, each with the beginning of what is said of it.
+IMPOSSIBLE = {
+    "--worker-class=gevent": "--worker-class gevent: only gthread",
+    "--threads=0": "--threads 0: nobody would be answered",
+    "--workers=0": "--workers 0: nobody would be answered",
+    "--timeout=1": "--timeout 1: idle workers would be killed",
+    "--worker-connections=0": "--worker-connections 0: there must be more",
+    "--reload": "--reload: workers share the code",
+    "--reuse-port": "--reuse-port: a reload would lose",
+    "--http-parser=fast": "--http-parser fast: that parser is not installed",
+    "--error-logfile=/dev/null": "--error-logfile: the log goes to standard output",
+    "--log-config=/dev/null": "--log-config: the log is JSON",
+    "--log-syslog": "--log-syslog: the log goes to standard output",
+    "--statsd-host=localhost:8125": "--statsd-host: what is counted",
+}
+
+
+def start_in_vain(*options: str, under: Sequence[str] = ()) -> list[str]:
+    """Start gunicorn with flags that stop the start, and return the lines that say why."""
+    command = [*under, Path(sys.executable).parent / "gunicorn", "wsgi:app", "--bind=127.0.0.1:0", *options]
+    environment = os.environ | {"IRIS_SECRET_KEY": SECRET_KEY}
+    run = subprocess.run(command, cwd=CHECKOUT, env=environment, capture_output=True, text=True, check=False)
+    assert run.returncode == 1
+    assert run.stdout == ""
+    return run.stderr.splitlines()
+
+
+def test_flags_of_gunicorn_that_cannot_work_stop_the_start_and_are_all_named() -> None:
+    said = start_in_vain(*IMPOSSIBLE)
+    assert len(said) == len(IMPOSSIBLE)
+    for line, sentence in zip(said, IMPOSSIBLE.values(), strict=True):
+        assert line.startswith(f"gunicorn cannot serve iris_app: {sentence}")
+
+
+def test_the_sync_worker_cannot_answer_probes_either() -> None:
+    (line,) = start_in_vain("--worker-class=sync", "--threads=1")
+    assert line.startswith("gunicorn cannot serve iris_app: --worker-class sync: only gthread")
+
+
+def test_more_connections_than_files_stop_the_start() -> None:
+    (line,) = start_in_vain("--worker-connections=2000", under=["prlimit", "--nofile=1024:1024"])
+    assert line.endswith("Give fewer connections, or raise the limit (ulimit -n 2128).")
 
 
 def test_the_port_is_taken_from_the_environment(trained_path: Path) -> None:
@@ -218,24 +235,6 @@ def test_a_wrong_setting_stops_the_start_and_is_named(tmp_path: Path) -> None:
     assert "Traceback" not in log
 
 
-def test_a_worker_that_stops_says_so_while_it_finishes(tmp_path: Path, trained_path: Path) -> None:
-    with running(tmp_path / "log", "--workers=1", IRIS_MODEL_PATH=str(trained_path)) as server:
-        probe = http.client.HTTPConnection("127.0.0.1", server.port, timeout=20)
-        probe.request("GET", "/readyz")
-        ready = probe.getresponse()
-        assert (ready.status, bool(ready.read())) == (200, True)
-        with server.connect() as client:
-            client.sendall(HEAD + b"Content-Length: %d\r\n\r\n" % len(BODY) + BODY[:20])
-            time.sleep(0.5)
-            server.process.send_signal(signal.SIGTERM)
-            time.sleep(0.5)
-            probe.request("GET", "/readyz")
-            assert probe.getresponse().status == 503
-            client.sendall(BODY[20:])
-            assert status_of(receive(client)) == 200
-        probe.close()
-
-
 def test_each_worker_ends_on_what_is_published_and_on_what_is_put_back(tmp_path: Path, model_path: Path) -> None:
     versions = Registry(tmp_path / "models", model_path)
     settings = {"IRIS_MODEL_PATH": str(model_path), "IRIS_MODEL_CHECK_SECONDS": "0.1"}
@@ -249,3 +248,302 @@ def test_each_worker_ends_on_what_is_published_and_on_what_is_put_back(tmp_path:
 
 def both_took(server: Server, version: str) -> bool:
     return server.log.count(f"Model {version} answers from now on") == 2
+
+
+# ---- clients that are rude ------------------------------------------------------------------------------------------
+
+CHUNKED = HEAD + b"Transfer-Encoding: chunked\r\n\r\n%x\r\n%s\r\n0\r\n\r\n" % (len(BODY), BODY)
+WHOLE = HEAD + b"Content-Length: %d\r\n\r\n" % len(BODY) + BODY
+
+# What a client sends before it waits for ever, and does not hang up.
+RUDE = {
+    "a length with many zeros": HEAD + b"Content-Length: 0000000000000000000083\r\n\r\n",
+    "a length that is none": HEAD + b"Content-Length: x\r\n\r\n",
+    "a negative length": HEAD + b"Content-Length: -1\r\n\r\n",
+    "two lengths": HEAD + b"Content-Length: 1\r\nContent-Length: 2\r\n\r\n",
+    "an expectation of something else": HEAD + b"Expect: nothing\r\n\r\n",
+    "no request": b"\x16\x03\x01\x02\x00\x01\x00\r\n\r\n",
+    "the last request": WHOLE.replace(b"Host:", b"Connection: close\r\nHost:"),
+    "a request and a byte": WHOLE + b"P",
+    "a chunk that begins with an empty line": HEAD + b"Transfer-Encoding: chunked\r\n\r\n\r\n5\r\n",
+    "leave to send, and nothing": HEAD + b"Content-Length: 99\r\nExpect: 100-continue\r\n\r\n",
+    "a body beyond the limit": HEAD + b"Content-Length: 10000000000\r\n\r\n{",
+}
+
+
+def assert_others_are_answered(server: Server) -> None:
+    """Assert that another client is answered within a second, by the worker that there was, without a traceback."""
+    began = time.monotonic()
+    assert classify(server)[0] == 200
+    assert time.monotonic() - began < 1
+    assert server.log.count("Booting worker") == 1
+    assert "Traceback" not in server.log
+
+
+@pytest.mark.parametrize("sent", RUDE.values(), ids=RUDE)
+def test_rude_clients_hold_nobody_up(lone_server: Server, sent: bytes) -> None:
+    with ExitStack() as stack:
+        for _ in range(20):
+            stack.enter_context(lone_server.connect()).sendall(sent)
+        assert_others_are_answered(lone_server)
+
+
+def test_a_client_that_goes_on_after_its_last_request_is_cut_off(lone_server: Server) -> None:
+    with lone_server.connect() as client:
+        client.sendall(RUDE["the last request"] + b"and more")
+        assert status_of(receive(client)) == 200
+    assert_others_are_answered(lone_server)
+
+
+@pytest.fixture(scope="module")
+def flagged_server(trained_path: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """A server with flags that change how requests are read and connections are kept."""
+    options = ["--workers=1", "--strip-header-spaces", "--proxy-protocol", "--keep-alive=0", "--timeout=0"]
+    log_path = tmp_path_factory.mktemp("flagged") / "log"
+    with running(log_path, *options, IRIS_MODEL_PATH=str(trained_path)) as server:
+        yield server
+
+
+def test_flags_that_change_how_requests_are_read_let_nobody_hold_up_others(flagged_server: Server) -> None:
+    with flagged_server.connect() as client:
+        client.sendall(b"PROXY TCP4 127.0.0.1 127.0.0.1 1000 80\r\n" + RUDE["a length with many zeros"])
+        assert_others_are_answered(flagged_server)
+        client.sendall(BODY.ljust(83))
+        assert status_of(receive(client)) == 200
+
+
+def test_without_keeping_connections_every_request_is_answered_and_told_that_it_was_the_last(
+    flagged_server: Server,
+) -> None:
+    body = json.dumps([FLOWER] * 5000).encode()
+    for _ in range(5):
+        status, document = classify(flagged_server, body)
+        assert (status, len(document["predictions"])) == (200, 5000)  # type: ignore[arg-type]
+
+
+# ---- connections that are kept --------------------------------------------------------------------------------------
+
+
+def test_chunked_bodies_follow_each_other_on_one_connection(lone_server: Server) -> None:
+    connection = http.client.HTTPConnection("127.0.0.1", lone_server.port, timeout=20)
+    for _ in range(200):
+        chunks: Iterator[bytes] = iter([BODY[:10], BODY[10:]])
+        connection.request("POST", "/api/classify", chunks, {"Content-Type": "application/json"}, encode_chunked=True)
+        answer = connection.getresponse()
+        assert (answer.status, bool(answer.read()), answer.will_close) == (200, True, False)
+    connection.close()
+
+
+@pytest.mark.parametrize("first", [WHOLE, CHUNKED], ids=["a length", "chunks"])
+def test_requests_that_come_at_once_are_all_answered(lone_server: Server, first: bytes) -> None:
+    with lone_server.connect() as client:
+        client.sendall(first + CHUNKED + RUDE["the last request"])
+        assert receive(client).count(b'"species":"setosa"') == 3
+
+
+@pytest.mark.parametrize("request_", [WHOLE, CHUNKED], ids=["a length", "chunks"])
+def test_a_client_may_wait_for_leave_to_send_its_body(lone_server: Server, request_: bytes) -> None:
+    head, _, body = request_.partition(b"\r\n\r\n")
+    with lone_server.connect() as client:
+        for _ in range(2):
+            client.sendall(head + b"\r\nExpect: 100-continue\r\n\r\n")
+            assert client.recv(65536) == b"HTTP/1.1 100 Continue\r\n\r\n"
+            client.sendall(body)
+            answer = b""
+            while not answer.endswith(b"}"):
+                answer += client.recv(65536)
+            assert status_of(answer) == 200
+
+
+# ---- too much to do -------------------------------------------------------------------------------------------------
+
+KEY = "the key of the tests"
+
+
+@pytest.fixture(scope="module")
+def narrow_server(trained_path: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """A server that has three requests in hand at most, and wants a key."""
+    settings = {
+        "IRIS_MODEL_PATH": str(trained_path),
+        "IRIS_MAX_CONTENT_LENGTH": "200000",
+        "IRIS_API_KEYS": json.dumps({"tests": hashlib.sha256(KEY.encode()).hexdigest()}),
+    }
+    log_path = tmp_path_factory.mktemp("narrow") / "log"
+    with running(log_path, "--workers=1", "--threads=4", **settings) as server:
+        yield server
+
+
+AUTHORIZATION = f"Authorization: Bearer {KEY}\r\n".encode()
+
+
+@contextmanager
+def overloaded(server: Server, count: int = 3) -> Iterator[list[socket.socket]]:
+    """Give clients that have sent half a request each, as many as the server may have in hand."""
+    half = HEAD + AUTHORIZATION + b"Content-Length: %d\r\n\r\n" % len(BODY) + BODY[:20]
+    clients: list[socket.socket] = []
+
+    def is_full() -> bool:
+        for client in select.select(clients, [], [], 0)[0]:  # it was refused, since we were asking ourselves
+            clients.remove(client)
+            client.close()
+        while len(clients) < count:
+            clients.append(server.connect())
+            clients[-1].sendall(half)
+        return ask(server, BODY)[0] == 503
+
+    try:
+        eventually(is_full)
+        yield clients
+    finally:
+        for client in clients:
+            client.close()
+
+
+def ask(server: Server, body: bytes, **headers: str) -> tuple[int, str | None]:
+    """Send a request and return its status, and when to come back."""
+    connection = http.client.HTTPConnection("127.0.0.1", server.port, timeout=20)
+    given = {"Content-Type": "application/json", "Authorization": f"Bearer {KEY}"} | headers
+    connection.request("POST", "/api/classify", body, given)
+    answer = connection.getresponse()
+    answer.read()
+    connection.close()
+    return answer.status, answer.getheader("Retry-After")
+
+
+def test_one_request_too_many_is_refused_at_once_and_probes_are_answered(narrow_server: Server) -> None:
+    with overloaded(narrow_server) as clients:
+        began = time.monotonic()
+        assert ask(narrow_server, BODY) == (503, "5")
+        assert [get(narrow_server, path)[0] for path in ("/healthz", "/readyz", "/metrics", "/ping")] == [200] * 4
+        assert time.monotonic() - began < 1
+        for client in clients:
+            client.sendall(BODY[20:])
+            assert status_of(client.recv(65536)) == 200
+    assert ask(narrow_server, BODY)[0] == 200
+
+
+def test_clients_that_hang_up_make_room(narrow_server: Server) -> None:
+    for _ in range(3):
+        with overloaded(narrow_server):
+            pass
+        eventually(lambda: ask(narrow_server, BODY)[0] == 200)
+    assert "Traceback" not in narrow_server.log
+
+
+REFUSED = {
+    "no key": ({"Authorization": "Bearer wrong"}, 401),
+    "too long": ({}, 413),
+    "another type": ({"Content-Type": "text/x"}, 415),
+}
+
+
+@pytest.mark.parametrize("chunked", [False, True], ids=["a length", "chunks"])
+@pytest.mark.parametrize("length", [1_000, 100_000, 300_000])
+@pytest.mark.parametrize("why", REFUSED)
+def test_a_body_that_is_refused_unread_leaves_the_next_request_as_it_is(
+    narrow_server: Server, why: str, length: int, chunked: bool
+) -> None:
+    headers, status = REFUSED[why]
+    if why == "too long" and length < 200_000:
+        return
+    assert_refused_and_next_answered(narrow_server, headers, b"[" + b" " * length, status, chunked)
+
+
+def test_a_request_too_many_leaves_the_next_one_as_it_is(narrow_server: Server) -> None:
+    connection = http.client.HTTPConnection("127.0.0.1", narrow_server.port, timeout=20)
+    with overloaded(narrow_server):
+        connection.request("POST", "/api/classify", BODY, {"Content-Type": "application/json"})
+        answer = connection.getresponse()
+        assert (answer.status, bool(answer.read()), answer.will_close) == (503, True, False)
+    eventually(lambda: ask(narrow_server, BODY)[0] == 200)
+    connection.request("GET", "/healthz")
+    assert connection.getresponse().status == 200
+    connection.close()
+
+
+def assert_refused_and_next_answered(
+    server: Server, headers: dict[str, str], body: bytes, status: int, chunked: bool
+) -> None:
+    """Send a body that is refused and then a good one, on the same connection unless it was closed."""
+    given = {"Content-Type": "application/json", "Authorization": f"Bearer {KEY}"}
+    connection = http.client.HTTPConnection("127.0.0.1", server.port, timeout=20)
+    pieces = iter([body[i : i + 10_000] for i in range(0, len(body), 10_000)])
+    with suppress(ConnectionError):  # it is closed while the body is sent
+        connection.request(
+            "POST", "/api/classify", pieces if chunked else body, given | headers, encode_chunked=chunked
+        )
+        answer = connection.getresponse()
+        assert (answer.status, bool(answer.read())) == (status, True)
+        connection.request("POST", "/api/classify", BODY, given)
+        answer = connection.getresponse()
+        assert (answer.status, b"setosa" in answer.read()) == (200, True)
+    connection.close()
+    assert ask(server, BODY)[0] == 200
+
+
+# ---- what ends and begins -------------------------------------------------------------------------------------------
+
+
+def test_no_request_is_lost_by_a_reload_or_a_stop_of_a_server_that_has_all_it_can_hold(
+    tmp_path: Path, trained_path: Path
+) -> None:
+    under = ["prlimit", "--nofile=1024:1024"]
+    with (
+        running(tmp_path / "log", "--workers=1", under=under, IRIS_MODEL_PATH=str(trained_path)) as server,
+        ExitStack() as stack,
+    ):
+        for number, signal_ in enumerate([signal.SIGHUP, signal.SIGTERM]):
+            begun = stack.enter_context(overloaded(server, 24))
+            kept = [stack.enter_context(server.connect()) for _ in range(950)]
+            for client in kept:
+                client.sendall(b"GET /readyz HTTP/1.1\r\nHost: localhost\r\n\r\n")
+            assert status_of(kept[800].recv(65536)) == 200
+            assert server.log.count("Booting worker") == number + 1
+            server.process.send_signal(signal_)
+            eventually(partial(says_that_it_stops, kept[0]))
+            for client in begun:
+                client.sendall(BODY[20:])
+            assert [status_of(client.recv(65536)) for client in begun] == [200] * 24
+            if signal_ == signal.SIGHUP:
+                eventually(lambda: server.log.count("Answering with") == 2)
+                eventually(lambda: server.log.count("Worker exiting") == 1)
+        assert server.process.wait(30) == 0
+        assert "Traceback" not in server.log
+
+
+def says_that_it_stops(client: socket.socket) -> bool:
+    """Ask for readiness on a connection that is kept."""
+    client.sendall(b"GET /readyz HTTP/1.1\r\nHost: localhost\r\n\r\n")
+    return status_of(client.recv(65536)) == 503
+
+
+# What Python runs as it starts: without what macOS does not have.
+MACOS = """
+import errno, os, resource, select, signal
+for module, names in {
+    os: "sched_getaffinity sched_setaffinity posix_fallocate posix_fadvise pipe2 memfd_create eventfd splice "
+        "copy_file_range getrandom getxattr setxattr pidfd_open unshare setns sched_getscheduler sched_setscheduler",
+    resource: "prlimit RUSAGE_THREAD",
+    select: "epoll",
+    signal: "sigtimedwait sigwaitinfo pidfd_send_signal",
+}.items():
+    for name in names.split():
+        if hasattr(module, name):
+            delattr(module, name)
+stat = os.stat
+def stat_on_macos(path, *args, **options):
+    if not isinstance(path, int) and os.fspath(path) == "/dev/shm":
+        raise FileNotFoundError(errno.ENOENT, path)
+    return stat(path, *args, **options)
+os.stat = stat_on_macos
+"""
+
+
+def test_it_runs_without_what_macos_does_not_have(tmp_path: Path, trained_path: Path) -> None:
+    (tmp_path / "sitecustomize.py").write_text(MACOS)
+    settings = {"IRIS_MODEL_PATH": str(trained_path), "PYTHONPATH": str(tmp_path), "TMPDIR": str(tmp_path)}
+    with running(tmp_path / "log", **settings) as server:
+        assert classify(server)[0] == 200
+        assert get(server, "/metrics")[0] == 200
+        assert list(tmp_path.glob("iris_app-*"))
+        assert not {"ERROR", "WARNING"} & {line["level"] for line in lines(server)}

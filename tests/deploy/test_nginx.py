@@ -245,16 +245,13 @@ def test_the_metrics_are_not_for_the_world(nginx: Nginx) -> None:
 
 
 @pytest.mark.parametrize("given", ["an-id.of_mine", 'an id "of" mine', ""])
-def test_a_request_has_one_id_in_both_logs(tmp_path: Path, given: str) -> None:
-    with (
-        running(tmp_path / "log", "--workers=1", IRIS_MODEL_PATH="/nowhere") as server,
-        serving(tmp_path, server.port) as nginx,
-        nginx.client() as client,
-    ):
-        request_id = client.post("/api/classify", json=FLOWER, headers={"X-Request-ID": given}).json()["request_id"]
-        assert request_id in server.log
-        assert eventually(lambda: nginx.log).split()[-1] == request_id
+def test_a_request_has_one_id_in_both_logs(nginx: Nginx, app_server: Server, given: str) -> None:
+    with nginx.client("127.0.0.5") as client:
+        answer = client.post("/api/classify", json=FLOWER, headers={"X-Request-ID": given})
+    request_id = answer.headers["X-Request-ID"]
     assert (request_id == given) == (given == "an-id.of_mine")
+    assert eventually(lambda: request_id in app_server.log)
+    assert eventually(lambda: any(line.split()[-1] == request_id for line in nginx.log.splitlines()))
 
 
 HEAD = b"POST /api/classify HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"
