@@ -10,7 +10,7 @@ from werkzeug.exceptions import Unauthorized
 
 from iris_app.observability.recorder import get_metrics
 from iris_app.web.concurrency import Limits, bound
-from iris_app.web.request import current_request, request
+from iris_app.web.request import request
 from iris_app.web.view_flags import has_flag
 
 # What a browser opens: it has no key to show.
@@ -51,7 +51,7 @@ def check_token(digests: dict[str, str]) -> str:
 
 def _enforce_limits(app: Flask) -> None:
     if not has_flag(app, request.url_rule, "is_probe"):
-        current_request().begin(app.config["MAX_CONTENT_LENGTH"])
+        request.begin(app.config["MAX_CONTENT_LENGTH"])
 
 
 def _check_key(app: Flask) -> None:
