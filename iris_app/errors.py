@@ -5,7 +5,8 @@ from http import HTTPStatus
 from typing import Any
 
 from flask import Flask, current_app
-from werkzeug.exceptions import HTTPException, NotFound, SecurityError
+from flask.globals import request_ctx
+from werkzeug.exceptions import HTTPException, NotAcceptable, NotFound
 from werkzeug.http import HTTP_STATUS_CODES  # Python's own phrases changed with 3.13
 
 from iris_app.exceptions import (
@@ -42,11 +43,12 @@ def init_app(app: Flask, renderers: Mapping[str, Renderer], *, pages: Renderer, 
     pages : callable
         The renderer for all other addresses.
     programs : callable
-        The renderer where a page is not possible, since the host is not trusted and no link can be made.
+        The renderer where a page is not possible, since the host is not valid and no link can be made.
     """
 
     def handle(error: Exception) -> Response:
-        render = programs if isinstance(error, SecurityError) else _select_renderer(renderers, pages)
+        # Without a valid host there is no URL adapter to make links with.
+        render = _select_renderer(renderers, pages) if request_ctx.url_adapter else programs
         return _respond(error, render(_describe(error)))
 
     app.register_error_handler(Exception, handle)
@@ -54,6 +56,8 @@ def init_app(app: Flask, renderers: Mapping[str, Renderer], *, pages: Renderer, 
 
 def _respond(error: Exception, response: Response) -> Response:
     """Add the headers of an error to its response."""
+    if isinstance(error, NotAcceptable):
+        response.vary.add("Accept")
     if isinstance(error, HTTPException):
         response.headers.extend((name, value) for name, value in error.get_headers() if name != "Content-Type")
     if isinstance(error, ModelUnavailable | Overloaded):

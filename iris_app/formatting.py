@@ -1,9 +1,12 @@
-"""Numbers as people write and read them."""
+"""Numbers and text as people write and read them."""
 
 import math
+import re
 import sys
 
 LARGEST = sys.float_info.max
+
+UNUSUAL = re.compile(r"[^ -~]")
 
 
 def parse_number(text: str) -> float:
@@ -31,5 +34,21 @@ def format_percent(probability: float) -> str:
 
 
 def truncate(text: str, length: int = 40) -> str:
-    """Cut a text that a client sent to the length at which an error repeats it."""
-    return text if len(text) <= length else f"{text[:length]}…"
+    """Cut a text that a client sent to the length at which an error repeats it, and escape what is not printable."""
+    return printable(text if len(text) <= length else f"{text[:length]}…")
+
+
+def printable(text: str) -> str:
+    r"""Escape control, format, separator, surrogate and private characters, as ``\u202e``; others stay.
+
+    They would move, hide or reorder the text around them on a terminal.
+    """
+    return text if text.isascii() and text.isprintable() else UNUSUAL.sub(_escape, text)
+
+
+def _escape(found: re.Match[str]) -> str:
+    character = found[0]
+    if character.isprintable():
+        return character
+    units = character.encode("utf-16-be", "surrogatepass")
+    return "".join(f"\\u{units[index]:02x}{units[index + 1]:02x}" for index in range(0, len(units), 2))

@@ -59,6 +59,10 @@ class Feature:
         """Check whether a value that is too large would be accepted if it was in millimetres."""
         return self.unit == "cm" and self.at_most < value <= 10 * self.at_most
 
+    def accepts(self, value: object) -> bool:
+        """Check whether a value of a JSON document is accepted."""
+        return type(value) in (int, float) and self.above < value <= self.at_most  # type: ignore[operator]
+
     def validate(self, value: object) -> str | None:
         """Return the error in a value, or None.
 
@@ -149,8 +153,12 @@ class Schema:
         above, at_most = self._bounds
         if not len(rows) or (rows.min() > above.max() and rows.max() <= at_most.min()):
             return []  # the usual case, found fastest
-        accepted = (rows > above) & (rows <= at_most)
-        return [(row, column) for row, column in np.argwhere(~accepted).tolist()]
+        return [(row, column) for row, column in np.argwhere(~self.accepted(rows)).tolist()]
+
+    def accepted(self, rows: Floats) -> NDArray[np.bool_]:
+        """Return whether each value of an array of shape (n, features) is accepted."""
+        above, at_most = self._bounds
+        return (rows > above) & (rows <= at_most)
 
     @cached_property
     def _bounds(self) -> tuple[Floats, Floats]:

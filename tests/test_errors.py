@@ -4,6 +4,8 @@ from collections.abc import Callable
 import pytest
 from flask import Flask, abort
 from flask.testing import FlaskClient
+from werkzeug.test import EnvironBuilder
+from werkzeug.wrappers import Response
 
 from tests.support import FLOWER, FORM
 
@@ -142,3 +144,52 @@ class TestWithoutAModel:
 
     def test_the_form_needs_none(self, client: FlaskClient) -> None:
         assert client.get("/home").status_code == 200
+
+
+RUDE = {
+    "a host with an empty label": {"HTTP_HOST": "a..b"},
+    "a host of dots": {"HTTP_HOST": ".."},
+    "a host with a long label": {"HTTP_HOST": "a" * 64},
+    "a host of eight thousand characters": {"HTTP_HOST": "a." * 4000},
+    "a host that is no Punycode": {"HTTP_HOST": "xn--" + "a" * 300},
+    "a query that is not UTF-8": {"QUERY_STRING": "explain=\xff"},
+}
+DOORS = ["/home", "/classify", "/static/app.css", "/api/classify", "/v2/models/iris/infer", "/invocations", "/nowhere"]
+
+
+@pytest.mark.parametrize("settings", [{}, {"TRUSTED_HOSTS": ["iris.example"], "API_KEYS": {"a": "0" * 64}}])
+@pytest.mark.parametrize("kind", RUDE)
+def test_what_cannot_be_routed_is_refused_as_anything_else(
+    make_app: Callable[..., Flask], kind: str, settings: dict[str, object]
+) -> None:
+    app = make_app(**settings, TESTING=False)
+    for path in DOORS:
+        environment = EnvironBuilder(path=path, method="POST" if "ss" in path else "GET", json=FLOWER).get_environ()
+        answer = Response.from_app(app, environment | RUDE[kind])
+        assert answer.status_code < 500
+        assert answer.headers["X-Request-ID"]
+        assert answer.headers["Content-Security-Policy"]
+
+
+def test_a_host_that_is_none_is_a_problem_document(client: FlaskClient) -> None:
+    answer = client.get("/home", headers={"Host": "a..b"})
+    assert (answer.status_code, answer.content_type) == (400, "application/problem+json")
+
+
+@pytest.mark.parametrize("headers", [{}, {"X-Live": "1"}])
+@pytest.mark.parametrize("path", ["/home", "/classify?slen=x", "/batch"])
+def test_pages_that_answer_scripts_otherwise_say_so_to_caches(
+    client: FlaskClient, path: str, headers: dict[str, str]
+) -> None:
+    assert "x-live" in client.get(path, headers=headers).vary
+
+
+def test_a_static_file_is_the_same_for_scripts(client: FlaskClient) -> None:
+    with client.get("/static/app.css") as answer:
+        assert "x-live" not in answer.vary
+
+
+@pytest.mark.parametrize("accept", ["text/csv", "image/png"])
+def test_an_answer_that_depends_on_accept_says_so(client: FlaskClient, accept: str) -> None:
+    assert "accept" in client.post("/api/classify", json=FLOWER, headers={"Accept": accept}).vary
+    assert "accept" in client.get("/metrics", headers={"Accept": accept}).vary

@@ -1,3 +1,5 @@
+import os
+import traceback
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, get_type_hints
@@ -103,21 +105,21 @@ def test_an_unknown_variable_is_named(configured: Callable[..., Any], monkeypatc
 
 
 def test_an_ill_typed_setting_of_the_instance_folder_is_named(configured: Callable[..., Any]) -> None:
-    with pytest.raises(ConfigurationError, match=r"^MAX_BATCH_ROWS in instance/config.py cannot be '7': .*`str`"):
+    with pytest.raises(ConfigurationError, match=r"^MAX_BATCH_ROWS in instance/config.py, line 2, is wrong: .*`str`"):
         configured(f"{SECRET_LINE}\nMAX_BATCH_ROWS = '7'")
 
 
 def test_an_unknown_setting_of_the_instance_folder_is_named(configured: Callable[..., Any]) -> None:
-    with pytest.raises(ConfigurationError, match=r"^SECRET in instance/config.py is not a setting"):
+    with pytest.raises(ConfigurationError, match=r"^SECRET in instance/config.py, line 1, is not a setting"):
         configured("SECRET = 'instance'")
 
 
 @pytest.mark.parametrize(
     ("text", "place"),
     [
-        ("MAX_BATCH_ROWS = 5\nMAX_BATCH_ROWS = \n", "instance/config.py, line 2, cannot be read: SyntaxError"),
-        ("\n\nMAX_BATCH_ROWS = many\n", "instance/config.py, line 3, cannot be read: NameError"),
-        ("raise SystemExit", "instance/config.py, line 1, cannot be read: SystemExit"),
+        ("MAX_BATCH_ROWS = 5\nMAX_BATCH_ROWS = \n", "instance/config.py, line 2, cannot be read: it is not Python"),
+        ("\n\nMAX_BATCH_ROWS = many\n", "instance/config.py, line 3, cannot be read: a name is not"),
+        ("raise SystemExit", "instance/config.py, line 1, cannot be read: it ends"),
         ("\0", "instance/config.py"),
     ],
 )
@@ -137,7 +139,7 @@ def test_text_that_is_wrong_is_not_taken_for_json(
 
 
 def test_a_setting_in_the_wrong_case_is_named(configured: Callable[..., Any]) -> None:
-    with pytest.raises(ConfigurationError, match=r"^max_batch_rows in instance/config.py is not a setting"):
+    with pytest.raises(ConfigurationError, match=r"^max_batch_rows in instance/config.py, line 2, is not a setting"):
         configured(f"{SECRET_LINE}\nmax_batch_rows = 7")
 
 
@@ -174,7 +176,7 @@ def test_there_is_no_start_without_a_secret_key(configured: Callable[..., Any], 
 
 @pytest.mark.parametrize("setting", ["SECRET_KEY", "SECRET_KEY_FALLBACKS", "METRICS_TOKEN", "API_KEYS"])
 def test_a_secret_that_is_refused_is_not_repeated(configured: Callable[..., Any], setting: str) -> None:
-    with pytest.raises(ConfigurationError, match=rf"^{setting} in instance/config.py is wrong: ") as raised:
+    with pytest.raises(ConfigurationError, match=rf"^{setting} in instance/config.py, line 2, is wrong: ") as raised:
         configured(f"{SECRET_LINE}\n{setting} = 'hush'")
     assert "hush" not in str(raised.value)
 
@@ -182,3 +184,76 @@ def test_a_secret_that_is_refused_is_not_repeated(configured: Callable[..., Any]
 def test_a_secret_key_that_is_too_short_stops_the_start(configured: Callable[..., Any]) -> None:
     with pytest.raises(ConfigurationError, match=r"Expected `str` of length >= 32"):
         configured("SECRET_KEY = 'a secret of thirty-one letters.'")
+
+
+SECRET_TEXT = "correct horse battery staple, and more"  # noqa: S105
+
+WRONG_FILES = {
+    "a missing quote": f"SECRET_KEY = '{SECRET_TEXT}".encode(),
+    "no quotes": b"SECRET_KEY = correcthorsebatterystapleandmore",
+    "text and a name": b"SECRET_KEY = 'a' correcthorse",
+    "an unknown escape and a fault": rb"SECRET_KEY = 'correct horse \d'; 1 / 0",
+    "a bracket": f"SECRET_KEY = ('{SECRET_TEXT}'".encode(),
+    "another encoding": f"SECRET_KEY = '{SECRET_TEXT} é'".encode("latin-1"),
+    "an unknown encoding": f"# coding: none\nSECRET_KEY = '{SECRET_TEXT}'".encode(),
+    "UTF-16": f"SECRET_KEY = '{SECRET_TEXT}'".encode("utf-16"),
+    "a NUL": f"SECRET_KEY = '{SECRET_TEXT}\0'".encode(),
+    "an exception": f"SECRET_KEY = '{SECRET_TEXT}'\nraise ValueError(SECRET_KEY)".encode(),
+    "an exception of its own": f"class E(BaseException): pass\nraise E('{SECRET_TEXT}')".encode(),
+    "a missing key": f"SECRET_KEY = {{}}['{SECRET_TEXT}']".encode(),
+    "an exit": f"SECRET_KEY = '{SECRET_TEXT}'\nexit(SECRET_KEY)".encode(),
+    "a file that is missing": f"SECRET_KEY = open('{SECRET_TEXT}').read()".encode(),
+    "a module that is missing": b"import correcthorse",
+    "a type": f"SECRET_KEY = ['{SECRET_TEXT}']".encode(),
+    "a short text": b"SECRET_KEY = 'correct horse'",
+    "half a character": b"SECRET_KEY = 'correct horse' + 40 * '\\ud800'",
+    "the wrong setting": f"SESSION_COOKIE_SAMESITE = '{SECRET_TEXT}'".encode(),
+    "an indent": f"  SECRET_KEY = '{SECRET_TEXT}'\n 1".encode(),
+    "brackets without end": b"SECRET_KEY = " + b"(" * 100_000 + b"correct",
+}
+
+
+@pytest.mark.parametrize("kind", WRONG_FILES)
+def test_no_value_in_a_wrong_file_is_repeated(
+    tmp_path: Path, kind: str, capfd: pytest.CaptureFixture[str], recwarn: pytest.WarningsRecorder
+) -> None:
+    (tmp_path / "config.py").write_bytes(WRONG_FILES[kind])
+    with pytest.raises(ConfigurationError, match=r"instance/config\.py") as raised:
+        configure(Flask("iris_app", instance_path=str(tmp_path)), None)
+    said = "".join(traceback.format_exception(raised.value)).rpartition("ConfigurationError")[2]
+    said += "".join(capfd.readouterr()) + "".join(str(one.message) for one in recwarn)
+    assert "correct" not in said
+    assert "staple" not in said
+    assert raised.value.__suppress_context__
+
+
+def test_a_file_that_is_right_is_read_without_a_warning_that_repeats_it(
+    configured: Callable[..., Any], recwarn: pytest.WarningsRecorder
+) -> None:
+    assert configured(rf"SECRET_KEY = '{SECRET_TEXT}\d'")["SECRET_KEY"] == SECRET_TEXT + r"\d"
+    assert not recwarn.list
+
+
+@pytest.mark.parametrize("make", [Path.mkdir, os.mkfifo, lambda path: path.symlink_to("nowhere")])
+def test_settings_that_are_no_file_stop_the_start(tmp_path: Path, make: Callable[[Path], object]) -> None:
+    make(tmp_path / "config.py")
+    with pytest.raises(ConfigurationError, match=r"^instance/config\.py cannot be read: "):
+        configure(Flask("iris_app", instance_path=str(tmp_path)), None)
+
+
+def test_a_setting_that_is_made_in_another_way_is_named_without_a_line(configured: Callable[..., Any]) -> None:
+    with pytest.raises(ConfigurationError, match=r"^MAX_BATCH_ROWS in instance/config\.py is wrong: "):
+        configured(f"{SECRET_LINE}\nglobals()['MAX_BATCH_ROWS'] = 'many'")
+
+
+def test_who_interrupts_the_start_is_heard(configured: Callable[..., Any]) -> None:
+    with pytest.raises(KeyboardInterrupt):
+        configured("raise KeyboardInterrupt")
+
+
+def test_a_variable_that_is_not_utf_8_stops_the_start(
+    configured: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("IRIS_SECRET_KEY", "\udcff" * 40)
+    with pytest.raises(ConfigurationError, match=r"^SECRET_KEY in the environment is wrong: it is not UTF-8\.$"):
+        configured()

@@ -43,7 +43,8 @@ def classify() -> Response:
     model = get_model()
     blocks = model_service.predict(model, batch.measurements).to_predictions(explain=explain)
     answer = WRITERS[form](batch, blocks, model.version)
-    return ApiResponse(answer, mimetype=form, headers=[("X-Model-Version", model.version)])
+    headers = [("X-Model-Version", model.version), ("Vary", "Accept")]
+    return ApiResponse(answer, mimetype=form, headers=headers)
 
 
 def _form_of_answer(request: Request, own: str) -> str:

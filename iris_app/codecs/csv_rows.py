@@ -33,8 +33,18 @@ SEPARATOR_LINE = re.compile(r"\Asep=[,;\t](?=[\r\n])")
 
 PROBABILITIES = [f"probability_{name}" for name in SCHEMA.class_names]
 
-# What a spreadsheet computes, at the start of a cell or behind what may separate cells elsewhere.
-FORMULA = re.compile(r"(?:^|[,;\t\r\n])\s*[=+@\-\uff1d\uff0b\uff20\uff0d]")
+# Characters with which a formula begins, and all that Unicode takes for them (NFKC), and the minus sign.
+OPERATORS = "=+@\\-\u207a\u207c\u208a\u208c\u2212\u2a75\u2a76\ufb29\ufe62\ufe63\ufe66\ufe6b\uff0b\uff0d\uff1d\uff20"
+
+# Space, control and format characters, but for those that may separate cells.
+BLANK = (
+    r" \x00-\x08\x0b\x0c\x0e-\x1f\x7f-\xa0\xad\u061c\u1680\u180e\u2000-\u200f\u2028-\u202f\u205f-\u206f\u3000\ufeff"
+    r"\ufff9-\ufffb\U000e0000-\U000e007f"
+)
+
+# What a spreadsheet computes, at the start of a cell or behind what may separate cells elsewhere. Nothing that is blank
+# separates, so no character is looked at by two attempts.
+FORMULA = re.compile(rf"\A[\t\r]|(?:\A|[,;\t\r\n])[{BLANK}]*[{OPERATORS}]")
 
 # More columns than any table of flowers has, and few enough to repeat for every row.
 MAX_COLUMNS = 1000
@@ -146,7 +156,7 @@ def guard(table: Table) -> Table:
 
 
 def _guarded(cell: str) -> str:
-    computed = FORMULA.search(cell) and math.isnan(parse_number(cell.replace(",", ".")))
+    computed = FORMULA.search(cell) and math.isnan(parse_number(cell.replace(",", ".").replace("\u2212", "-")))
     return f"'{cell}" if computed else cell
 
 

@@ -11,7 +11,11 @@ from typing import Any, TextIO, cast
 import msgspec
 from flask import has_request_context
 
+from iris_app.formatting import printable
 from iris_app.web.request import Request, request
+
+# The one control character that msgspec writes as it is.
+DELETE = b"\x7f"
 
 encode = msgspec.json.Encoder(enc_hook=str).encode
 
@@ -100,7 +104,11 @@ def _pieces(lines: Iterable[bytes]) -> Iterator[bytes]:
 
 
 def _encoded(line: dict[str, Any]) -> bytes:
+    """Encode a line; characters that would move or hide others on a terminal are escaped, as JSON does."""
     try:
-        return encode(line)
+        encoded = encode(line)
     except UnicodeEncodeError:  # half of a surrogate pair, which UTF-8 cannot write
-        return json.dumps(line, default=str, ensure_ascii=False).encode(errors="replace")
+        encoded = json.dumps(line, default=str, ensure_ascii=False).encode(errors="replace")
+    if encoded.isascii() and DELETE not in encoded:
+        return encoded
+    return printable(encoded.decode()).encode()

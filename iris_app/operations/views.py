@@ -53,7 +53,7 @@ def metrics() -> Response:
         raise ServiceUnavailable("The counts of all workers cannot be told; the log says why.")
     get_recorder().flush()
     text, media_type = metrics.expose(request.headers.get("Accept", ""), model.manifest if model else None)
-    return Response(text, content_type=media_type, headers={"Cache-Control": "no-store"})
+    return Response(text, content_type=media_type, headers={"Cache-Control": "no-store", "Vary": "Accept"})
 
 
 def _json(document: dict[str, Any], status: int = 200) -> Response:

@@ -6,8 +6,12 @@ from flask.blueprints import BlueprintSetupState
 from iris_app.formatting import format_number, format_percent
 from iris_app.iris import SCHEMA
 from iris_app.web.assets import static
+from iris_app.web.response import Response
 
 bp = Blueprint("ui", __name__, static_folder="static", static_url_path="/static", template_folder="templates")
+
+# The header of a request by which a script of a page asks for another page.
+LIVE = "X-Live"
 
 bp.add_app_template_filter(format_number)
 bp.add_app_template_filter(format_percent)
@@ -20,6 +24,14 @@ def add_schema(state: BlueprintSetupState) -> None:
     state.app.jinja_env.globals["schema"] = SCHEMA
 
 
+@bp.after_request
+def add_vary(response: Response) -> Response:
+    """Have caches keep the answers to scripts apart: their status may be another; see ``status``."""
+    if request.endpoint != "ui.static":
+        response.vary.add(LIVE)
+    return response
+
+
 def status(code: int) -> int:
     """Return the status of a page that shows an error: 200 for a script, which asks for the page to show it."""
-    return 200 if "X-Live" in request.headers else code
+    return 200 if LIVE in request.headers else code

@@ -9,6 +9,8 @@ from typing import IO, Any, cast
 import flask
 import msgspec
 from flask import current_app
+from werkzeug.datastructures import MultiDict
+from werkzeug.exceptions import BadRequest
 from werkzeug.sansio.utils import get_content_length
 from werkzeug.utils import cached_property
 
@@ -59,6 +61,14 @@ class Request(flask.Request):
         """Return the id that the client sent, where it is well-formed, or a new one."""
         given = self.environ.get("HTTP_X_REQUEST_ID")
         return given if given and WELL_FORMED_ID.fullmatch(given) else f"{getrandbits(128):032x}"
+
+    @cached_property
+    def args(self) -> MultiDict[str, str]:
+        """Return the parameters in the address, or raise a 400 where they are not UTF-8."""
+        try:
+            return super().args
+        except UnicodeDecodeError:
+            raise BadRequest("What follows the question mark in the address is not UTF-8.") from None
 
     @property
     def traceparent(self) -> str | None:

@@ -1,13 +1,14 @@
 import contextlib
 import csv
 import io
+from unicodedata import normalize
 
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from iris_app.codecs.csv_rows import Table, read, table_of, write
+from iris_app.codecs.csv_rows import Table, guard, read, table_of, write
 from iris_app.exceptions import InputError, InvalidValues, MalformedDocument, TooManyRows
 from iris_app.iris import SCHEMA
 from iris_app.json_types import Prediction, PredictionWarning, Probabilities
@@ -279,3 +280,27 @@ def test_no_bytes_are_a_fault_of_ours(body: bytes) -> None:
 def test_nothing_after_a_header_is_a_fault_of_ours(tail: str) -> None:
     with contextlib.suppress(InputError):
         assert read(f"{HEADER}\n{tail}".encode("utf-8", "replace"), 10).measurements.shape[1] == 4
+
+
+def guarded(cell: str) -> bool:
+    return guard(Table([cell], [], np.empty((0, 4)))).header[0] == f"'{cell}"
+
+
+def test_all_that_unicode_takes_for_the_beginning_of_a_formula_is_guarded() -> None:
+    characters = [
+        character for character in map(chr, range(0x110000)) if normalize("NFKC", character)[:1] in set("=+-@")
+    ]
+    assert len(characters) > 15
+    assert [character for character in characters if not guarded(f"{character}A1")] == []
+
+
+@pytest.mark.parametrize(
+    "blank", [" ", "\t", "\r", "\n", "\xa0", "\u200b", "\ufeff", "\u3000", "\x1c", "\x85", " \u200f "]
+)
+def test_what_is_not_seen_before_a_formula_does_not_hide_it(blank: str) -> None:
+    assert guarded(f"{blank}=A1")
+
+
+@pytest.mark.parametrize("cell", ["-5", "+5", "-1,5", " -1e3", "\u22125", "", "a-b", "5-3", "it's"])
+def test_what_is_no_formula_stays(cell: str) -> None:
+    assert not guarded(cell)

@@ -156,3 +156,28 @@ def test_who_configures_logging_otherwise_gets_records(
 
 def test_half_a_surrogate_pair_does_not_break_a_line() -> None:
     assert "\ud800" not in line(args=("\ud800",))["message"]
+
+
+@pytest.mark.parametrize(
+    "character", ["\x7f", "\x9b", "\xad", "\u200b", "\u202e", "\u2028", "\u2029", "\ue000", "\U000e0041"]
+)
+@pytest.mark.parametrize("place", ["args", "fields", "name", "exception"])
+def test_no_character_that_moves_others_is_written_as_it_is(character: str, place: str) -> None:
+    more: dict[str, Any] = {
+        "args": {"args": (character,)},
+        "fields": {"fields": {character: character}},
+        "name": {"name": character},
+        "exception": {"exc_info": (ValueError, ValueError(character), None)},
+    }[place]
+    record = logging.makeLogRecord({"name": "iris_app", "levelname": "INFO", "msg": "said %s", "args": ("so",)} | more)
+    written = JsonFormatter().format(record)
+    assert character not in written
+    assert character in json.dumps(json.loads(written), ensure_ascii=False)
+
+
+def test_no_such_character_is_written_of_requests(written: tuple[logging.Logger, io.StringIO]) -> None:
+    logger, stream = written
+    handler = logger.handlers[0]
+    assert isinstance(handler, LineHandler)
+    handler.say(logger.name, [(0, "GET /\x9b\u202e 404", {"path": "\x7f"})])
+    assert stream.getvalue().rstrip("\n").isprintable()
