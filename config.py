@@ -44,8 +44,8 @@ HSTS_SECONDS: Count = 0
 MAX_CONCURRENT_REQUESTS: Limit = 24
 
 # Bytes of bodies, inflated, that the requests in hand of one worker may have together, or MAX_CONTENT_LENGTH where that
-# is more; a request beyond gets a 503 at once. A worker takes several times as much memory.
-MAX_CONCURRENT_BYTES: Limit = 32 * 1024 * 1024
+# is more; a request beyond waits for five seconds and then gets a 503. A worker takes up to eight times as much memory.
+MAX_CONCURRENT_BYTES: Limit = 16 * 1024 * 1024
 
 # Where the trained model lies; a relative path is under instance/. Its manifest lies beside it, with .json added.
 # Whoever keeps models outside the checkout changes it.

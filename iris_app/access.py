@@ -21,7 +21,7 @@ EXTENSION = "limits"
 
 def init_app(app: Flask) -> None:
     """Check every request to the app before it is answered."""
-    size = max(app.config["MAX_CONCURRENT_BYTES"], 2 * app.config["MAX_CONTENT_LENGTH"])
+    size = max(app.config["MAX_CONCURRENT_BYTES"], app.config["MAX_CONTENT_LENGTH"])
     app.extensions[EXTENSION] = limits = Limits(app.config["MAX_CONCURRENT_REQUESTS"], size)
     app.wsgi_app = bound(app.wsgi_app, limits)  # type: ignore[assignment, method-assign]
     app.before_request(partial(_enforce_limits, app))

@@ -92,10 +92,10 @@ class InvalidValue(msgspec.Struct, frozen=True, omit_defaults=True):
 class InvalidValues(InputError):
     """Refuse measurements with wrong values: ``errors`` names the first of them, ``omitted`` counts the others."""
 
-    def __init__(self, wrong: Iterable[Callable[[], InvalidValue]]) -> None:
-        """Take what tells each wrong value; most may only be counted, so it is told late."""
+    def __init__(self, wrong: Iterable[Callable[[], InvalidValue]], count: int | None = None) -> None:
+        """Take what tells each wrong value, and how many there are where that is known sooner than by making them."""
         factories = iter(wrong)
         self.errors = tuple(tell() for tell in islice(factories, ERRORS_NAMED))
-        self.omitted = sum(1 for _ in factories)
+        self.omitted = sum(1 for _ in factories) if count is None else count - len(self.errors)
         count = len(self.errors) + self.omitted
         super().__init__("One value cannot be used." if count == 1 else f"{count:,} values cannot be used.")

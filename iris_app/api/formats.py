@@ -1,7 +1,6 @@
 """The forms in which measurements come and answers go, by their media types."""
 
 from collections.abc import Callable, Iterable, Iterator
-from itertools import chain
 from typing import NamedTuple
 
 import msgspec
@@ -53,31 +52,28 @@ def _read_ndjson(body: bytes, max_rows: int) -> Batch:
     return Batch(json_rows.read_lines(body, max_rows))
 
 
-def _write_json(batch: Batch, blocks: Blocks, model: str) -> bytes:
+def _write_json(batch: Batch, blocks: Blocks, model: str) -> Iterator[bytes]:
+    """Yield the text of ``Answers``, block by block, each without its brackets."""
     if batch.one:
         ((prediction,),) = blocks
-        return encoder.encode(_to_response(prediction, model))
-    return b"".join(_json_chunks(blocks, model))
-
-
-def _json_chunks(blocks: Blocks, model: str) -> Iterator[memoryview | bytes]:
-    """Yield the text of ``BatchResponse``, block by block, each without its brackets."""
+        yield encoder.encode(_to_response(prediction, model))
+        return
     none = encoder.encode(BatchResponse(model, []))
     yield none[:-2]
     for number, block in enumerate(blocks):
         if number:
             yield b","
-        yield memoryview(encoder.encode(block))[1:-1]
+        yield encoder.encode(block)[1:-1]
     yield none[-2:]
 
 
-def _write_csv(batch: Batch, blocks: Blocks, _model: str) -> bytes:
+def _write_csv(batch: Batch, blocks: Blocks, _model: str) -> Iterator[bytes]:
     table = batch.table or csv_rows.table_of(batch.measurements)
-    return csv_rows.write(table, list(chain.from_iterable(blocks))).encode()
+    return map(str.encode, csv_rows.write(table, blocks))
 
 
-def _write_ndjson(_batch: Batch, blocks: Blocks, model: str) -> bytes:
-    return b"".join(encoder.encode_lines([_to_response(prediction, model) for prediction in block]) for block in blocks)
+def _write_ndjson(_batch: Batch, blocks: Blocks, model: str) -> Iterator[bytes]:
+    return (encoder.encode_lines([_to_response(prediction, model) for prediction in block]) for block in blocks)
 
 
 def _to_response(prediction: Prediction, model: str) -> PredictionResponse:
@@ -87,7 +83,7 @@ def _to_response(prediction: Prediction, model: str) -> PredictionResponse:
 
 
 READERS: dict[str, Callable[[bytes, int], Batch]] = {JSON: _read_json, CSV: _read_csv, NDJSON: _read_ndjson}
-WRITERS: dict[str, Callable[[Batch, Blocks, str], bytes]] = {
+WRITERS: dict[str, Callable[[Batch, Blocks, str], Iterator[bytes]]] = {
     JSON: _write_json,
     CSV: _write_csv,
     NDJSON: _write_ndjson,

@@ -13,7 +13,7 @@ from iris_app.api.formats import READERS, WRITERS
 from iris_app.exceptions import MalformedDocument
 from iris_app.model.manifest import ModelDescription
 from iris_app.model_service import get_model
-from iris_app.web.api_response import ApiResponse, json_response
+from iris_app.web.api_response import ApiResponse, gather, json_response
 from iris_app.web.problem import Problem
 from iris_app.web.request import Request, request
 from iris_app.web.response import Response
@@ -42,7 +42,7 @@ def classify() -> Response:
     batch = read(request.read_body(), current_app.config["MAX_BATCH_ROWS"])
     model = get_model()
     blocks = model_service.predict(model, batch.measurements).to_predictions(explain=explain)
-    answer = WRITERS[form](batch, blocks, model.version)
+    answer = gather(WRITERS[form](batch, blocks, model.version))
     headers = [("X-Model-Version", model.version), ("Vary", "Accept")]
     return ApiResponse(answer, mimetype=form, headers=headers)
 

@@ -1,5 +1,6 @@
 """Read measurements from CSV as it circulates, and write it back with the answers beside."""
 
+import codecs
 import csv
 import dataclasses
 import io
@@ -8,14 +9,15 @@ import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
-from itertools import chain, islice
+from itertools import chain, compress, islice
 from operator import itemgetter
-from typing import Any, NamedTuple, cast
+from typing import Any, NamedTuple
 
 import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
+from iris_app.codecs import bounds
 from iris_app.exceptions import InvalidValue, InvalidValues, MalformedDocument, TooManyRows
 from iris_app.formatting import format_number, parse_number, truncate
 from iris_app.iris import SCHEMA
@@ -29,7 +31,8 @@ DELIMITERS = ",;\t"
 EMPTY = "It is empty; a table begins with the names of its columns."
 
 # What Excel may write above the header, for itself.
-SEPARATOR_LINE = re.compile(r"\Asep=[,;\t](?=[\r\n])")
+SEPARATOR_TEXT = re.compile(r"sep=[,;\t](?=[\r\n])")
+SEPARATOR_LINE = re.compile(rb"(?:\xef\xbb\xbf)?sep=[,;\t](?=[\r\n])")
 
 PROBABILITIES = [f"probability_{name}" for name in SCHEMA.class_names]
 
@@ -46,8 +49,23 @@ BLANK = (
 # separates, so no character is looked at by two attempts.
 FORMULA = re.compile(rf"\A[\t\r]|(?:\A|[,;\t\r\n])[{BLANK}]*[{OPERATORS}]")
 
+# The same in any of the cells of a row, one a line.
+FORMULA_IN_ROW = re.compile(rf"(?:\A|\n)[\t\r]|(?:\A|[,;\t\r\n])[{BLANK}]*[{OPERATORS}]")
+
 # More columns than any table of flowers has, and few enough to repeat for every row.
 MAX_COLUMNS = 1000
+
+# Characters in the names of all columns.
+MAX_HEADING = 64 * 1024
+
+# Bytes in a line, and so more than in a row without line ends in its cells.
+MAX_LINE = 1024 * 1024
+
+# Rows whose numbers are read at once.
+BLOCK = 4096
+
+# In place of the cells of a row with the wrong number of them: a character that no table has.
+ODD = ("\0",) * len(SCHEMA.features)
 
 
 class Heading(NamedTuple):
@@ -59,15 +77,48 @@ class Heading(NamedTuple):
     text: str
 
 
+class Lines:
+    """The lines of a body, decoded anew each time, so that never all of them are in memory."""
+
+    def __init__(self, body: bytes) -> None:
+        self._body = body[separator.end() :] if (separator := SEPARATOR_LINE.match(body)) else body
+
+    def __iter__(self) -> Iterator[str]:
+        """Yield each line with its end."""
+        return io.TextIOWrapper(io.BytesIO(self._body), encoding="utf-8-sig", newline="")
+
+
+@dataclass(frozen=True, slots=True)
+class Rows:
+    """The rows of a table that are not blank, parsed anew each time.
+
+    ``header`` says whether the first one names the columns, and ``kept``, of shape (n,), which of the others count.
+    """
+
+    lines: Lines
+    delimiter: str
+    header: bool = True
+    kept: NDArray[np.bool_] | None = None
+
+    def __iter__(self) -> Iterator[list[str]]:
+        """Yield each row."""
+        return (row for _, row in self.numbered())
+
+    def numbered(self) -> Iterator[tuple[int, list[str]]]:
+        """Yield each row with the number of the line where it begins."""
+        numbered = islice(_numbered(self.lines, self.delimiter), int(self.header), None)
+        return numbered if self.kept is None else compress(numbered, self.kept.tolist())
+
+
 @dataclass(frozen=True, slots=True)
 class Table:
-    """A table as it came: its cells, how it was written, and the measurements in it, of shape (n, 4).
+    """A table as it came: its rows, how it was written, and the measurements in it, of shape (n, 4).
 
     ``skipped`` names the wrong cells whose rows were left out.
     """
 
     header: list[str]
-    rows: list[list[str]]
+    rows: Iterable[list[str]]
     measurements: Floats
     delimiter: str = ","
     newline: str = "\n"
@@ -87,47 +138,78 @@ def read(body: bytes, max_rows: int, header: list[str] | None = None, *, skip_ba
     MalformedDocument
         Where the body is not CSV in UTF-8.
     TooManyRows
-        Where there are more rows than ``max_rows``.
+        Where there are more rows than ``max_rows``, or more lines or cells than so many rows may have.
     InvalidValues
         Where a feature has no column or two, or where a cell of one is missing, no number or out of bounds.
     """
-    text = SEPARATOR_LINE.sub("", decode(body))
-    delimiter = _delimiter(text)
-    (header_line, names), *numbered = _named_rows(list(islice(numbered_rows(text, delimiter), max_rows + 2)), header)
-    places = find_features(names, header_line)
-    if len(numbered) > max_rows:
-        raise TooManyRows(f"There are more rows than the {max_rows:,} that one request may hold.")
-    measurements = _measurements(numbered, names, places, delimiter)
+    _check_text(body, max_rows)
+    lines = Lines(body)
+    delimiter = max(DELIMITERS, key=partial(_promise, lines))
+    bounds.check(body.count(delimiter.encode()), "cells", bounds.CELLS_PER_ROW, max_rows)
+    ((line, names), *_) = _named_rows(list(islice(_numbered(lines, delimiter), 1)), header)
+    places = find_features(names, line)
+    rows = Rows(lines, delimiter, header=bool(line))
+    measurements, odd, has_comma = _measure(rows, len(names), places, max_rows)
     skipped = None
-    if measurements is None:
-        skipped = InvalidValues(wrong_in_rows(numbered, names, places, delimiter))
+    if wrong := _count_wrong(measurements, odd):
+        good: NDArray[np.bool_] = np.logical_and.reduce(SCHEMA.accepted(measurements), axis=1)
+        bad_rows = dataclasses.replace(rows, kept=~good).numbered()
+        skipped = InvalidValues(wrong_in_rows(bad_rows, names, places, delimiter), wrong)
         if not skip_bad_rows:
             raise skipped
-        numbered = [row for row in numbered if not any(wrong_in_rows([row], names, places, delimiter))]
-        measurements = _measurements(numbered, names, places, delimiter)
-    rows = [row for _, row in numbered]
+        measurements, rows = measurements[good], dataclasses.replace(rows, kept=good)
     return Table(
         names,
         rows,
-        cast("Floats", measurements),
+        measurements,
         delimiter,
-        newline="\r\n" if "\r\n" in text else "\n",
-        decimal_comma=delimiter == ";" and any("," in row[place] for row in rows for place in places),
+        newline="\r\n" if b"\r\n" in body else "\n",
+        decimal_comma=delimiter == ";" and has_comma,
+        quote_all=b"\r" in body
+        and b'"' in body
+        and quoting_of(chain(names, chain.from_iterable(rows))) == csv.QUOTE_ALL,
         skipped=skipped,
     )
 
 
+def _measure(rows: Rows, width: int, places: list[int], max_rows: int) -> tuple[Floats, int, bool]:
+    """Read the numbers in the features' cells, NaN where there is none.
+
+    Returns
+    -------
+    measurements : ndarray of shape (n, 4), float64
+    odd : int
+        How many rows have not ``width`` cells.
+    has_comma : bool
+        Whether a comma stands in one of the cells.
+    """
+    pick, blocks, odd, count, has_comma = itemgetter(*places), [], 0, 0, False
+    numbered = rows.numbered()
+    while block := [pick(row) if len(row) == width else ODD for _, row in islice(numbered, BLOCK)]:
+        count += len(block)
+        if count > max_rows:
+            raise TooManyRows(f"There are more rows than the {max_rows:,} that one request may hold.")
+        odd += block.count(ODD)
+        texts = list(chain.from_iterable(block))
+        has_comma = has_comma or any("," in text for text in texts)
+        blocks.append(np.array([_number(text, rows.delimiter) for text in texts]))
+    values: Floats = np.concatenate(blocks or [np.empty(0)]).reshape(-1, len(SCHEMA.features))
+    return values, odd, has_comma
+
+
+def _count_wrong(measurements: Floats, odd: int) -> int:
+    """Count the wrong values, those of a row with the wrong number of cells as one."""
+    return int(np.count_nonzero(~SCHEMA.accepted(measurements))) - odd * (len(SCHEMA.features) - 1)
+
+
 def read_heading(text: str) -> Heading:
     """Read how a table begins; see ``read``."""
-    names = SEPARATOR_LINE.sub("", text)
-    delimiter, lines = _delimiter(names), io.StringIO(names, newline="")
+    names = text[separator.end() :] if (separator := SEPARATOR_TEXT.match(text)) else text
+    delimiter = max(DELIMITERS, key=lambda one: _promise(io.StringIO(names, newline=""), one))
+    lines = io.StringIO(names, newline="")
     ((line, columns),) = _named_rows(list(islice(_numbered(lines, delimiter), 1)), None)
     end = lines.tell() + len(text) - len(names)
     return Heading(delimiter, columns, find_features(columns, line), text[:end])
-
-
-def _delimiter(text: str) -> str:
-    return max(DELIMITERS, key=partial(_promise, text))
 
 
 def _named_rows(numbered: list[tuple[int, list[str]]], header: list[str] | None) -> list[tuple[int, list[str]]]:
@@ -137,7 +219,7 @@ def _named_rows(numbered: list[tuple[int, list[str]]], header: list[str] | None)
     (line, first), *rows = numbered
     if first[1:] == [str(len(SCHEMA.features)), *SCHEMA.class_names]:  # how scikit-learn's own file begins
         return [(line, [*SCHEMA.features_by_name, "target"]), *rows]
-    if header and not any(map(SCHEMA.match_feature, first)):
+    if header and not any(_spelt(first)):
         return [(0, header), *numbered]
     return numbered
 
@@ -148,11 +230,27 @@ def table_of(measurements: Floats) -> Table:
     return Table([feature.name for feature in SCHEMA.features], rows, measurements)
 
 
+@dataclass(frozen=True, slots=True)
+class GuardedRows:
+    """Rows with an apostrophe before cells that a spreadsheet would take for formulas."""
+
+    rows: Iterable[list[str]]
+
+    def __iter__(self) -> Iterator[list[str]]:
+        """Yield each row, the same list where nothing in it had to change."""
+        return map(_guarded_row, self.rows)
+
+
 def guard(table: Table) -> Table:
     """Put an apostrophe before cells that a spreadsheet would take for formulas; numbers stay as they are."""
-    header, rows = list(map(_guarded, table.header)), [list(map(_guarded, row)) for row in table.rows]
+    header, rows = _guarded_row(table.header), GuardedRows(table.rows)
     # Quoted, no cell falls into two where another separator is expected.
-    return dataclasses.replace(table, header=header, rows=rows, quote_all=(header, rows) != (table.header, table.rows))
+    changed = any(_guarded_row(row) != row for row in chain([table.header], table.rows))
+    return dataclasses.replace(table, header=header, rows=rows, quote_all=table.quote_all or changed)
+
+
+def _guarded_row(row: list[str]) -> list[str]:
+    return list(map(_guarded, row)) if FORMULA_IN_ROW.search("\n".join(row)) else row
 
 
 def _guarded(cell: str) -> str:
@@ -160,15 +258,26 @@ def _guarded(cell: str) -> str:
     return f"'{cell}" if computed else cell
 
 
-def write(table: Table, predictions: Sequence[Prediction]) -> str:
-    """Write a table as it came, and beside each row its species, the probability of each species, and warnings."""
+def write(table: Table, blocks: Iterable[Sequence[Prediction]]) -> Iterator[str]:
+    """Write a table as it came, and beside each row its species, the probability of each species, and warnings.
+
+    Yields
+    ------
+    str
+        The rows of one block of predictions, the first time behind the names of the columns.
+    """
     written = io.StringIO()
-    quoting: Any = csv.QUOTE_ALL if table.quote_all else quoting_of(chain.from_iterable(table.rows))
+    quoting: Any = csv.QUOTE_ALL if table.quote_all else csv.QUOTE_MINIMAL
     writer = csv.writer(written, delimiter=table.delimiter, lineterminator=table.newline, quoting=quoting)
     writer.writerow(table.header + answer_columns(table.header))
-    answers = map(partial(_answer, decimal_comma=table.decimal_comma), predictions)
-    writer.writerows(row + answer for row, answer in zip(table.rows, answers, strict=True))
-    return written.getvalue()
+    rows = iter(table.rows)
+    for block in blocks:
+        answers = map(partial(_answer, decimal_comma=table.decimal_comma), block)
+        writer.writerows(row + answer for row, answer in zip(islice(rows, len(block)), answers, strict=True))
+        yield written.getvalue()
+        written.seek(0)
+        written.truncate()
+    yield written.getvalue()
 
 
 def quoting_of(cells: Iterable[str]) -> Any:
@@ -198,25 +307,47 @@ def _untaken(name: str, taken: Sequence[str]) -> str:
     return name
 
 
-def decode(body: bytes) -> str:
-    """Read what should be text, or raise ``MalformedDocument``."""
-    try:
-        text = body.decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        message = f"This is not UTF-8: byte {error.start} cannot be read. A spreadsheet saves it as “CSV UTF-8”."
-        raise MalformedDocument(message) from error
-    if "\0" in text:
+def _check_text(body: bytes, max_rows: int) -> None:
+    """Raise ``MalformedDocument`` where a body is no text in lines, or ``TooManyRows`` where these are too many."""
+    if not body.isascii():
+        _check_utf_8(body)
+    if b"\0" in body:
         raise MalformedDocument("There is a NUL character in it, as no table has; is it saved as CSV?")
-    return text
+    bounds.check_lines(body, max_rows)
+    start = 0
+    while len(body) - start > MAX_LINE:
+        end = max(body.rfind(line_end, start, start + MAX_LINE) for line_end in (b"\n", b"\r"))
+        if end < 0:
+            raise MalformedDocument(f"A line is longer than the {MAX_LINE:,} bytes that it may have.")
+        start = end + 1
 
 
-def _promise(text: str, delimiter: str) -> tuple[int, bool]:
+def _check_utf_8(body: bytes) -> None:
+    decoder = codecs.getincrementaldecoder("utf-8")()
+    for start in range(0, len(body) + MAX_LINE, MAX_LINE):
+        pending, _ = decoder.getstate()
+        piece = body[start : start + MAX_LINE]
+        try:
+            decoder.decode(piece, final=not piece)
+        except UnicodeDecodeError as error:
+            at = start - len(pending) + error.start
+            message = f"This is not UTF-8: byte {at} cannot be read. A spreadsheet saves it as “CSV UTF-8”."
+            raise MalformedDocument(message) from error
+
+
+def _promise(lines: Iterable[str], delimiter: str) -> tuple[int, bool]:
     """Rate a delimiter: by the features that it finds in the first row, and by whether there are as many cells."""
     try:
-        _, row = next(numbered_rows(text, delimiter), (1, []))
+        _, row = next(_numbered(lines, delimiter), (1, []))
     except MalformedDocument:
         return 0, False
-    return sum(map(bool, map(SCHEMA.match_feature, row))), len(row) == len(SCHEMA.features)
+    return sum(map(bool, _spelt(row))), len(row) == len(SCHEMA.features)
+
+
+def _spelt(names: list[str]) -> list[Feature | None]:
+    """Find the feature that each of some names means, where they are no more than a table may have."""
+    is_heading = len(names) <= MAX_COLUMNS and sum(map(len, names)) <= MAX_HEADING
+    return list(map(SCHEMA.match_feature, names)) if is_heading else []
 
 
 def numbered_rows(text: str, delimiter: str, first_line: int = 1) -> Iterator[tuple[int, list[str]]]:
@@ -248,7 +379,11 @@ def find_features(header: list[str], line: int | None = None) -> list[int]:
     """
     if len(header) > MAX_COLUMNS:
         raise MalformedDocument(f"{len(header):,} columns are more than the {MAX_COLUMNS:,} that a table may have.")
-    spelt = [SCHEMA.match_feature(name) for name in header]
+    if sum(map(len, header)) > MAX_HEADING:
+        raise MalformedDocument(
+            f"The names of the columns have more than the {MAX_HEADING:,} characters that they may."
+        )
+    spelt = list(map(SCHEMA.match_feature, header))
     if wrong := [partial(_wrong_column, one, header, spelt, line) for one in SCHEMA.features if spelt.count(one) != 1]:
         raise InvalidValues(wrong)
     return [spelt.index(feature) for feature in SCHEMA.features]
@@ -260,24 +395,12 @@ def _wrong_column(feature: Feature, header: list[str], spelt: list[Feature | Non
     return InvalidValue(several if names else f"There is no column {feature.name}.", line=line, column=feature.name)
 
 
-def _measurements(
-    numbered: Sequence[tuple[int, list[str]]], header: list[str], places: list[int], delimiter: str
-) -> Floats | None:
-    """Return the numbers in the features' cells, of shape (n, 4), or None where one of them is wrong."""
-    rows = [row for _, row in numbered]
-    if set(map(len, rows)) - {len(header)}:
-        return None
-    texts = chain.from_iterable(map(itemgetter(*places), rows))
-    values = np.array([_number(text, delimiter) for text in texts]).reshape(-1, len(SCHEMA.features))
-    return None if SCHEMA.find_out_of_bounds(values) else values
-
-
 def _number(text: str, delimiter: str) -> float:
     return parse_number(text.replace(",", ".") if delimiter == ";" else text)
 
 
 def wrong_in_rows(
-    numbered: list[tuple[int, list[str]]], header: list[str], places: list[int], delimiter: str
+    numbered: Iterable[tuple[int, list[str]]], header: list[str], places: list[int], delimiter: str
 ) -> Iterator[Callable[[], InvalidValue]]:
     """Yield what tells each wrong cell."""
     for line, row in numbered:

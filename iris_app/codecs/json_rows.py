@@ -5,9 +5,10 @@ What is right is read in one pass, by msgspec. What it refuses is read again wit
 
 import contextlib
 import difflib
+import io
 import json
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Sized
+from collections.abc import Callable, Iterable, Iterator, Sequence, Sized
 from functools import partial
 from itertools import accumulate, chain
 from types import GenericAlias
@@ -17,16 +18,21 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from iris_app.exceptions import InvalidValue, InvalidValues, MalformedDocument, TooManyRows
-from iris_app.formatting import truncate
+from iris_app.codecs import bounds
+from iris_app.exceptions import ERRORS_NAMED, InvalidValue, InvalidValues, MalformedDocument, TooManyRows
+from iris_app.formatting import printable, truncate
 from iris_app.iris import SCHEMA
 from iris_app.json_types import Measurement
 
 Floats = NDArray[np.float64]
 ErrorFactories = Iterator[Callable[[], InvalidValue]]
+WrongIn = Callable[[object, str, int | None], ErrorFactories]
 
 # How long an unknown field's name may be to be repeated whole, and pointed at.
 LONGEST_NAME = 60
+
+# Fields of an object, features and others.
+MAX_FIELDS = 1000
 
 # How many bytes of a long array are read at once: what is made of so many fits into a processor's cache.
 BLOCK = 65_536
@@ -41,6 +47,7 @@ _unchecked: Any = msgspec.defstruct(
 _many_unchecked = msgspec.json.Decoder(GenericAlias(list, (_unchecked,)))
 _lists_type: Any = GenericAlias(list, (GenericAlias(tuple, _values),))
 _lists_or_objects = msgspec.json.Decoder(GenericAlias(list, (GenericAlias(tuple, _values) | Measurement,)))
+_any_object = msgspec.json.Decoder(dict[str, Any])
 _any_rows = msgspec.json.Decoder(list[msgspec.Raw])
 
 # How MessagePack writes a measurement: behind its own head, for each field the name, a byte, and eight of the value.
@@ -83,24 +90,34 @@ def read(body: bytes, max_rows: int) -> tuple[Floats, bool]:
     InvalidValues
         Where it is JSON but something in it is missing, unknown, no number or out of bounds.
     """
-    if len(body) > BLOCK and (measurements := _read_blocks(body)) is not None:
-        _limit(measurements, max_rows)
+    if len(body) > BLOCK and (measurements := _read_blocks(body, max_rows)) is not None:
         return measurements, False
     try:
         document = _one_or_many.decode(body)
     except (msgspec.DecodeError, UnicodeDecodeError):
         _explain(body, max_rows, _wrong_in_object)
-    if not isinstance(document, list):
+    is_one = not isinstance(document, list)
+    rows = [document] if is_one else document
+    if bounds.count(body, b":") != len(rows) * len(SCHEMA.features):
+        _explain(body, max_rows, _wrong_in_object)
+    if is_one:
         return np.array([msgspec.structs.astuple(document)]), True
-    _limit(document, max_rows)
-    return _unpack(document), False
+    limit(rows, max_rows)
+    return _unpack(rows), False
 
 
-def _read_blocks(body: bytes) -> Floats | None:
+def _read_blocks(body: bytes, max_rows: int) -> Floats | None:
     """Read a long array block by block, so that not all objects are there at once, or None where it is not right."""
+    blocks, count = [], 0
     try:
-        blocks = [_unpack(_many_unchecked.decode(block)) for block in _blocks(body)]
+        for block in _blocks(body):
+            blocks.append(_unpack(_many_unchecked.decode(block)))
+            count += len(blocks[-1])
+            if count > max_rows:
+                return None
     except (msgspec.DecodeError, UnicodeDecodeError):
+        return None
+    if bounds.count(body, b":") != count * len(SCHEMA.features):  # a field is given twice
         return None
     measurements = np.concatenate(blocks)
     # Behind a comma there must be something; and to check all values at once is faster than to check each.
@@ -122,23 +139,29 @@ def read_lines(body: bytes, max_rows: int) -> Floats:
         rows = _one.decode_lines(body)
     except (msgspec.DecodeError, UnicodeDecodeError):
         _explain_lines(body, max_rows)
-    _limit(rows, max_rows)
+    limit(rows, max_rows)
+    if bounds.count(body, b":") != len(rows) * len(SCHEMA.features):
+        _explain_lines(body, max_rows)
     return _unpack(rows)
 
 
 def read_rows(body: bytes, max_rows: int) -> Floats:
     """Read measurements from an array of lists, each in the order of ``SCHEMA.features``, or of objects; see ``read``."""
+    bounds.check_json(body, max_rows)
     try:
         rows = _lists_or_objects.decode(body)
     except (msgspec.DecodeError, UnicodeDecodeError):
         _explain(body, max_rows, _wrong_in_list_or_object)
-    _limit(rows, max_rows)
+    limit(rows, max_rows)
+    colons = bounds.count(body, b":")
+    if colons and colons != sum(type(row) is not tuple for row in rows) * len(SCHEMA.features):
+        _explain(body, max_rows, _wrong_in_list_or_object)
     return _array((row if isinstance(row, tuple) else msgspec.structs.astuple(row) for row in rows), len(rows))
 
 
 def check_rows(rows: list[list[object]], max_rows: int) -> Floats:
     """Read measurements from lists that were parsed already, each in the order of ``SCHEMA.features``; see ``read``."""
-    _limit(rows, max_rows)
+    limit(rows, max_rows)
     try:
         return _array(msgspec.convert(rows, _lists_type), len(rows))
     except msgspec.ValidationError:
@@ -159,31 +182,89 @@ def _array(rows: Iterable[Iterable[float]], count: int) -> Floats:
     )
 
 
-def _limit(rows: Sized, max_rows: int) -> None:
+def limit(rows: Sized, max_rows: int) -> None:
+    """Raise ``TooManyRows`` where there are more rows than one request may hold."""
     if len(rows) > max_rows:
         raise TooManyRows(f"{len(rows):,} measurements are more than the {max_rows:,} that one request may hold.")
 
 
-def _explain(body: bytes, max_rows: int, wrong_in: Callable[[object, str], ErrorFactories]) -> NoReturn:
+def _explain(body: bytes, max_rows: int, wrong_in: WrongIn) -> NoReturn:
     """Raise what is wrong with a body that could not be read as measurements."""
+    rows = None
     with contextlib.suppress(msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-        _limit(_any_rows.decode(body), max_rows)  # before they are parsed for all that is wrong, which takes long
-    document = parse(body, "The body")
+        bounds.check_json(body, max_rows)
+        rows = _any_rows.decode(body)
+    if rows is not None:
+        limit(rows, max_rows)  # before they are parsed for all that is wrong, which takes long
+        _raise_wrong(((f"/{index}", None, bytes(row)) for index, row in enumerate(rows)), wrong_in)
+    document = _parse_bounded(body, "The body")
     if not isinstance(document, list):
-        raise InvalidValues(wrong_in(document, ""))
+        raise InvalidValues(wrong_in(document, "", None))
     raise InvalidValues(_wrong_in_rows(document, wrong_in))
-
-
-def _wrong_in_rows(rows: list[Any], wrong_in: Callable[[object, str], ErrorFactories]) -> ErrorFactories:
-    return chain.from_iterable(wrong_in(row, f"/{index}") for index, row in enumerate(rows))
 
 
 def _explain_lines(body: bytes, max_rows: int) -> NoReturn:
     """Raise what is wrong with a body whose lines could not be read as measurements."""
-    lines = [(number, line) for number, line in enumerate(body.split(b"\n"), start=1) if line.strip()]
-    _limit(lines, max_rows)
-    rows = [(number, parse(line, f"Line {number}")) for number, line in lines]
-    raise InvalidValues(chain.from_iterable(_wrong_in_object(row, "", number) for number, row in rows))
+    bounds.check_lines(body, max_rows)
+    bounds.check_json(body, max_rows)
+    limit(range(sum(1 for line in io.BytesIO(body) if line.strip())), max_rows)
+    numbered = ((number, line) for number, line in enumerate(io.BytesIO(body), start=1) if line.strip())
+    _raise_wrong((("", number, line.rstrip(b"\n")) for number, line in numbered), _wrong_in_object)
+
+
+def _raise_wrong(rows: Iterable[tuple[str, int | None, bytes]], wrong_in: WrongIn) -> NoReturn:
+    """Raise what is wrong with rows, of which each is parsed alone: what is right costs little, and nothing is kept.
+
+    ``rows`` are the pointer and the line of each, and its text.
+    """
+    named: list[Callable[[], InvalidValue]] = []
+    count = 0
+    for pointer, line, text in rows:
+        if len(named) >= ERRORS_NAMED and (wrong := _count_wrong(text)) is not None:
+            count += wrong
+            continue
+        row = _parse_bounded(text, "The body" if line is None else f"Line {line}")
+        wrong_here = list(wrong_in(row, pointer, line))
+        count += len(wrong_here)
+        named += wrong_here[: ERRORS_NAMED - len(named)]
+    raise InvalidValues(named, count)
+
+
+def _count_wrong(text: bytes) -> int | None:
+    """Count what is wrong with an object of right and wrong fields, or return None where it must be looked at."""
+    try:
+        row = _any_object.decode(text)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return None
+    if text.count(b":") != len(row):
+        return None
+    known = [row.get(name) for name in SCHEMA.features_by_name]
+    wrong = sum(
+        1 for feature, value in zip(SCHEMA.features, known, strict=True) if value is None or not feature.accepts(value)
+    )
+    return wrong + sum(1 for name in row if name not in SCHEMA.features_by_name)
+
+
+def _parse_bounded(text: bytes, what: str) -> object:
+    """Parse JSON without types, if an object in it can be no longer than one may be."""
+    if text.lstrip()[:1] == b"{" and text.count(b",") > MAX_FIELDS:
+        raise MalformedDocument(f"{what} has more than the {MAX_FIELDS:,} fields that an object may have.")
+    return parse(text, what)
+
+
+def _wrong_in_rows(rows: list[Any], wrong_in: WrongIn) -> ErrorFactories:
+    return chain.from_iterable(wrong_in(row, f"/{index}", None) for index, row in enumerate(rows))
+
+
+def find_repeated(text: bytes) -> str | None:
+    """Find a name that is given more than once in any object of a document that is known to be JSON."""
+    found: list[str] = []
+
+    def note(pairs: list[tuple[str, object]]) -> None:
+        found.extend(_repeated(pairs))
+
+    json.loads(text, object_pairs_hook=note, parse_int=float)
+    return truncate(found[0]) if found else None
 
 
 def parse(text: bytes, what: str) -> object:
@@ -201,13 +282,18 @@ def parse(text: bytes, what: str) -> object:
 class Object(dict[str, object]):
     """A JSON object that remembers which of its names were given more than once."""
 
-    twice: list[str]
+    twice: Sequence[str] = ()
 
 
 def _object(pairs: list[tuple[str, object]]) -> Object:
     made = Object(pairs)
-    made.twice = [name for name, count in Counter(name for name, _ in pairs).items() if count > 1]
+    if len(made) < len(pairs):
+        made.twice = _repeated(pairs)
     return made
+
+
+def _repeated(pairs: list[tuple[str, object]]) -> list[str]:
+    return [name for name, count in Counter(name for name, _ in pairs).items() if count > 1]
 
 
 def _refuse_constant(name: str) -> NoReturn:
@@ -231,10 +317,10 @@ def _wrong_in_object(row: object, pointer: str, line: int | None = None) -> Erro
             yield partial(InvalidValue, f"{name} is given more than once.", f"{pointer}/{name}", line)
 
 
-def _wrong_in_list_or_object(row: object, pointer: str) -> ErrorFactories:
+def _wrong_in_list_or_object(row: object, pointer: str, line: int | None = None) -> ErrorFactories:
     """Yield what tells each wrong value of a row that may be a list."""
     if not isinstance(row, list):
-        yield from _wrong_in_object(row, pointer)
+        yield from _wrong_in_object(row, pointer, line)
     elif len(row) != len(SCHEMA.features):
         detail = f"A measurement is a list of {len(SCHEMA.features)} numbers: {', '.join(SCHEMA.features_by_name)}."
         yield partial(InvalidValue, detail, pointer)
@@ -265,5 +351,5 @@ def _meant_by(name: str) -> str | None:
 
 
 def _readable(name: str) -> str:
-    """Replace what JSON can escape and UTF-8 cannot write: half of a surrogate pair."""
-    return name.encode(errors="replace").decode()
+    """Replace what UTF-8 cannot write, half of a surrogate pair, and escape what is not printable."""
+    return printable(name.encode(errors="replace").decode())

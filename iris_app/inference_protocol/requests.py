@@ -11,6 +11,7 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
+from iris_app.codecs import bounds, json_rows
 from iris_app.exceptions import InvalidValue, InvalidValues, MalformedDocument, TooManyRows
 from iris_app.formatting import truncate
 from iris_app.iris import SCHEMA
@@ -108,7 +109,11 @@ def read(body: bytes, header_length: int | None, max_rows: int) -> tuple[Inferen
     """
     if header_length is not None and header_length > len(body):
         raise MalformedDocument(f"The JSON is said to have {header_length} bytes, and the body has {len(body)}.")
-    request = _decode(body[:header_length])
+    document = body[:header_length]
+    bounds.check_json(document, max_rows)
+    request = _decode(document)
+    if document.count(b":") != _count_members(request) and (name := json_rows.find_repeated(document)):
+        raise MalformedDocument(f"{name} is given more than once.")
     rows = _count_rows(request.inputs, max_rows)
     contents = _contents(request.inputs, memoryview(body)[len(body) if header_length is None else header_length :])
     measurements = _measurements(request.inputs, contents, rows)
@@ -124,6 +129,17 @@ def _decode(document: bytes) -> InferenceRequest:
         raise MalformedDocument("The request is nested too deeply to be read.") from error
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise MalformedDocument(f"This is no inference request: {error}.") from error
+
+
+def _count_members(request: InferenceRequest) -> int:
+    """Count the members of a request of the protocol's own, each once; where there are others, they are looked at."""
+    tensors: list[InferenceRequest | Input | RequestedOutput] = [request, *request.inputs, *(request.outputs or ())]
+    given = [*tensors, *(one.parameters for one in tensors if one.parameters)]
+    return sum(
+        value is not None and not (isinstance(value, msgspec.Raw) and not value)
+        for one in given
+        for value in msgspec.structs.astuple(one)
+    )
 
 
 def _contents(inputs: Sequence[Input], binary: memoryview) -> list[Floats]:

@@ -13,7 +13,7 @@ from werkzeug.exceptions import UnsupportedMediaType
 from werkzeug.http import HTTP_STATUS_CODES
 
 from iris_app import model_service
-from iris_app.codecs import csv_rows, json_rows
+from iris_app.codecs import bounds, csv_rows, json_rows
 from iris_app.exceptions import MalformedDocument
 from iris_app.iris import SCHEMA
 from iris_app.model_service import get_model
@@ -36,13 +36,13 @@ class Split(msgspec.Struct, frozen=True):
     """A data frame as pandas writes it with ``orient="split"``."""
 
     columns: list[str]
-    data: list[list[Any]]
+    data: list[Raw]
 
 
 class Invocation(msgspec.Struct, frozen=True):
     """Rows, in exactly one of the four ways; other members, such as ``params``, are passed over."""
 
-    dataframe_split: Split | UnsetType = UNSET
+    dataframe_split: Raw | UnsetType = UNSET
     dataframe_records: Raw | UnsetType = UNSET
     instances: Raw | UnsetType = UNSET
     inputs: Raw | UnsetType = UNSET
@@ -85,29 +85,59 @@ def _read(body: bytes, max_rows: int) -> Floats:
 
 
 def _read_json(body: bytes, max_rows: int) -> Floats:
-    ways = {name: rows for name, rows in msgspec.structs.asdict(_decode(body, Invocation)).items() if rows is not UNSET}
+    bounds.check_json(body, max_rows)
+    document = _decode(body, Invocation)
+    ways = {name: rows for name, rows in msgspec.structs.asdict(document).items() if rows is not UNSET}
+    _refuse_repeated(body, ways)
     if len(ways) != 1:
         raise MalformedDocument(f"Send exactly one of {', '.join(Invocation.__struct_fields__)}, not {len(ways)}.")
     ((way, rows),) = ways.items()
     if way == "dataframe_split":
-        return _read_columns(rows.columns, rows.data, max_rows)
+        frame = _decode(rows, Split)
+        return _read_columns(frame.columns, frame.data, max_rows)
     if way == "inputs" and COLUMNS.match(rows):
-        columns = _decode(rows, dict[str, list[Any]])
-        if len(set(map(len, columns.values()))) > 1:
-            raise MalformedDocument("The columns of inputs are not of one length.")
-        return _read_columns(list(columns), list(map(list, zip(*columns.values(), strict=True))), max_rows)
+        return _read_lists(_decode(rows, dict[str, Raw]), max_rows)
     return json_rows.read_rows(bytes(rows), max_rows)
 
 
-def _read_columns(columns: list[str], data: list[list[Any]], max_rows: int) -> Floats:
+def _refuse_repeated(body: bytes, ways: dict[str, Raw]) -> None:
+    """Refuse an object with a name that is given twice, but for rows, which are checked when they are read."""
+    rows = ways.get("dataframe_records", ways.get("instances", ways.get("inputs")))
+    named = rows is not None and not COLUMNS.match(rows)
+    inside = bytes(rows).count(b":") if rows is not None and named else 0
+    expected = 1 if named else 3 if set(ways) == {"dataframe_split"} else -1
+    if len(ways) == 1 and body.count(b":") - inside == expected:
+        return
+    if name := json_rows.find_repeated(body):
+        raise MalformedDocument(f"{name} is given more than once.")
+
+
+def _read_lists(columns: dict[str, Raw], max_rows: int) -> Floats:
+    """Read the features' columns, each a list of its values, from among others."""
+    lists = [_decode(column, list[Raw]) for column in columns.values()]
+    if len(set(map(len, lists))) > 1:
+        raise MalformedDocument("The columns of inputs are not of one length.")
+    places = csv_rows.find_features(list(columns))
+    json_rows.limit(lists[0], max_rows)
+    chosen = [_decode(list(columns.values())[place], list[Any]) for place in places]
+    return json_rows.check_rows(list(map(list, zip(*chosen, strict=True))), max_rows)
+
+
+def _read_columns(columns: list[str], data: list[Raw], max_rows: int) -> Floats:
     """Read the features' columns from among others."""
     places = csv_rows.find_features(columns)
-    if any(len(row) != len(columns) for row in data):
-        raise MalformedDocument(f"Each row of data must have {len(columns)} values, as there are columns.")
-    return json_rows.check_rows([[row[place] for place in places] for row in data], max_rows)
+    json_rows.limit(data, max_rows)
+    return json_rows.check_rows([_pick(row, places, len(columns)) for row in data], max_rows)
 
 
-def _decode(body: bytes, kind: type[Decoded]) -> Decoded:
+def _pick(row: Raw, places: list[int], width: int) -> list[Any]:
+    values = _decode(row, list[Any])
+    if len(values) != width:
+        raise MalformedDocument(f"Each row of data must have {width} values, as there are columns.")
+    return [values[place] for place in places]
+
+
+def _decode(body: bytes | Raw, kind: type[Decoded]) -> Decoded:
     try:
         return msgspec.json.decode(body, type=kind)
     except RecursionError as error:

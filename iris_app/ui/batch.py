@@ -2,8 +2,9 @@
 
 import base64
 from collections import Counter
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from itertools import chain
+from operator import attrgetter
 from pathlib import PurePath
 
 from flask import current_app, render_template, request
@@ -21,11 +22,16 @@ from iris_app.formatting import format_number
 from iris_app.iris import SCHEMA
 from iris_app.json_types import Prediction
 from iris_app.observability.recorder import record_errors
+from iris_app.schema import Class
 from iris_app.ui.blueprint import bp, status
 from iris_app.web.response import Response
 
 # How many rows the page shows; the file that can be downloaded has all of them.
 ROWS_SHOWN = 50
+
+# How many columns that may name the species are compared with the answers, and how much of a cell.
+TARGET_COLUMNS = 3
+LONGEST_SPECIES = 100
 
 # How much of a file's name its answers keep.
 LONGEST_NAME = 80
@@ -51,44 +57,54 @@ class Agreement:
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What came of a file."""
+    """What came of a file; ``shown`` are its first rows, as they came, with their answers."""
 
     table: Table
-    predictions: list[Prediction]
+    species: list[str]
+    unusual: int
+    shown: list[tuple[list[str], Prediction]]
     filename: str
     download: str
 
     @property
     def counts(self) -> list[tuple[str, int]]:
         """How many flowers are of each species."""
-        counts = Counter(prediction.predicted_class for prediction in self.predictions)
+        counts = Counter(self.species)
         return [(species.label, counts[species.name]) for species in SCHEMA.classes]
-
-    @property
-    def unusual(self) -> int:
-        """How many flowers are unlike those of the training."""
-        return sum(bool(prediction.warnings) for prediction in self.predictions)
-
-    @property
-    def shown(self) -> list[tuple[list[str], Prediction]]:
-        """The first rows, as they came, with their answers."""
-        return list(zip(self.table.rows[:ROWS_SHOWN], self.predictions, strict=False))
 
     @property
     def agreement(self) -> Agreement | None:
         """How the answers agree with the column that names the species, where there is one."""
-        columns = [at for at, name in enumerate(self.table.header) if SCHEMA.is_target_column(name)]
-        readings = [[SCHEMA.match_class(row[at]) for row in self.table.rows] for at in columns]
+        columns = [at for at, name in enumerate(self.table.header) if SCHEMA.is_target_column(name)][:TARGET_COLUMNS]
+        readings: list[list[Class | None]] = [[] for _ in columns]
+        for row in self.table.rows if columns else ():
+            for at, reading in zip(columns, readings, strict=True):
+                reading.append(SCHEMA.match_class(row[at][:LONGEST_SPECIES]))
         named = max(readings, key=lambda reading: sum(map(bool, reading)), default=[])
-        pairs = Counter(
-            (one.name, two.predicted_class) for one, two in zip(named, self.predictions, strict=False) if one
-        )
+        pairs = Counter((one.name, two) for one, two in zip(named, self.species, strict=False) if one)
         if not pairs:
             return None
         matrix = [[pairs[actual, predicted] for predicted in SCHEMA.class_names] for actual in SCHEMA.class_names]
         return Agreement(
             matrix, sum(pairs[name, name] for name in SCHEMA.class_names), pairs.total(), named.count(None)
         )
+
+
+class Gathered:
+    """Blocks of predictions, of which no more is kept, as they are passed on, than the page shows."""
+
+    def __init__(self) -> None:
+        self.species: list[str] = []
+        self.unusual = 0
+        self.first: list[Prediction] = []
+
+    def passing(self, blocks: Iterable[list[Prediction]]) -> Iterator[list[Prediction]]:
+        """Yield each block."""
+        for block in blocks:
+            self.species += map(attrgetter("predicted_class"), block)
+            self.unusual += sum(bool(prediction.warnings) for prediction in block)
+            self.first += block[: ROWS_SHOWN - len(self.first)]
+            yield block
 
 
 @bp.get("/batch")
@@ -129,12 +145,20 @@ def sample() -> Response:
 def _classify(form: BatchForm) -> Outcome:
     body = form.file.data.read()
     table = csv_rows.read(body, current_app.config["MAX_BATCH_ROWS"], skip_bad_rows=form.skip_bad_rows.data)
-    batch = model_service.predict(model_service.get_model(), table.measurements)
-    predictions = list(chain.from_iterable(batch.to_predictions()))
-    written = csv_rows.write(table if form.keep_formulas.data else csv_rows.guard(table), predictions)
+    predicted = model_service.predict(model_service.get_model(), table.measurements)
+    gathered = Gathered()
+    blocks = gathered.passing(predicted.to_predictions())
+    chunks = csv_rows.write(table if form.keep_formulas.data else csv_rows.guard(table), blocks)
+    written = b"".join(map(str.encode, chunks))
     stem = secure_filename(PurePath(form.file.data.filename).stem)[:LONGEST_NAME] or "irises"
-    download = "data:text/csv;base64," + base64.b64encode(written.encode()).decode()
-    return Outcome(table, predictions, f"{stem}-classified.csv", download)
+    return Outcome(
+        table,
+        gathered.species,
+        gathered.unusual,
+        list(zip(table.rows, gathered.first, strict=False)),
+        f"{stem}-classified.csv",
+        "data:text/csv;base64," + base64.b64encode(written).decode(),
+    )
 
 
 def _page(

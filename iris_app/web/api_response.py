@@ -1,6 +1,7 @@
 """Responses to programs, most of them in JSON."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from itertools import chain
 from typing import Any
 
 import msgspec
@@ -11,6 +12,9 @@ from iris_app.web.response import Response
 
 JSON = "application/json"
 
+# Bytes of an answer that is sent piece by piece, as it is made.
+LONG = 1024 * 1024
+
 encoder = msgspec.json.Encoder()
 
 
@@ -20,19 +24,36 @@ class ApiResponse(Response):
     policy = "default-src 'none'; frame-ancestors 'none'"
 
     def __init__(
-        self, body: bytes, status: int = 200, *, mimetype: str = JSON, headers: Iterable[tuple[str, str]] = ()
+        self,
+        body: bytes | Iterator[bytes],
+        status: int = 200,
+        *,
+        mimetype: str = JSON,
+        headers: Iterable[tuple[str, str]] = (),
     ) -> None:
         made = Headers()
         made.add("Content-Type", get_content_type(mimetype, "utf-8"))
-        made.add("Content-Length", str(len(body)))
+        if isinstance(body, bytes):
+            made.add("Content-Length", str(len(body)))
         for name, value in headers:
             made.add(name, value)
-        # There is nothing in its one chunk to encode, and nothing to close behind it.
-        super().__init__([body], status, made, direct_passthrough=True)
+        # There is nothing in its chunks to encode, and nothing to close behind them.
+        super().__init__([body] if isinstance(body, bytes) else body, status, made, direct_passthrough=True)
 
     def get_wsgi_headers(self, environ: dict[str, Any]) -> Headers:  # noqa: ARG002 -- Werkzeug's own
         """Return the headers."""
         return self.headers
+
+
+def gather(chunks: Iterator[bytes]) -> bytes | Iterator[bytes]:
+    """Join the chunks of a body, or return an iterator of them where it is long, so that it is never in memory whole."""
+    first: list[bytes] = []
+    while sum(map(len, first)) <= LONG:
+        try:
+            first.append(next(chunks))
+        except StopIteration:
+            return b"".join(first)
+    return chain(first, chunks)
 
 
 def json_response(document: msgspec.Struct | dict[str, Any], status: int = 200, mimetype: str = JSON) -> ApiResponse:

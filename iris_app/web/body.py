@@ -95,18 +95,20 @@ def inflate(body: bytes, encoding: str, limit: int) -> bytes:
 
 def _inflate(body: bytes, window: int, limit: int, members: int) -> bytes:
     """Inflate so many compressed streams, at most, that follow each other, and stop where they exceed the limit."""
-    inflated = bytearray()
+    pieces: list[bytes] = []
+    room = limit
     for _ in range(members):
         stream = zlib.decompressobj(window)
         try:
-            inflated += stream.decompress(body, limit + 1 - len(inflated))
+            pieces.append(stream.decompress(body, room + 1))
         except zlib.error as error:
             raise MalformedDocument(f"The body cannot be inflated: {error}.") from error
-        if len(inflated) > limit:
+        room -= len(pieces[-1])
+        if room < 0:
             raise RequestEntityTooLarge
         if not stream.eof:
             raise MalformedDocument("The body cannot be inflated: it ends early.")
         body = stream.unused_data
         if not body:
-            return bytes(inflated)
+            return b"".join(pieces)
     raise MalformedDocument("The body cannot be inflated: something follows behind its end.")

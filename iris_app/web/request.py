@@ -101,7 +101,7 @@ class Request(flask.Request):
             length = limit if self.encoding or self.mimetype == "multipart/form-data" else 0
         if length > limit:
             return 0  # it is refused unread
-        return length + limit if self.encoding else length
+        return limit if self.encoding else length
 
     @property
     def share(self) -> Share:

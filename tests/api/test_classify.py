@@ -237,8 +237,14 @@ def test_a_problem_with_few_errors_omits_none(client: FlaskClient) -> None:
 
 
 def test_many_unknown_fields_are_told_without_delay(client: FlaskClient) -> None:
-    answer = client.post("/api/classify", json=FLOWER | {f"sepal_length_{number}": 1 for number in range(100_000)})
+    answer = client.post("/api/classify", json=FLOWER | {f"sepal_length_{number}": 1 for number in range(900)})
     assert len(errors(answer)) == 100
+
+
+def test_more_fields_than_an_object_may_have_are_refused(client: FlaskClient) -> None:
+    answer = client.post("/api/classify", json=FLOWER | {f"sepal_length_{number}": 1 for number in range(1000)})
+    assert answer.status_code == 400
+    assert "The body has more than the 1,000 fields that an object may have." in answer.text
 
 
 def test_as_many_rows_as_allowed_are_answered(make_app: Callable[..., Flask]) -> None:

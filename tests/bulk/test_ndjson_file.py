@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from iris_app.bulk import pieces
@@ -77,6 +77,7 @@ def test_each_line_is_read_as_the_api_reads_it(content: list[bytes], piece: int,
         try:
             measurements += json_rows.read_lines(line, 1).tolist()
         except InvalidValues as refused:
+            assume("more than once" not in str(refused.errors))
             wrong += [_as_told(at, error.pointer or "", error.detail) for error in refused.errors]
         except MalformedDocument as refused:
             wrong.append(str(refused).replace("Line 1 ", f"Line {at} "))
