@@ -1,6 +1,7 @@
 """What a few kilobytes inflate to: refused before anything is made of it, or answered in little memory."""
 
 import gzip
+import http.client
 import importlib
 import json
 import pkgutil
