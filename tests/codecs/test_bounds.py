@@ -77,7 +77,6 @@ def test_the_worst_bodies_are_refused_by_their_structure(client: FlaskClient, ki
 
 
 def test_a_line_of_many_cells_is_counted_in_steps_that_others_can_interrupt(trained_path: Path, tmp_path: Path) -> None:
-    import http.client
 
     with running(tmp_path / "log", "--workers=1", IRIS_MODEL_PATH=str(trained_path)) as server:
         worst = [compressed(kind) for kind in WORST]
