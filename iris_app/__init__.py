@@ -8,7 +8,7 @@ from werkzeug.middleware.proxy_fix import ProxyFix
 
 from iris_app import access, api, bulk, errors, inference_protocol, invocations, model_service, operations, settings, ui
 from iris_app.observability import recorder
-from iris_app.web import compression, headers
+from iris_app.web import compression, static_files
 from iris_app.web.app import Application
 
 
@@ -40,7 +40,7 @@ def create_app(overrides: Mapping[str, object] | None = None) -> Flask:
     app.register_blueprint(operations.bp)
     app.register_blueprint(bulk.bp)
     errors.init_app(app, _renderers(app), pages=ui.render_problem, programs=api.render_problem)
-    headers.init_app(app)
+    static_files.init_app(app)
     if proxies := app.config["PROXY_COUNT"]:
         app.wsgi_app = ProxyFix(app.wsgi_app, x_for=proxies, x_proto=proxies, x_host=proxies)  # type: ignore[method-assign]
     return app

@@ -7,6 +7,7 @@ import contextlib
 import difflib
 import io
 import json
+import re
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence, Sized
 from functools import partial
@@ -33,6 +34,9 @@ LONGEST_NAME = 60
 
 # Fields of an object, features and others.
 MAX_FIELDS = 1000
+
+# The end of a field's name, where the colon does not follow at once.
+SPACED = re.compile(rb'"[ \t\r\n]+:')
 
 # How many bytes of a long array are read at once: what is made of so many fits into a processor's cache.
 BLOCK = 65_536
@@ -256,21 +260,38 @@ def _wrong_in_rows(rows: list[Any], wrong_in: WrongIn) -> ErrorFactories:
     return chain.from_iterable(wrong_in(row, f"/{index}", None) for index, row in enumerate(rows))
 
 
-def find_repeated(text: bytes) -> str | None:
-    """Find a name that is given more than once in any object of a document that is known to be JSON."""
+def count_fields(text: bytes) -> int:
+    """Count the fields of all objects in a document, and in its strings what looks like one."""
+    return text.count(b'":') + sum(1 for _ in SPACED.finditer(text))
+
+
+def find_repeated(text: bytes, known: int) -> str | None:
+    """Find a name that is given more than once in any object of a document that is known to be JSON.
+
+    Raises
+    ------
+    MalformedDocument
+        Where there are more than ``MAX_FIELDS`` fields beside so many ``known`` ones.
+    """
+    if count_fields(text) > known + MAX_FIELDS:
+        raise MalformedDocument(f"There are more than {MAX_FIELDS:,} fields beside those that are read.")
     found: list[str] = []
 
     def note(pairs: list[tuple[str, object]]) -> None:
         found.extend(_repeated(pairs))
 
-    json.loads(text, object_pairs_hook=note, parse_int=float)
+    _load(text, "The body", note)
     return truncate(found[0]) if found else None
 
 
 def parse(text: bytes, what: str) -> object:
     """Parse JSON without types; integers become floats, since there is no length that they may not have."""
+    return _load(text, what, _object)
+
+
+def _load(text: bytes, what: str, hook: Callable[[list[tuple[str, object]]], object]) -> object:
     try:
-        return json.loads(text.decode(), object_pairs_hook=_object, parse_int=float, parse_constant=_refuse_constant)
+        return json.loads(text.decode(), object_pairs_hook=hook, parse_int=float, parse_constant=_refuse_constant)
     except RecursionError as error:
         raise MalformedDocument(f"{what} is nested too deeply to be read.") from error
     except UnicodeDecodeError as error:

@@ -112,7 +112,8 @@ def read(body: bytes, header_length: int | None, max_rows: int) -> tuple[Inferen
     document = body[:header_length]
     bounds.check_json(document, max_rows)
     request = _decode(document)
-    if document.count(b":") != _count_members(request) and (name := json_rows.find_repeated(document)):
+    known = _count_members(request)
+    if document.count(b":") != known and (name := json_rows.find_repeated(document, known)):
         raise MalformedDocument(f"{name} is given more than once.")
     rows = _count_rows(request.inputs, max_rows)
     contents = _contents(request.inputs, memoryview(body)[len(body) if header_length is None else header_length :])
@@ -132,7 +133,7 @@ def _decode(document: bytes) -> InferenceRequest:
 
 
 def _count_members(request: InferenceRequest) -> int:
-    """Count the members of a request of the protocol's own, each once; where there are others, they are looked at."""
+    """Count the members of a request that the protocol knows, each once."""
     tensors: list[InferenceRequest | Input | RequestedOutput] = [request, *request.inputs, *(request.outputs or ())]
     given = [*tensors, *(one.parameters for one in tensors if one.parameters)]
     return sum(

@@ -108,7 +108,8 @@ def _refuse_repeated(body: bytes, ways: dict[str, Raw]) -> None:
     expected = 1 if named else 3 if set(ways) == {"dataframe_split"} else -1
     if len(ways) == 1 and body.count(b":") - inside == expected:
         return
-    if name := json_rows.find_repeated(body):
+    known = sum(json_rows.count_fields(bytes(way)) for way in ways.values())
+    if name := json_rows.find_repeated(body, known):
         raise MalformedDocument(f"{name} is given more than once.")
 
 

@@ -5,8 +5,8 @@ from flask.blueprints import BlueprintSetupState
 
 from iris_app.formatting import format_number, format_percent
 from iris_app.iris import SCHEMA
-from iris_app.web.assets import static
 from iris_app.web.response import Response
+from iris_app.web.static_files import static
 
 bp = Blueprint("ui", __name__, static_folder="static", static_url_path="/static", template_folder="templates")
 

@@ -41,5 +41,7 @@ class Response(flask.Response):
         body, status, headers = super().get_wsgi_response(environ)
         headers += [("Content-Security-Policy", self.policy), ("X-Request-ID", request.id), *HEADERS]
         if "HTTP_ACCEPT_ENCODING" not in environ:
-            headers.append(("Vary", "Accept-Encoding"))  # Flask-Compress says so to who does send it
+            headers.append(("Vary", "Accept-Encoding"))  # for clients that send it, Flask-Compress adds this
+        if request.is_secure and (seconds := flask.current_app.config["HSTS_SECONDS"]):
+            headers.append(("Strict-Transport-Security", f"max-age={seconds}"))
         return body, status, headers

@@ -23,7 +23,7 @@ from iris_app.web.response import Response
 Call = Callable[[], bytes]
 
 # Whose hooks write metrics, logs and headers.
-TELLERS = {"iris_app.observability.recorder", "iris_app.web.headers"}
+TELLERS = {"iris_app.observability.recorder", "iris_app.web.static_files"}
 
 # What shows that headers are still written.
 HEADERS = {"X-Request-ID", "Content-Security-Policy"}

@@ -179,5 +179,5 @@ def test_no_such_character_is_written_of_requests(written: tuple[logging.Logger,
     logger, stream = written
     handler = logger.handlers[0]
     assert isinstance(handler, LineHandler)
-    handler.say(logger.name, [(0, "GET /\x9b\u202e 404", {"path": "\x7f"})])
+    handler.emit_many(logger.name, [(0, "GET /\x9b\u202e 404", {"path": "\x7f"})])
     assert stream.getvalue().rstrip("\n").isprintable()

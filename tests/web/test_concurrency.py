@@ -97,7 +97,7 @@ def test_a_long_answer_counts_until_it_was_sent(narrow: Flask) -> None:
 
 def test_a_body_that_finds_no_room_is_a_503(narrow: Flask, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(concurrency, "PATIENCE", 0.01)
-    get_limits(narrow).reserve(2 * LIMIT)
+    get_limits(narrow).reserve(LIMIT)
     answer = narrow.test_client().post("/api/classify", data=ROWS, content_type="application/json")
     assert (answer.status_code, answer.headers["Retry-After"]) == (503, "5")
     assert ask(narrow, chunked(ROWS)) == 503

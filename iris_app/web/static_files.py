@@ -1,0 +1,47 @@
+"""Static files under versioned addresses, which browsers may keep for as long as they like."""
+
+from functools import cache, wraps
+from hashlib import sha256
+from http import HTTPStatus
+from pathlib import Path
+from typing import Any
+
+from flask import Flask, Response, current_app, request, url_for
+
+ENDPOINT = ".static"
+
+
+def init_app(app: Flask) -> None:
+    """Let browsers keep the static files of an application whose blueprints are all registered."""
+    for endpoint, view in app.view_functions.items():
+        if endpoint.endswith(ENDPOINT):
+            app.view_functions[endpoint] = _with_immutable_cache(view)
+
+
+def static(filename: str, blueprint: str = "ui") -> str:
+    """Return the versioned address of a static file of a blueprint."""
+    return url_for(f"{blueprint}.static", filename=filename, v=_version(_folder(blueprint), filename))
+
+
+def _with_immutable_cache(view: Any) -> Any:
+    """Wrap a view of static files so that browsers keep those whose address names their version."""
+
+    @wraps(view)
+    def serve(filename: str) -> Response:
+        response: Response = view(filename=filename)
+        version = _version(_folder(str(request.blueprint)), filename)
+        if response.status_code == HTTPStatus.OK and request.args.get("v") == version:
+            response.headers["Cache-Control"] = "public, max-age=31536000, immutable"
+        return response
+
+    return serve
+
+
+def _folder(blueprint: str) -> Path:
+    return Path(str(current_app.blueprints[blueprint].static_folder))
+
+
+@cache
+def _version(folder: Path, filename: str) -> str | None:
+    path = folder / filename
+    return sha256(path.read_bytes()).hexdigest()[:12] if path.is_file() else None
