@@ -497,13 +497,14 @@ def test_no_request_is_lost_by_a_reload_or_a_stop_of_a_server_that_has_all_it_ca
             kept = [stack.enter_context(server.connect()) for _ in range(950)]
             for client in kept:
                 client.sendall(b"GET /readyz HTTP/1.1\r\nHost: localhost\r\n\r\n")
-            assert [status_of(receive_document(kept[place])) for place in (0, 800)] == [200] * 2
+            assert [status_of(receive_document(kept[place])) for place in (0, 600)] == [200] * 2
             assert server.log.count("Booting worker") == number + 1
             server.process.send_signal(signal_)
             eventually(partial(is_stopping, kept[0]))
             for client in begun:
                 client.sendall(BODY[20:])
             assert [status_of(client.recv(65536)) for client in begun] == [200] * 24
+            stack.close()
             if signal_ == signal.SIGHUP:
                 eventually(lambda: server.log.count("Answering with") == 2)
                 eventually(lambda: server.log.count("Worker exiting") == 1)
