@@ -217,7 +217,7 @@ def post_worker_init(worker: Any) -> None:
         get_metrics(app).incomplete = True
     app.extensions["stopping"] = lambda: not worker.alive
     get_limits(app).leave_threads(worker.cfg.threads)
-    get_recorder(app).keep_up()
+    get_recorder(app).start()
     service = get_service(app)
     service.watch(app.config["MODEL_CHECK_SECONDS"])
     try:

@@ -23,10 +23,10 @@ from typing import Any
 
 import joblib
 import pytest
-from tests.test_metrics import read
 
 from iris_app.model.manifest import manifest_path
 from tests.load import BODY, Client, load
+from tests.observability.test_metrics import read
 from tests.support import CHECKOUT, SECRET_KEY, Server, eventually, publish, running
 from tests.test_gunicorn import HEAD, get, lines, status_of
 
