@@ -95,7 +95,7 @@ def _classify(components: dict[str, Any], max_rows: int) -> dict[str, Any]:
         },
         "responses": {
             "200": {
-                "description": f"The {SCHEMA.target} of each {SCHEMA.noun}, the probability of every {SCHEMA.target}, and reasons for doubt.",
+                "description": f"The {SCHEMA.target} of each {SCHEMA.noun}, probabilities, and reasons for doubt.",
                 "headers": {"X-Model-Version": {"description": "What answered.", "schema": {"type": "string"}}},
                 "content": {
                     JSON: {"schema": either},

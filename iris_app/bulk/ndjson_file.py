@@ -12,7 +12,7 @@ import polars as pl
 from iris_app.bulk.elements import ARRAY, Array, Elements, Lines, Numbered, count_lines
 from iris_app.bulk.pieces import PARTS, Piece, Records
 from iris_app.bulk.rows import Floats, Reject, Rows
-from iris_app.codecs import csv_rows, json_rows
+from iris_app.codecs import csv_rows, json_errors
 from iris_app.codecs.csv_rows import answer_columns
 from iris_app.exceptions import InvalidValue, MalformedDocument
 from iris_app.formatting import truncate
@@ -133,7 +133,7 @@ class NdjsonFile:
         if not self._keep:
             return Rows(self._frame([], NOTHING), NOTHING, rejects, 1, given=self._given([]))
         kept = b"{}" if row is None else line
-        values = row or json_rows.Object()
+        values = row or json_errors.Object()
         features = np.array([[_float(values.get(name)) for name in self._names]])
         try:
             frame = self._frame([kept], features)
@@ -141,13 +141,13 @@ class NdjsonFile:
             frame = self._frame([b"{}"], features)
         return Rows(frame, np.full_like(features, np.nan), rejects, 1, [kept], self._given([None]))
 
-    def _wrong(self, at: int, line: bytes, error: Exception) -> tuple[json_rows.Object | None, list[InvalidValue]]:
+    def _wrong(self, at: int, line: bytes, error: Exception) -> tuple[json_errors.Object | None, list[InvalidValue]]:
         """Say all that is wrong with a line, and return the object that it is, if it is one."""
         try:
-            row = json_rows.parse(line, f"Line {at}")
+            row = json_errors.parse(line, f"Line {at}")
         except MalformedDocument as malformed:
             return None, [InvalidValue(str(malformed), line=at)]
-        if not isinstance(row, json_rows.Object):
+        if not isinstance(row, json_errors.Object):
             return None, [InvalidValue(f"Line {at} is no object with the lengths of a flower.", line=at)]
         wrong = [
             (name, feature.validate(row[name]) if name in row else feature.missing)
@@ -161,7 +161,7 @@ class NdjsonFile:
             return None, [InvalidValue(f"Line {at} is not JSON: {error}.", line=at)]
         return (row if _fields(line) else None), named
 
-    def _unwanted(self, name: str, row: json_rows.Object) -> str | None:
+    def _unwanted(self, name: str, row: json_errors.Object) -> str | None:
         """Say what is wrong with a field for its name."""
         if name in row.twice and name in self._names:
             return f"{name} is given more than once."

@@ -11,7 +11,7 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from iris_app.codecs import bounds, json_rows
+from iris_app.codecs import bounds, json_errors
 from iris_app.exceptions import InvalidValue, InvalidValues, MalformedDocument, TooManyRows
 from iris_app.formatting import truncate
 from iris_app.iris import SCHEMA
@@ -113,7 +113,7 @@ def read(body: bytes, header_length: int | None, max_rows: int) -> tuple[Inferen
     bounds.check_json(document, max_rows)
     request = _decode(document)
     known = _count_members(request)
-    if document.count(b":") != known and (name := json_rows.find_repeated(document, known)):
+    if document.count(b":") != known and (name := json_errors.find_repeated(document, known)):
         raise MalformedDocument(f"{name} is given more than once.")
     rows = _count_rows(request.inputs, max_rows)
     contents = _contents(request.inputs, memoryview(body)[len(body) if header_length is None else header_length :])
@@ -209,8 +209,8 @@ def _count_rows(inputs: Sequence[Input], max_rows: int) -> int:
     columns = named and all(shape[1:] in ([], [1]) for shape in shapes)
     if len(rows) != 1 or min(rows) < 0 or not all(shapes) or not (matrix or columns):
         raise MalformedDocument(
-            f"Send one tensor of shape [n, {len(SCHEMA.features)}], or {len(SCHEMA.features)} of shape [n] or [n, 1] that are named "
-            f"{', '.join(SCHEMA.features_by_name)}."
+            f"Send one tensor of shape [n, {len(SCHEMA.features)}], or {len(SCHEMA.features)} of shape [n] or [n, 1] "
+            f"that are named {', '.join(SCHEMA.features_by_name)}."
         )
     (count,) = rows
     if count > max_rows:

@@ -13,7 +13,7 @@ from werkzeug.exceptions import UnsupportedMediaType
 from werkzeug.http import HTTP_STATUS_CODES
 
 from iris_app import model_service
-from iris_app.codecs import bounds, csv_rows, json_rows
+from iris_app.codecs import bounds, csv_rows, json_errors, json_rows
 from iris_app.exceptions import MalformedDocument
 from iris_app.iris import SCHEMA
 from iris_app.model_service import get_model
@@ -108,8 +108,8 @@ def _refuse_repeated(body: bytes, ways: dict[str, Raw]) -> None:
     expected = 1 if named else 3 if set(ways) == {"dataframe_split"} else -1
     if len(ways) == 1 and body.count(b":") - inside == expected:
         return
-    known = sum(json_rows.count_fields(bytes(way)) for way in ways.values())
-    if name := json_rows.find_repeated(body, known):
+    known = sum(json_errors.count_fields(bytes(way)) for way in ways.values())
+    if name := json_errors.find_repeated(body, known):
         raise MalformedDocument(f"{name} is given more than once.")
 
 
@@ -119,7 +119,7 @@ def _read_lists(columns: dict[str, Raw], max_rows: int) -> Floats:
     if len(set(map(len, lists))) > 1:
         raise MalformedDocument("The columns of inputs are not of one length.")
     places = csv_rows.find_features(list(columns))
-    json_rows.limit(lists[0], max_rows)
+    json_errors.limit(lists[0], max_rows)
     chosen = [_decode(list(columns.values())[place], list[Any]) for place in places]
     return json_rows.check_rows(list(map(list, zip(*chosen, strict=True))), max_rows)
 
@@ -127,7 +127,7 @@ def _read_lists(columns: dict[str, Raw], max_rows: int) -> Floats:
 def _read_columns(columns: list[str], data: list[Raw], max_rows: int) -> Floats:
     """Read the features' columns from among others."""
     places = csv_rows.find_features(columns)
-    json_rows.limit(data, max_rows)
+    json_errors.limit(data, max_rows)
     return json_rows.check_rows([_pick(row, places, len(columns)) for row in data], max_rows)
 
 

@@ -210,6 +210,6 @@ def enable_multiprocess(directory: Path, slot: int) -> None:
         A number that no other live process has. The next process with it goes on counting in the same files.
     """
     os.environ[DIRECTORY] = str(directory)
-    # prometheus_client sets this at its first import, which comes before the fork, to count by process id; a number that
-    # the next worker takes over keeps the files few. See https://prometheus.github.io/client_python/multiprocess/
+    # prometheus_client sets this at its first import, before the fork, and counts by process id. A number that the next
+    # worker takes over keeps the files few. See https://prometheus.github.io/client_python/multiprocess/
     values.ValueClass = values.MultiProcessValue(lambda: slot)  # type: ignore[no-untyped-call]

@@ -46,7 +46,7 @@ class ApiResponse(Response):
 
 
 def gather(chunks: Iterator[bytes]) -> bytes | Iterator[bytes]:
-    """Join the chunks of a body, or return an iterator of them where it is long, so that it is never in memory whole."""
+    """Join the chunks of a short body; return an iterator for a long one, so that it is never in memory whole."""
     first: list[bytes] = []
     while sum(map(len, first)) <= LONG:
         try:

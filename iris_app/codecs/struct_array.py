@@ -1,0 +1,49 @@
+"""Arrays of the values of msgspec structs.
+
+A loop over a batch of structs takes longer than all else that is done with it, and msgspec has no way to hand out their
+values. So they are encoded as MessagePack, in which a struct of floats always has the same bytes but for its values,
+and NumPy reads the values from there. Only this module knows that layout, and a test fails when it changes. It is
+https://github.com/msgpack/msgpack/blob/master/spec.md: a map's head, and for each field its name, the byte 0xcb and a
+big-endian float64.
+"""
+
+from collections.abc import Sequence
+from itertools import accumulate
+from typing import Any
+
+import msgspec
+import numpy as np
+
+from iris_app.schema import Floats
+
+FLOAT64 = 9  # bytes, its head included
+
+
+class StructArray:
+    """Convert structs whose fields are all floats to arrays.
+
+    Parameters
+    ----------
+    example : Struct
+        One of the structs.
+    """
+
+    def __init__(self, example: msgspec.Struct) -> None:
+        self._encode = msgspec.msgpack.Encoder().encode
+        names = example.__struct_encode_fields__
+        size = len(self._encode(example))
+        spans = [len(self._encode(name)) + FLOAT64 for name in names]
+        ends = [size - sum(spans) + end for end in accumulate(spans)]
+        layout: Any = {
+            "names": list(names),
+            "formats": [">f8"] * len(spans),
+            "offsets": [end - 8 for end in ends],
+            "itemsize": size,
+        }
+        self._dtype = np.dtype(layout)
+
+    def to_array(self, rows: Sequence[msgspec.Struct]) -> Floats:
+        """Return the values of structs as an array of shape (n, fields)."""
+        packed = self._encode(rows)
+        columns = np.frombuffer(packed, self._dtype, offset=len(packed) - len(rows) * self._dtype.itemsize)
+        return np.array([columns[name] for name in self._dtype.names or ()], np.float64).T
