@@ -205,7 +205,7 @@ def test_a_damaged_model_is_refused_and_the_old_one_goes_on(
         status, ready = get(server, "/readyz")
         assert status == 200
         assert json.loads(ready)["warnings"] == [f"A model that was published since is refused: {reason}."]
-        assert eventually(lambda: read(get(server, "/metrics")[1], "iris_model_loads_total", outcome=reason)) >= 2
+        assert eventually(lambda: read(get(server, "/metrics")[1], "iris_app_model_loads_total", outcome=reason)) >= 2
         after = [memory(pid) for pid in workers(server)]
         if path.is_dir():
             path.rmdir()

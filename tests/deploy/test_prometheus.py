@@ -15,7 +15,7 @@ from typing import Any
 import httpx
 import pytest
 
-from iris_app.observability.drift import ENOUGH
+from iris_app.observability.drift import MIN_SAMPLE
 from tests.support import CHECKOUT, FLOWER, Server, eventually, running
 
 DEPLOY = CHECKOUT / "deploy"
@@ -97,7 +97,7 @@ def watching(folder: Path, server: Server) -> Iterator[Prometheus]:
 def ask(server: Server) -> list[int]:
     """Come through the doors, with what is right, odd and wrong."""
     url = f"{server.url}/api/classify"
-    sent = [[FLOWER] * ENOUGH, ODD, WRONG]
+    sent = [[FLOWER] * MIN_SAMPLE, ODD, WRONG]
     return [httpx.post(url, json=one, headers=PROGRAM).status_code for one in sent]
 
 
@@ -112,12 +112,12 @@ def prometheus(trained_path: Path, tmp_path_factory: pytest.TempPathFactory) -> 
         "IRIS_API_KEYS": json.dumps({"tests": hashlib.sha256(KEY.encode()).hexdigest()}),
     }
     with running(folder / "log", "--workers=2", **settings) as server, watching(folder, server) as prometheus:
-        counted = 'iris_http_request_duration_seconds_count{route="/api/classify", status="%s"}'
+        counted = 'iris_app_http_request_duration_seconds_count{route="/api/classify", status="%s"}'
         eventually(lambda: ask(server) and prometheus.samples(f"increase({counted % 503}[1m]) > 0"))
         for file in trained_path.parent.iterdir():
             shutil.copy(file, folder)
         eventually(lambda: ask(server) and prometheus.samples(f"increase({counted % 422}[1m]) > 0"))
-        eventually(lambda: ask(server) and prometheus.samples("iris_drift_psi"))
+        eventually(lambda: ask(server) and prometheus.samples("iris_app_drift_psi"))
         yield prometheus
 
 
