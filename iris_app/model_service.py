@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 from flask import Flask, current_app
 
 from iris_app.exceptions import ModelUnavailable
+from iris_app.files import FileStamp, read_stamp
 from iris_app.model.manifest import manifest_path
 from iris_app.observability.recorder import get_metrics, record_predictions
 from iris_app.schema import Floats
@@ -27,7 +28,7 @@ EXTENSION = "model_service"
 logger = logging.getLogger(__name__)
 
 # What of the artifact and its manifest changes when they are replaced; None for one that is not there.
-FilesState = list[tuple[int, int, int] | None]
+FilesState = list[FileStamp | None]
 
 
 class ModelService:
@@ -102,7 +103,7 @@ class ModelService:
                 self._replace()
 
     def _state(self) -> FilesState:
-        return [_stamp(path) for path in (self.path, manifest_path(self.path))]
+        return [read_stamp(path) for path in (self.path, manifest_path(self.path))]
 
     def _replace(self) -> None:
         """Load what was published beside what answers, and let it answer if it can be trusted."""
@@ -114,15 +115,6 @@ class ModelService:
             return
         logger.warning("Model %s answers from now on.", model.version)
         self.refused, self._model = None, model
-
-
-def _stamp(path: Path) -> tuple[int, int, int] | None:
-    """Return what of a file changes when it is replaced."""
-    try:
-        state = path.stat()
-    except (OSError, ValueError):
-        return None
-    return state.st_mtime_ns, state.st_size, state.st_ino
 
 
 def init_app(app: Flask) -> None:

@@ -16,9 +16,9 @@ from pathlib import Path
 from benchmarks.files import table
 from benchmarks.rounds import alternate
 from iris_app import create_app
-from iris_app.bulk.cluster import Cluster
+from iris_app.bulk.cluster import run_on_cluster
+from iris_app.bulk.console import Progress
 from iris_app.bulk.plan import plan
-from iris_app.bulk.progress import Progress
 from iris_app.model.artifact import pack
 from iris_app.model.manifest import Manifest
 from iris_app.model_service import get_service
@@ -98,10 +98,10 @@ def work(engine: str, source: Path, folder: Path) -> float:
     """Return the seconds that files take."""
     service = get_service()
     manifest: Manifest = service.model.manifest
-    cluster = Cluster(engine, pack(service.path, manifest))
+    packed = pack(service.path, manifest)
     jobs = plan([str(source)], str(folder / ("answers" if source.is_dir() else "answers.csv"))).jobs
     began = time.perf_counter()
-    for _ in cluster.run(jobs, Progress(len(jobs), quiet=True)):
+    for _ in run_on_cluster(engine, jobs, packed, Progress(len(jobs), quiet=True)):
         pass
     return time.perf_counter() - began
 

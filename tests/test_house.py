@@ -87,8 +87,9 @@ def test_the_only_imports_inside_a_function_keep_scikit_learn_and_polars_out_of_
         if isinstance(node, ast.Import | ast.ImportFrom)
     ]
     assert inside == [
-        ("iris_app/bulk/command.py", "from iris_app.bulk.work import classify as work"),
-        ("iris_app/bulk/work.py", "from iris_app.bulk.cluster import Cluster"),
+        ("iris_app/bulk/command.py", "from iris_app.bulk.readers.options import ReadOptions"),
+        ("iris_app/bulk/command.py", "from iris_app.bulk.run import run_command"),
+        ("iris_app/bulk/run.py", "from iris_app.bulk.cluster import run_on_cluster"),
         ("iris_app/model_service.py", "from iris_app.model.registry import Registry"),
         ("iris_app/model_service.py", "from iris_app.model.classifier import load"),
     ]

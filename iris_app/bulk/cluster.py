@@ -1,101 +1,105 @@
-"""Where files are classified: on a cluster, by way of joblib's own backend for it."""
+"""Files classified by a Dask cluster: whole or in parts, by its workers, and put together here."""
 
-import asyncio
-from collections.abc import Generator, Iterator, Mapping, Sequence
+import os
+import platform
+import shutil
+from collections.abc import Generator, Iterator, Sequence
 from concurrent.futures import CancelledError
-from contextlib import closing, contextmanager
-from dataclasses import replace
-from importlib import import_module
+from contextlib import ExitStack, contextmanager, suppress
+from dataclasses import dataclass, replace
+from functools import lru_cache
+from itertools import chain, pairwise
 from pathlib import Path
 from typing import Any
-from warnings import catch_warnings, simplefilter
+from uuid import uuid4
 
-from distributed import Client, KilledWorker, rpc
-from joblib import Parallel, delayed, parallel_config
+import pyarrow as pa
+from distributed import Client, Future, KilledWorker, as_completed
+from pyarrow import parquet
 
-from iris_app.bulk.dask_backend import DaskBackend
-from iris_app.bulk.engines import Outcome
-from iris_app.bulk.job import Job, RefusedRows
-from iris_app.bulk.parts import Done, joined, split, work
+from iris_app.bulk.compressed import compression_of
+from iris_app.bulk.console import Progress
+from iris_app.bulk.job import (
+    Job,
+    RefusedRows,
+    Result,
+    check_rejected,
+    make_pool,
+    remove_stale_rejected,
+    run_job,
+)
+from iris_app.bulk.outcomes import Summary
 from iris_app.bulk.plan import WrongUsage
-from iris_app.bulk.progress import Progress
-from iris_app.bulk.sources import STANDARD
-from iris_app.bulk.workplace import workplace
-from iris_app.exceptions import ClusterFailed, InputError, IrisError
-from iris_app.model.artifact import Packed
+from iris_app.bulk.sources import Source
+from iris_app.bulk.storage import STANDARD, display, is_address, make_parent, open_output, open_source
+from iris_app.bulk.writers import ParquetWriter
+from iris_app.exceptions import ClusterFailed, InputError, IrisError, OutputFailed
+from iris_app.files import lock_file, sync_folder, translate_write_errors
+from iris_app.model.artifact import Packed, unpack
+from iris_app.model.classifier import Model
 
 DASK = "dask://"
-
-# What registers joblib's backend for other clusters: the module, what is called there, and what to install for it.
-OTHERS = {
-    "ray": ("ray.util.joblib", "register_ray", "ray"),
-    "spark": ("joblibspark", "register_spark", "joblibspark"),
-}
 
 # Seconds to wait for a scheduler, and for its first worker.
 PATIENCE = 8
 
-# How many tasks wait for each worker, so that workers that come later find some, too.
-AHEAD = 8
-
 # How often a task is begun again for which a worker was not fit; one that was lost with its worker is, anyway.
 RETRIES = 3
 
-# A task's place, and what came of it.
-Result = tuple[tuple[int, int], Done | IrisError]
+# How many rows a part of a Parquet file has at least: some seconds of work.
+PART = 500_000
+
+# How the folder of a run is called, and the file in it that is locked as long as the run lives.
+PREFIX, LOCK = ".classify-", "lock"
 
 
-class Cluster:
-    """Do jobs on a cluster, each by itself or in parts.
+@dataclass(frozen=True, slots=True)
+class Part:
+    """A part that was classified: its counts, and where its predictions and its rejected rows lie."""
 
-    Parameters
-    ----------
-    address : str
-        ``dask://HOST:PORT``, ``ray`` or ``spark``.
-    packed : Packed
-        The model that answers.
+    result: Result
+    output: str
+    rejected: str
+
+
+def run_on_cluster(
+    address: str, todo: Sequence[Job], packed: Packed, progress: Progress
+) -> Generator[tuple[Job, Result | IrisError]]:
+    """Yield each job that is done, and what came of it.
+
+    Raises
+    ------
+    ClusterFailed
+        Where there is no cluster, or it gives up.
+    ModelUnavailable
+        Where a worker refuses the model.
     """
-
-    def __init__(self, address: str, packed: Packed) -> None:
-        if address not in OTHERS and not address.startswith(DASK):
-            raise WrongUsage(f"--engine {address}: it is local, dask://HOST:PORT, ray or spark.")
-        self._address = address
-        self._packed = packed
-
-    def run(self, todo: Sequence[Job], progress: Progress) -> Iterator[Outcome]:
-        """Yield each job that is done, and what came of it.
-
-        Raises
-        ------
-        ClusterFailed
-            Where there is none, or none that does what it is told.
-        OutputFailed
-            Where answers cannot be written.
-        ModelUnavailable
-            Where a worker refuses the model.
-        """
-        if any(STANDARD in {job.source.path, job.output} for job in todo):
-            raise WrongUsage("A cluster reads and writes files, and no standard input or output.")
-        if not todo:
-            return
+    if not address.startswith(DASK):
+        raise WrongUsage(f"--engine {address}: it is local or dask://HOST:PORT.")
+    if any(STANDARD in {job.source.path, job.output} or is_address(job.output) for job in todo):
+        raise WrongUsage("A cluster reads and writes files that its workers share, and no standard input or output.")
+    if not todo:
+        return
+    with scratch_directory([job.output for job in todo]) as folder, _connect(address) as client:
         files = [_File(job) for job in todo]
-        with workplace([job.output for job in todo]) as folder, _backend(self._address) as settings:
-            tasks = [
-                delayed(_place_and_work)((number, at), part, str(folder), self._packed)
-                for number, file in enumerate(files)
-                for at, part in enumerate(file.parts)
-            ]
-            with closing(_results(settings, tasks)) as results:
-                open_share = 0.0
-                for (number, at), result in results:
-                    file = files[number]
-                    file.take(at, result)
-                    open_share += 1 / len(file.parts)
-                    progress.tell(file.rows(at), open_share)
-                    if file.is_done:
-                        yield file.job, joined(file.job, file.results)
-                        open_share -= 1
-                        progress.next_file(open_share)
+        model = client.submit(_keep, packed, pure=False)
+        tasks = {
+            client.submit(run_part, part, str(folder), model, retries=RETRIES, pure=False): (file, at)
+            for file in files
+            for at, part in enumerate(file.parts)
+        }
+        share = 0.0
+        for future in as_completed(list(tasks), loop=client.loop):  # type: ignore[no-untyped-call]
+            file, at = tasks.pop(future)
+            part = _result(future)
+            file.results[at] = part
+            share += 1 / len(file.parts)
+            rows = part.result.summary.read if isinstance(part, Part) else 0
+            progress.update(rows, share)
+            if len(file.results) == len(file.parts):
+                yield file.job, _merge(file)
+                share -= 1
+                progress.next_file(share)
 
 
 class _File:
@@ -105,69 +109,39 @@ class _File:
         self.job = job
         here = replace(job.source, folder=str(Path.cwd()))
         self.parts = [replace(job, source=source, output=str(Path(job.output).absolute())) for source in split(here)]
-        self._results: dict[int, Done | InputError] = {}
-
-    def take(self, at: int, result: Done | IrisError) -> None:
-        if not isinstance(result, Done | InputError):
-            raise result
-        self._results[at] = result
-
-    def rows(self, at: int) -> int:
-        result = self._results[at]
-        return result.summary.read if isinstance(result, Done | RefusedRows) else 0
-
-    @property
-    def is_done(self) -> bool:
-        return len(self._results) == len(self.parts)
-
-    @property
-    def results(self) -> list[Done | InputError]:
-        return [self._results[at] for at in range(len(self.parts))]
+        self.results: dict[int, Part | InputError | OutputFailed] = {}
 
 
-def _place_and_work(place: tuple[int, int], job: Job, folder: str, packed: Packed) -> Result:
-    return place, work(job, folder, packed)
+def _keep(packed: Packed) -> Packed:
+    """Hold the model on the cluster, from where each worker takes it once."""
+    return packed
 
 
-def _results(settings: Mapping[str, Any], tasks: Sequence[Any]) -> Generator[Result]:
-    """Yield what comes of tasks as they end, or of all at the end where a backend can do no better."""
-    with _telling_of_the_cluster(), parallel_config(**settings, n_jobs=-1) as chosen, catch_warnings():
-        simplefilter("ignore", UserWarning)  # by which joblib says that who was interrupted had more to do
-        soon = chosen["backend"].supports_return_generator
-        how = {"return_as": "generator_unordered"} if soon else {}
-        yield from Parallel(batch_size=1, pre_dispatch=f"{AHEAD} * n_jobs", **how)(tasks)
+def _result(future: "Future[Any]") -> Part | InputError | OutputFailed:
+    """Return what came of a part, and raise what keeps all others from being done, too."""
+    with _translate_cluster_errors():
+        part: Part | IrisError = future.result()
+    if isinstance(part, Part | InputError | OutputFailed):
+        return part
+    raise part
 
 
 @contextmanager
-def _backend(address: str) -> Iterator[Mapping[str, Any]]:
-    """Yield what tells joblib of a cluster."""
-    if not address.startswith(DASK):
-        module, register, package = OTHERS[address]
-        try:
-            getattr(import_module(module), register)()
-        except ImportError as error:
-            raise WrongUsage(f"--engine {address} needs {package}: install it here and on the cluster.") from error
-        yield {"backend": address}
-        return
-    place = f"tcp://{address.removeprefix(DASK)}"
+def _connect(address: str) -> Iterator["Client"]:
+    """Connect to a scheduler that has a worker."""
     try:
-        asyncio.run(asyncio.wait_for(_ask(place), PATIENCE))
-        client: Any = Client(place, timeout=PATIENCE, set_as_default=False)  # type: ignore[no-untyped-call]
+        client: Any = Client(f"tcp://{address.removeprefix(DASK)}", timeout=PATIENCE, set_as_default=False)  # type: ignore[no-untyped-call]
     except (OSError, ValueError) as error:
         raise ClusterFailed(f"There is no Dask scheduler to be reached at {address}.") from error
     with client:
-        yield {"backend": DaskBackend(client=client, wait_for_workers_timeout=PATIENCE, retries=RETRIES)}
-
-
-async def _ask(place: str) -> None:
-    """Ask a scheduler who it is: a client that finds none is long busy with giving up."""
-    async with rpc(place) as scheduler:  # type: ignore[no-untyped-call]
-        await scheduler.identity()
+        with _translate_cluster_errors():
+            client.wait_for_workers(1, timeout=PATIENCE)
+        yield client
 
 
 @contextmanager
-def _telling_of_the_cluster() -> Iterator[None]:
-    """Say in a sentence what a cluster does not do."""
+def _translate_cluster_errors() -> Iterator[None]:
+    """Raise ``ClusterFailed`` where a cluster does not do its work."""
     try:
         yield
     except TimeoutError as error:
@@ -176,6 +150,152 @@ def _telling_of_the_cluster() -> Iterator[None]:
         raise ClusterFailed("The cluster gave up: too many workers were lost over the same task.") from error
     except CancelledError as error:
         raise ClusterFailed("The cluster was lost.") from error
-    except (ImportError, RuntimeError) as error:  # RuntimeError: where a scheduler cannot read what it is sent
+    except Exception as error:  # whatever a worker has that is not installed there as it is here
         sentence = " ".join(str(error).split())
         raise ClusterFailed(f"The cluster failed; is the same installed there as here? {sentence}") from error
+
+
+def split(source: Source) -> list[Source]:
+    """Split a Parquet file where its row groups end; any other file stays whole."""
+    if source.form != "parquet":
+        return [source]
+    try:
+        with ExitStack() as stack:
+            metadata = parquet.read_metadata(open_source(source.place, stack))
+    except (OSError, pa.ArrowException, InputError):  # whoever reads it says what is wrong with it
+        return [source]
+    ends, row = [0], 0
+    for group in range(metadata.num_row_groups):
+        row += metadata.row_group(group).num_rows
+        if row - ends[-1] >= PART or (row == metadata.num_rows > ends[-1]):
+            ends.append(row)
+    parts = [replace(source, rows=rows) for rows in pairwise(ends)]
+    return parts if len(parts) > 1 else [source]
+
+
+def run_part(job: Job, folder: str, packed: Packed) -> Part | IrisError:
+    """Classify a part on a worker, in files of its own, so that nothing is in the way of another attempt.
+
+    What goes wrong is returned, since to try again would not help.
+    """
+    name = str(Path(folder, uuid4().hex))
+    attempt = replace(job, output=f"{name}{compression_of(job.output)}", rejected=f"{name}.rejected")
+    try:
+        if not Path(folder).is_dir():
+            raise OutputFailed(f"{folder} is not there on {platform.node()}; all must share where predictions go.")
+        with ExitStack() as stack, make_pool() as pool:
+            result = run_job(attempt, _model(packed), lambda _rows, _share: None, pool, stack)
+        return Part(result, attempt.output, f"{name}.rejected")
+    except IrisError as error:
+        return error
+
+
+@lru_cache(maxsize=1)
+def _model(packed: Packed) -> Model:
+    return Model(*unpack(packed))
+
+
+def _merge(file: _File) -> Result | InputError | OutputFailed:
+    try:
+        return merge_parts(file.job, [file.results[at] for at in range(len(file.parts))])
+    except OutputFailed as error:
+        return error
+
+
+def merge_parts(job: Job, parts: Sequence[Part | InputError | OutputFailed]) -> Result | InputError | OutputFailed:
+    """Put the parts of a file together in their order, and return what came of it; see ``iris_app.bulk.job.run_job``.
+
+    Raises
+    ------
+    OutputFailed
+        Where the predictions cannot be written.
+    """
+    total = Summary()
+    for part in parts:
+        if isinstance(part, Part):
+            total.add(part.result.summary)
+        elif isinstance(part, RefusedRows):
+            total.add(part.summary)
+        else:
+            return part
+    done = [part for part in parts if isinstance(part, Part)]
+    stamp = done[0].result.stamp if done else None
+    if any(part.result.stamp != stamp for part in done):
+        return InputError("It changed while it was read; classify it again.")
+    try:
+        check_rejected(job, total)
+    except RefusedRows as error:
+        return error
+    make_parent(job.output)
+    if job.bad_rows != "report":
+        _merge_rejected(job, [Path(part.rejected) for part in done])
+    _merge_predictions(job, [Path(part.output) for part in done])
+    return Result(total, stamp, done[0].result.notes)
+
+
+def _merge_rejected(job: Job, parts: Sequence[Path]) -> None:
+    """Put the tables of rejected rows together, where there are any, below the names of the first's columns."""
+    found = [part for part in parts if part.exists()]
+    if not found:
+        remove_stale_rejected(job)
+        return
+    make_parent(str(job.rejected))
+    with open_output(str(job.rejected)) as stream:
+        for number, part in enumerate(found):
+            with part.open("rb") as rows:
+                if number:
+                    rows.readline()
+                shutil.copyfileobj(rows, stream)
+
+
+def _merge_predictions(job: Job, parts: Sequence[Path]) -> None:
+    path = Path(job.output)
+    if len(parts) == 1 and not os.path.lexists(path):
+        with translate_write_errors(display(job.output)):
+            parts[0].replace(path)
+            sync_folder(path.parent)
+        return
+    with open_output(job.output) as stream:
+        if job.form == "parquet":
+            ParquetWriter.write(stream, _tables(parts))
+        else:
+            for part in parts:
+                with part.open("rb") as rows:
+                    shutil.copyfileobj(rows, stream)
+
+
+def _tables(parts: Sequence[Path]) -> Iterator[pa.Table]:
+    """Yield the columns of parts, even where none has a row."""
+    schema = parquet.read_schema(parts[0])
+    batches = chain.from_iterable(parquet.ParquetFile(part).iter_batches() for part in parts)
+    return chain([schema.empty_table()], (pa.Table.from_batches([batch]) for batch in batches))
+
+
+@contextmanager
+def scratch_directory(outputs: Sequence[str]) -> Iterator[Path]:
+    """Make a folder as near to all outputs as can be, and remove it, and what runs that were killed left there.
+
+    Raises
+    ------
+    OutputFailed
+        Where none can be made.
+    """
+    top = Path(os.path.commonpath([Path(output).absolute().parent for output in outputs]))
+    folder = top / f"{PREFIX}{uuid4().hex}"
+    with ExitStack() as stack:
+        with translate_write_errors(display(str(folder))):
+            top.mkdir(parents=True, exist_ok=True)
+            for lock in top.glob(f"{PREFIX}*/{LOCK}"):
+                with suppress(BlockingIOError, FileNotFoundError), lock_file(lock, wait=False):
+                    _remove_folder(lock.parent)
+            folder.mkdir()
+            stack.enter_context(lock_file(folder / LOCK))
+        stack.callback(_remove_folder, folder)
+        yield folder
+
+
+def _remove_folder(folder: Path) -> None:
+    """Remove a folder, under another name first, so that what is still written to it goes nowhere."""
+    gone = folder.with_name(f"{PREFIX}gone-{uuid4().hex}")
+    folder.rename(gone)
+    shutil.rmtree(gone, ignore_errors=True)

@@ -1,131 +1,203 @@
 """One file, read, classified and written."""
 
 import os
-import shutil
-import sys
-import tempfile
+import stat
 from collections import deque
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Any, BinaryIO, Literal
+from typing import Any, BinaryIO, Literal, NamedTuple
 
-from iris_app.bulk.rejected import RejectedRows
-from iris_app.bulk.rows import Reader, Rows, answer
-from iris_app.bulk.sources import STANDARD, Form, Source, telling_what_is_unreadable
-from iris_app.bulk.summary import Summary, summarize
-from iris_app.bulk.target import target
-from iris_app.bulk.writers import WRITERS, Writer
+import joblib
+
+from iris_app.bulk.outcomes import Summary, summarize
+from iris_app.bulk.rows import Reader, Rows, predict_columns
+from iris_app.bulk.sources import Form, Source
+from iris_app.bulk.storage import display, open_output, remove, translate_read_errors
+from iris_app.bulk.writers import WRITERS, AddedColumns, Writer
+from iris_app.bulk.writers.recognize import is_own
+from iris_app.bulk.writers.rejected import RejectedWriter
 from iris_app.exceptions import InputError
+from iris_app.files import FileStamp
 from iris_app.model.classifier import Model
 
 BadRows = Literal["report", "skip", "null"]
 
-# RequestRecord how many rows were classified since it was last told, and which share of the file was read.
-Progress = Callable[[int, float], None]
+# Called with how many rows were classified since the last call, and which share of the file was read.
+OnProgress = Callable[[int, float], None]
+
+# More threads than these take memory and make nothing faster.
+MAX_THREADS = 8
+
+# A file of fewer bytes is classified sooner without handing it to threads.
+SMALL = 64 * 1024
+
+# After how many bytes what was written is brought to the disk, while more is computed.
+SYNC_EVERY = 64 * 1024 * 1024
+
+
+class MaxBad(NamedTuple):
+    """How many rows of a file may be bad: a number of them, or a share from 0 to 1."""
+
+    limit: float
+    is_share: bool
 
 
 class RefusedRows(InputError):
     """Refuse a file for rows that cannot be classified; ``summary`` names the first of them."""
 
-    def __init__(self, summary: Summary) -> None:
+    def __init__(self, summary: "Summary", why: str = "") -> None:
         self.summary = summary
-        super().__init__(f"{summary.rejected:,} of {summary.read:,} rows cannot be classified.")
+        super().__init__(f"{summary.rejected:,} of {summary.read:,} rows cannot be classified{why}.")
 
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """A file to be classified, where its answers go, and what becomes of rows that cannot be classified.
+    """A file to be classified, where its predictions go, and what becomes of rows that cannot be classified.
 
-    These are reported, and nothing is written; or skipped, or kept with empty answers, and in both cases written to
-    ``rejected`` with what is wrong with them.
+    These are reported, and nothing is written; or skipped, or kept with empty predictions, and in both cases written
+    to ``rejected`` with what is wrong with them.
     """
 
     source: Source
     output: str
     form: Form
-    bad_rows: BadRows
-    rejected: str
+    bad_rows: BadRows = "report"
+    rejected: str | None = None
+    max_bad: MaxBad | None = None
 
 
-def run(job: Job, model: Model, progress: Progress) -> Summary:
-    """Classify a file.
+class Result(NamedTuple):
+    """What came of a file: its counts, its stamp when it was opened, and what was guessed of it."""
+
+    summary: Summary
+    stamp: FileStamp | None
+    notes: tuple[str, ...] = ()
+
+
+def count_threads() -> int:
+    """Return how many threads this process may keep busy."""
+    return min(int(joblib.cpu_count()), MAX_THREADS)
+
+
+def make_pool() -> ThreadPoolExecutor:
+    """Make the threads that classify."""
+    return ThreadPoolExecutor(count_threads(), thread_name_prefix="classify")
+
+
+def run_job(job: Job, model: Model, progress: OnProgress, pool: ThreadPoolExecutor, stack: ExitStack) -> Result:
+    """Classify a file, whose predictions are put in place when ``stack`` is closed, and not if that sees an error.
 
     Raises
     ------
     RefusedRows
-        Where rows cannot be classified and are to be reported.
+        Where more rows cannot be classified than may be.
     InputError
         Where the file cannot be read.
     OutputFailed
-        Where its answers cannot be written.
+        Where its predictions cannot be written.
     """
     typed = job.form == "parquet" or (job.form == "csv" and job.source.form == "ndjson")
-    with job.source.open(keep=job.bad_rows == "null", typed=typed) as reader:
-        writer = WRITERS[job.form](reader, job.output)
+    with job.source.open(keep=job.bad_rows == "null", typed=typed) as (reader, stamp), ExitStack() as outputs:
+        added = AddedColumns(reader, job.source.partitions)
+        heading = not (job.source.rows and job.source.rows[0])
+        writer = WRITERS[job.form](reader, added, display(job.output), heading=heading)
         summary = Summary()
-        with _output(job) as stream, _rejected(job) as rejected:
-            done = _classified(reader, writer, model)
-            writer.write(stream, _counted(done, summary, rejected, lambda rows: progress(rows, reader.done())))
-            if summary.rejected and job.bad_rows == "report":
-                raise RefusedRows(summary)
-    return summary
+        rejected = RejectedWriter(outputs, job.source.title, None if job.bad_rows == "report" else job.rejected)
+        outputs.enter_context(_no_stale_rejected(job, rejected))
+        hold = job.bad_rows == "report" or job.max_bad is not None
+        stream = outputs.enter_context(open_output(job.output, hold=hold))
+        is_small = stamp is not None and stamp.size < SMALL
+        done = _classify(reader, writer, model, None if is_small else pool, job.source.place)
+        keep_on = job.bad_rows != "report"
+        encoded = _count(done, summary, rejected, lambda rows: progress(rows, reader.done()), keep_on=keep_on)
+        writer.write(stream, _synced(stream, encoded, pool))
+        if not job.source.rows:  # of a part, all rows may be bad
+            check_rejected(job, summary)
+        job.source.check(stamp)
+        stack.push(outputs.pop_all())
+        return Result(summary, stamp, tuple(getattr(reader, "notes", ())))
+
+
+def check_rejected(job: Job, summary: Summary) -> None:
+    """Refuse more bad rows than may be; without a limit of the user's, they may not be all."""
+    if job.bad_rows == "report":
+        if summary.rejected:
+            raise RefusedRows(summary)
+    elif job.max_bad is None:
+        if summary.rejected and summary.rejected == summary.read:
+            raise RefusedRows(summary, ", which are all of them")
+    elif summary.rejected > job.max_bad.limit * (summary.read if job.max_bad.is_share else 1):
+        limit = f"{100 * job.max_bad.limit:g} %" if job.max_bad.is_share else f"{job.max_bad.limit:,.0f}"
+        raise RefusedRows(summary, f", and {limit} may be bad")
+
+
+@contextmanager
+def _no_stale_rejected(job: Job, rejected: RejectedWriter) -> Iterator[None]:
+    yield
+    if not rejected.is_used:
+        remove_stale_rejected(job)
+
+
+def remove_stale_rejected(job: Job) -> None:
+    """Remove the rejected rows of an earlier run, where there are any."""
+    if job.rejected is not None and is_own(job.rejected, "rejected", default=False):
+        remove(job.rejected)
 
 
 Done = tuple[Any, Summary, Rows]
 
 
-def _classified(reader: Reader, writer: Writer, model: Model) -> Iterator[Done]:
-    """Yield what comes of each piece, in their order, computed by as many threads as keep all processors at work."""
+def _classify(
+    reader: Reader, writer: Writer, model: Model, pool: ThreadPoolExecutor | None, path: str
+) -> Iterator[Done]:
+    """Yield what comes of each chunk, in their order, with one more in flight than there are threads."""
 
-    def work(piece: object) -> Done:
-        rows = reader.read(piece)
-        answers = answer(model, rows.measurements)
+    def work(chunk: object) -> Done:
+        rows = reader.read(chunk)
+        answers = predict_columns(model, rows.measurements)
         return writer.encode(rows, answers), summarize(rows, answers, model.manifest), rows
 
-    threads = len(os.sched_getaffinity(0)) + 1
     waiting: deque[Future[Done]] = deque()
-    pool = ThreadPoolExecutor(threads, thread_name_prefix="classify")
+    threads = count_threads()
     try:
-        with telling_what_is_unreadable():
-            for piece in reader.pieces():
-                waiting.append(pool.submit(work, piece))
-                if len(waiting) > 2 * threads:
+        with translate_read_errors(path):
+            for chunk in reader.pieces():
+                if pool is None:
+                    yield work(chunk)
+                    continue
+                waiting.append(pool.submit(work, chunk))
+                if len(waiting) > threads:
                     yield waiting.popleft().result()
             while waiting:
                 yield waiting.popleft().result()
     finally:
-        pool.shutdown(cancel_futures=True)
+        for future in waiting:
+            future.cancel()
 
 
-def _counted(
-    done: Iterator[Done], summary: Summary, rejected: RejectedRows, progress: Callable[[int], None]
+def _count(
+    done: Iterator[Done], summary: Summary, rejected: RejectedWriter, progress: Callable[[int], None], *, keep_on: bool
 ) -> Iterator[Any]:
     """Yield what is to be written, and count; nothing more from the first row on that keeps it from being written."""
     for encoded, part, rows in done:
         summary.add(part)
         rejected.add(rows.rejects)
         progress(part.read)
-        if not summary.rejected or rejected.are_kept:
+        if keep_on or not summary.rejected:
             yield encoded
 
 
-def _rejected(job: Job) -> RejectedRows:
-    return RejectedRows(job.source.path, None if job.bad_rows == "report" else Path(job.rejected))
-
-
-@contextmanager
-def _output(job: Job) -> Iterator[BinaryIO]:
-    """Open where answers go."""
-    if job.output != STANDARD:
-        with target(Path(job.output)) as stream:
-            yield stream
-    elif job.bad_rows != "report":
-        yield sys.stdout.buffer
-    else:  # nothing may be written before all rows were read
-        with tempfile.TemporaryFile() as held:
-            yield held
-            held.seek(0)
-            shutil.copyfileobj(held, sys.stdout.buffer)
+def _synced(stream: BinaryIO, encoded: Iterator[Any], pool: ThreadPoolExecutor) -> Iterator[Any]:
+    """Bring what is written to the disk meanwhile, so that the end waits for little of it."""
+    synced, syncing = 0, None
+    for one in encoded:
+        yield one
+        written = stream.tell() if stream.seekable() else 0
+        if written - synced > SYNC_EVERY and stat.S_ISREG(os.fstat(stream.fileno()).st_mode):
+            if syncing:
+                syncing.result()
+            syncing, synced = pool.submit(os.fsync, stream.fileno()), written
+    if syncing:
+        syncing.result()

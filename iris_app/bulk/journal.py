@@ -2,79 +2,85 @@
 
 import os
 from pathlib import Path
+from types import TracebackType
+from typing import BinaryIO, Self
 
 import msgspec
 
-from iris_app.bulk.job import Job
-from iris_app.bulk.summary import Summary
-from iris_app.bulk.target import telling_of
+from iris_app.bulk.job import Job, Result
+from iris_app.bulk.outcomes import Summary
+from iris_app.bulk.storage import display, is_address, read_source_stamp
+from iris_app.exceptions import OutputFailed
+from iris_app.files import FileStamp, read_stamp, translate_write_errors
 
 NAME = ".classified.ndjson"
-
-
-class State(msgspec.Struct, frozen=True):
-    """What of a file changes when it is changed."""
-
-    size: int
-    changed: int
 
 
 class Entry(msgspec.Struct, frozen=True):
     """What was done: which file was classified with which model and how, what was written, and what came of it."""
 
     source: str
-    state: State
+    stamp: FileStamp
     model: str
-    bad_rows: str
+    settings: str
     output: str
-    written: State
+    written: FileStamp
     summary: Summary
 
 
 class Journal:
-    """Remember in a folder what was written to it.
+    """Remember in a folder what was written to it; a file of which it tells is whole on the disk.
 
     Parameters
     ----------
     folder : Path
-        Where the answers go.
+        Where the predictions go.
     model : str
-        The sha256 of the model that answers.
+        The sha256 of the model.
     """
 
     def __init__(self, folder: Path, model: str) -> None:
-        self._path = folder / NAME
-        self._model = model
+        self._folder, self._path, self._model = folder, folder / NAME, model
         self._entries = {entry.output: entry for entry in self._read()}
+        self._stream: BinaryIO | None = None
 
-    def of(self, job: Job) -> Summary | None:
-        """Return what came of a file that was classified with this model, unless it or its answers have changed."""
-        entry = self._entries.get(job.output)
-        return entry.summary if entry and entry == self._entry(job, entry.summary) else None
+    def find(self, job: Job) -> Summary | None:
+        """Return what came of a file that was classified with this model, unless it or its predictions have changed."""
+        entry = self._entries.get(self._name(job))
+        if entry is None:
+            return None
+        now = self._entry(job, read_source_stamp(job.source.place), entry.summary)
+        return entry.summary if entry == now else None
 
-    def add(self, job: Job, summary: Summary) -> None:
-        """Remember that a file was classified."""
-        entry = self._entry(job, summary)
+    def add(self, job: Job, result: Result) -> None:
+        """Remember a file as it was when it was opened."""
+        entry = self._entry(job, result.stamp, result.summary)
         if entry is None:
             return
-        with telling_of(self._path), self._path.open("ab") as stream:
-            stream.write(b"\n" + msgspec.json.encode(entry) + b"\n")
-            stream.flush()
-            os.fsync(stream.fileno())
+        with translate_write_errors(display(str(self._path))):
+            self._stream = self._stream or self._path.open("ab")
+            self._stream.write(b"\n" + msgspec.json.encode(entry) + b"\n")
+            self._stream.flush()
 
-    def _entry(self, job: Job, summary: Summary) -> Entry | None:
-        """Say what a file and its answers are now; None where they are no files."""
-        source, output = Path(job.source.path).absolute(), Path(job.output)
-        states = state_of(source), state_of(output)
-        if states[0] is None or states[1] is None:
+    def _entry(self, job: Job, stamp: FileStamp | None, summary: Summary) -> Entry | None:
+        """Return the entry of a file and its predictions as they are; None where they are no files."""
+        path = job.source.path
+        source, written = path if is_address(path) else str(Path(path).absolute()), read_stamp(job.output)
+        if stamp is None or written is None:
             return None
-        return Entry(str(source), states[0], self._model, job.bad_rows, job.output, states[1], summary)
+        settings = repr((job.bad_rows, job.max_bad, job.source.options))
+        return Entry(display(source), stamp, self._model, settings, self._name(job), written, summary)
+
+    def _name(self, job: Job) -> str:
+        return display(os.path.relpath(job.output, self._folder))
 
     def _read(self) -> list[Entry]:
         try:
             lines = self._path.read_bytes().split(b"\n")
         except FileNotFoundError:
             return []
+        except OSError as error:
+            raise OutputFailed(f"{self._path} cannot be read: {error.strerror}.") from error
         entries = []
         for line in filter(None, lines):
             try:
@@ -83,11 +89,12 @@ class Journal:
                 continue
         return entries
 
+    def __enter__(self) -> Self:
+        return self
 
-def state_of(path: Path) -> State | None:
-    """Say what of a file changes when it is changed, or None where there is none."""
-    try:
-        state = path.stat()
-    except OSError:
-        return None
-    return State(state.st_size, state.st_mtime_ns)
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        if self._stream is not None:
+            with self._stream, translate_write_errors(display(str(self._path))):
+                os.fsync(self._stream.fileno())

@@ -1,33 +1,101 @@
-"""What came of files, one by one and together."""
+"""What came of files: counts that always add up, one by one and together, and what a report shows."""
 
 from bisect import insort
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from operator import attrgetter
-from pathlib import PurePath
-from typing import TypeVar
-from urllib.parse import urlsplit
+from typing import TYPE_CHECKING, Self, TypeVar
 
-from iris_app.bulk.job import Job, RefusedRows
-from iris_app.bulk.sources import STANDARD, Source
-from iris_app.bulk.summary import SHOWN, Summary, Unusual
-from iris_app.exceptions import ERRORS_NAMED, InputError, InvalidValue, InvalidValues
+import msgspec
+import numpy as np
+import polars as pl
+
+from iris_app.bulk.rows import PredictionColumns, Rows
+from iris_app.bulk.storage import STANDARD, STDOUT, display
+from iris_app.exceptions import ERRORS_NAMED, InvalidValue, InvalidValues, IrisError
+from iris_app.iris import SCHEMA
+from iris_app.model.manifest import Manifest
+from iris_app.observability.drift import count_by_interval
+
+if TYPE_CHECKING:
+    from iris_app.bulk.job import Job
 
 One = TypeVar("One")
+
+# How many unusual flowers a report shows.
+SHOWN = 50
+
+
+class Unusual(msgspec.Struct, frozen=True):
+    """A flower unlike those of the training: its row in the output, its measurements, its species and its warnings."""
+
+    row: int
+    measurements: list[float]
+    species: str
+    warnings: str
+
+
+class Summary(msgspec.Struct):
+    """What came of rows.
+
+    ``species`` counts flowers by species, ``intervals`` by each feature's intervals of the training's histograms, and
+    ``confusion`` by the species that a column names and the one that was found; ``unnamed`` counts those whose cell
+    names none. ``written`` counts the rows of the output. ``wrong`` names what is wrong with the first rows that
+    cannot be classified, ``shown`` the first that are unusual.
+    """
+
+    read: int = 0
+    written: int = 0
+    rejected: int = 0
+    unusual: int = 0
+    species: list[int] = msgspec.field(default_factory=lambda: [0] * len(SCHEMA.classes))
+    intervals: list[list[int]] = msgspec.field(default_factory=list)
+    confusion: list[list[int]] = msgspec.field(default_factory=list)
+    unnamed: int = 0
+    wrong: list[InvalidValue] = msgspec.field(default_factory=list)
+    shown: list[Unusual] = msgspec.field(default_factory=list)
+
+    @property
+    def classified(self) -> int:
+        """How many rows have an answer."""
+        return sum(self.species)
+
+    @property
+    def named(self) -> int:
+        """How many rows have an answer and are named a species by the file itself."""
+        return sum(map(sum, self.confusion))
+
+    @property
+    def agreeing(self) -> int:
+        """How many of these are of that species."""
+        return sum(counts[place] for place, counts in enumerate(self.confusion))
+
+    def add(self, other: Self) -> None:
+        """Add what came of the rows that follow."""
+        shown = [msgspec.structs.replace(one, row=one.row + self.written) for one in other.shown]
+        self.shown = [*self.shown, *shown][:SHOWN]
+        self.wrong = [*self.wrong, *other.wrong][:ERRORS_NAMED]
+        for name in ("read", "written", "rejected", "unusual", "unnamed"):
+            setattr(self, name, getattr(self, name) + getattr(other, name))
+        self.species = _added([self.species], [other.species])[0]
+        self.intervals = _added(self.intervals, other.intervals)
+        self.confusion = _added(self.confusion, other.confusion)
 
 
 @dataclass(frozen=True, slots=True)
 class File:
     """A file and what came of it.
 
-    ``place`` is where it stands among the others, ``name`` what it is called there. ``error`` says why nothing was
-    written of it, where nothing was, and ``before`` whether an earlier run classified it.
+    ``place`` is its index among the others, ``name`` what it is called there. ``error`` says why nothing was written of
+    it, where nothing was, and ``before`` whether an earlier run classified it.
     """
 
     place: int
     name: str
     path: str
-    job: Job
+    output: str
+    rejected_path: str
     read: int
     classified: int
     rejected: int
@@ -50,16 +118,19 @@ class Outcomes:
         The counts of all files.
     files : list of File
         In the order of the jobs, as all that follows.
+    errors : list of IrisError
+        What kept files from being written, in the order in which it came.
     unusual : list of tuple of File and Unusual
-        The first flowers that are unlike those of the training, by their rows in their files' outputs.
+        The first rows that are unlike those of the training, by their rows in their files' outputs.
     wrong : list of tuple of File and InvalidValue
         The first things that are wrong.
     """
 
-    def __init__(self, jobs: Sequence[Job]) -> None:
+    def __init__(self, jobs: "Sequence[Job]") -> None:
         self._places = {job.output: place for place, job in enumerate(jobs)}
         self.total = Summary()
         self.files: list[File] = []
+        self.errors: list[IrisError] = []
         self.unusual: list[tuple[File, Unusual]] = []
         self.wrong: list[tuple[File, InvalidValue]] = []
 
@@ -68,21 +139,23 @@ class Outcomes:
         """The files of which nothing was written."""
         return [file for file in self.files if file.error]
 
-    def add(self, job: Job, outcome: Summary | InputError, *, before: bool = False) -> None:
+    def add(self, job: "Job", outcome: Summary | IrisError, *, before: bool = False) -> None:
         """Add what came of a file."""
-        summary = outcome if isinstance(outcome, Summary) else Summary()
-        if isinstance(outcome, RefusedRows):
-            summary = outcome.summary
+        summary = outcome if isinstance(outcome, Summary) else getattr(outcome, "summary", Summary())
+        if isinstance(outcome, IrisError):
+            self.errors.append(outcome)
         file = File(
             self._places[job.output],
-            *_called(job.source),
-            job,
+            "standard input" if job.source.path == STANDARD else display(job.source.name),
+            job.source.title,
+            STDOUT if job.output == STANDARD else display(job.output),
+            display(job.rejected or ""),
             summary.read,
             summary.classified,
             summary.rejected,
             summary.unusual,
             before,
-            _error(outcome) if isinstance(outcome, InputError) else "",
+            " ".join(explain(outcome)) if isinstance(outcome, IrisError) else "",
         )
         self.total.add(summary)
         insort(self.files, file, key=attrgetter("place"))
@@ -90,21 +163,61 @@ class Outcomes:
         self.wrong = _first(self.wrong, [(file, one) for one in summary.wrong], ERRORS_NAMED)
 
 
+def explain(error: IrisError) -> list[str]:
+    """Return what is wrong with a file, in sentences."""
+    return [one.detail for one in error.errors] if isinstance(error, InvalidValues) else [str(error)]
+
+
 def _first(ones: Iterable[tuple[File, One]], more: Iterable[tuple[File, One]], count: int) -> list[tuple[File, One]]:
-    """Keep the first of what is told of files, in the files' order."""
-    return sorted([*ones, *more], key=lambda pair: pair[0].place)[:count]
+    """Keep the first of what belongs to files, in the files' order."""
+    return sorted([*ones, *more], key=lambda pair: pair[0].place)[:count] if more else list(ones)
 
 
-def _error(error: InputError) -> str:
-    """Say why nothing was written."""
-    return " ".join(one.detail for one in error.errors) if isinstance(error, InvalidValues) else str(error)
+def summarize(rows: Rows, answers: PredictionColumns, manifest: Manifest) -> Summary:
+    """Say what came of rows."""
+    known = rows.measurements[~np.isnan(rows.measurements).any(axis=1)] if rows.rejects else rows.measurements
+    features = zip(manifest.features, np.ascontiguousarray(known.T), strict=True)
+    wrong = [error for reject in rows.rejects[:ERRORS_NAMED] for error in reject.errors][:ERRORS_NAMED]
+    confusion, unnamed = _agreement(rows.given, answers)
+    return Summary(
+        read=rows.read,
+        written=len(rows.measurements),
+        rejected=len(rows.rejects),
+        unusual=answers.unusual,
+        species=answers.counts,
+        intervals=[count_by_interval(values, feature.histogram) for feature, values in features],
+        confusion=confusion,
+        unnamed=unnamed,
+        wrong=wrong,
+        shown=_unusual(rows, answers),
+    )
 
 
-def _called(source: Source) -> tuple[str, str]:
-    """Name a file shortly and in full, but for what an address may hold that is nobody else's business."""
-    if source.path == STANDARD:
-        return "standard input", "standard input"
-    if not source.is_remote:
-        return source.name, source.path
-    address = urlsplit(source.path)
-    return PurePath(address.path).name, f"{address.scheme}://{address.netloc.rpartition('@')[2]}{address.path}"
+def _unusual(rows: Rows, answers: PredictionColumns) -> list[Unusual]:
+    if not answers.unusual:
+        return []
+    places = (answers.warnings != "").arg_true().head(SHOWN)
+    return [
+        Unusual(place + 1, rows.measurements[place].tolist(), answers.labels[place], answers.warnings[place])
+        for place in places
+    ]
+
+
+def _agreement(given: pl.Series | None, answers: PredictionColumns) -> tuple[list[list[int]], int]:
+    """Count flowers by the species that a column names and the one that was found."""
+    if given is None:
+        return [], 0
+    both = pl.DataFrame([given.cast(pl.String).alias("given"), answers.labels.alias("found")]).drop_nulls("found")
+    pairs = both.group_by(pl.all()).len()
+    counts: Counter[tuple[str | None, str]] = Counter()
+    for text, found, count in pairs.rows():
+        one = SCHEMA.match_class(text or "")
+        counts[one.name if one else None, found] += count
+    matrix = [[counts[actual, found] for found in SCHEMA.class_names] for actual in SCHEMA.class_names]
+    return matrix, sum(counts[None, found] for found in SCHEMA.class_names)
+
+
+def _added(one: list[list[int]], other: list[list[int]]) -> list[list[int]]:
+    if not (one and other):
+        return one or other
+    return [[a + b for a, b in zip(row, more, strict=True)] for row, more in zip(one, other, strict=True)]

@@ -1,27 +1,37 @@
-"""What is to be done: a job for each file."""
+"""The jobs of a run: one for each file, none of which writes over what another reads or writes."""
 
-from collections.abc import Sequence
+import os
+import unicodedata
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePath
 
 from iris_app.bulk.compressed import compression_of
-from iris_app.bulk.job import BadRows, Job
-from iris_app.bulk.sources import STANDARD, Form, Source, find, form_of, is_address
+from iris_app.bulk.job import BadRows, Job, MaxBad
+from iris_app.bulk.journal import NAME
+from iris_app.bulk.readers.options import ReadOptions
+from iris_app.bulk.sources import SEEKING, Form, Skipped, Source, find, form_of
+from iris_app.bulk.storage import STANDARD, display, filesystem, is_address, is_web
+from iris_app.bulk.writers.recognize import is_own
 from iris_app.exceptions import InputError
 
 SUFFIXES = {"csv": ".csv", "ndjson": ".ndjson", "parquet": ".parquet"}
 
+# How many files an error names.
+NAMED = 5
+
 
 class WrongUsage(InputError):
-    """Say what was asked for that cannot be."""
+    """Refuse what was asked for, since it contradicts itself or cannot be."""
 
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """The jobs, and the folder that their answers go to, where there is one."""
+    """The jobs, the folder that their predictions go to, where there is one, and what is left out."""
 
     jobs: Sequence[Job]
     folder: Path | None
+    skipped: Sequence[Skipped]
 
 
 def plan(
@@ -31,9 +41,12 @@ def plan(
     form: Form | None = None,
     input_form: Form | None = None,
     bad_rows: BadRows = "report",
+    max_bad: MaxBad | None = None,
     rejected: str | None = None,
+    report: str | None = None,
+    options: ReadOptions | None = None,
 ) -> Plan:
-    """Say what is to be done.
+    """Return the jobs.
 
     One file goes to the file that ``output`` names, unless that is a folder; several files, or a folder's, go to the
     folder that it names, each under its own name and in its own form, or in ``form``.
@@ -43,64 +56,131 @@ def plan(
     InputError
         Where there is nothing to be done, or it cannot be done so.
     """
-    if is_address(output):
-        raise WrongUsage(f"{output}: answers go to files here, from where they may be copied to an address.")
-    several = output != STANDARD and (
-        output.endswith("/") or Path(output).is_dir() or any(Path(one).is_dir() for one in inputs)
-    )
-    sources = find(inputs, input_form, beside=Path(output) if several or len(inputs) > 1 else None)
-    folder = Path(output) if several or len(sources) > 1 else None
-    if folder is None:
-        jobs = [_job(sources[0], output, form, bad_rows, rejected)]
+    if max_bad and bad_rows == "report":
+        raise WrongUsage("--max-bad goes with --bad-rows skip or null; without these, no row may be bad.")
+    if is_web(output) or is_web(rejected or ""):
+        raise WrongUsage(f"{display(output)}: nothing can be written to the web.")
+    for path in (output, rejected or "", report or ""):
+        if is_address(path):
+            filesystem(path)
+    is_folder = output.endswith("/") or Path(output).is_dir() or any(Path(one).is_dir() for one in inputs)
+    several = output != STANDARD and (is_folder or len(inputs) > 1)
+    sources, skipped = find(inputs, input_form, beside=Path(output) if several else None, options=options)
+    if not (is_folder and output != STANDARD) and len(sources) == 1:
+        jobs, folder = [_job(sources[0], output, form, bad_rows, max_bad, rejected)], None
     else:
-        if output == STANDARD or folder.is_file():
-            raise WrongUsage(f"{len(sources):,} files go to a folder, and --output {output} is none.")
+        if output == STANDARD or Path(output).is_file() or (is_address(output) and form_of(output)):
+            raise WrongUsage(f"{len(sources):,} files go to a folder, and --output {display(output)} is none.")
         if rejected is not None:
             raise WrongUsage("--rejected is for one file; beside several, each has its own.")
+        folder = None if is_address(output) else Path(output)
         jobs = [
-            _job(one, str(folder / _name(one, form)), form or _written(one.form), bad_rows, None) for one in sources
+            _job(one, _join(output, _name(one, form)), form or _written_form(one.form), bad_rows, max_bad, None)
+            for one in sources
         ]
-    _check(jobs)
-    return Plan(jobs, folder)
+    _refuse_overlaps(jobs, report, folder)
+    return Plan(jobs, folder, skipped)
 
 
-def _job(source: Source, output: str, form: Form | None, bad_rows: BadRows, rejected: str | None) -> Job:
-    form = form or (_written(source.form) if output == STANDARD else form_of(output))
+def refuse_foreign(jobs: Sequence[Job], report: str | None) -> None:
+    """Refuse to replace files that this command did not write."""
+    files = [(path, form) for job in jobs for path, form in _written(job)] + ([(report, "report")] if report else [])
+    foreign = [display(path) for path, form in files if not is_own(path, form)]
+    if foreign:
+        named = ", ".join(foreign[:NAMED]) + (f" and {len(foreign) - NAMED:,} more" if len(foreign) > NAMED else "")
+        raise WrongUsage(
+            f"{named}: there already, and not written by this command. Name another place, or replace what is there "
+            "with --overwrite."
+        )
+
+
+def _written(job: Job) -> Iterator[tuple[str, str]]:
+    """Yield the files that a job replaces, and of what form they are."""
+    if job.output != STANDARD:
+        yield job.output, job.form
+    if job.rejected is not None and job.bad_rows != "report":
+        yield job.rejected, "rejected"
+
+
+def _job(
+    source: Source, output: str, form: Form | None, bad_rows: BadRows, max_bad: MaxBad | None, rejected: str | None
+) -> Job:
+    form = form or (_written_form(source.form) if output == STANDARD else form_of(output))
     if form is None or form not in SUFFIXES or _is_array(output):
-        raise WrongUsage(f"{output}: name it .csv, .ndjson or .parquet, or say --format.")
+        raise WrongUsage(f"{display(output)}: name it .csv, .ndjson or .parquet, or say --format.")
     if form == "parquet" and (output == STANDARD or compression_of(output)):
         raise WrongUsage("Parquet goes to a file, and is compressed by itself.")
-    if output == STANDARD and bad_rows != "report" and rejected is None:
-        raise WrongUsage("Say with --rejected where rows go that cannot be classified.")
-    return Job(source, output, form, bad_rows, rejected or f"{output}.rejected")
+    if source.form in SEEKING and _is_stream(source.path):
+        raise WrongUsage(
+            f"{source.title}: {source.form} is read from its end, and cannot come by a pipe; save it first."
+        )
+    if STANDARD in {output, rejected} and bad_rows != "report" and rejected in {None, STANDARD}:
+        raise WrongUsage("Say with --rejected where rows go that cannot be classified: in a file.")
+    return Job(source, output, form, bad_rows, rejected or _rejected(output), max_bad)
 
 
-def _written(form: Form) -> Form:
-    """Say in which form answers go beside a file of some form."""
+def _rejected(output: str) -> str | None:
+    if output == STANDARD:
+        return None
+    path, mark, query = output.partition("?") if is_address(output) else (output, "", "")
+    return f"{path}.rejected{mark}{query}"
+
+
+def _is_stream(path: str) -> bool:
+    return path == STANDARD or (not is_address(path) and Path(path).exists() and not Path(path).is_file())
+
+
+def _written_form(form: Form) -> Form:
+    """Return the form of the predictions beside a file of some form."""
     return "parquet" if form == "arrow" else form
 
 
+def _join(folder: str, name: str) -> str:
+    return f"{folder.rstrip('/')}/{name}" if is_address(folder) else str(Path(folder, name))
+
+
 def _name(source: Source, form: Form | None) -> str:
-    """Name a file's answers as the file, but for the end that says of what form it is."""
-    written = form or _written(source.form)
+    """Name a file's predictions as the file, but for the end that tells its form."""
+    written = form or _written_form(source.form)
     if written == form_of(source.name) and not _is_array(source.name):
         return source.name
     return str(PurePath(source.name.removesuffix(compression_of(source.name))).with_suffix(SUFFIXES[written]))
 
 
 def _is_array(name: str) -> bool:
-    """Say whether a file may hold an array, which is read and not written."""
+    """Return whether a file may hold an array, which is read and not written."""
     return PurePath(name.removesuffix(compression_of(name))).suffix.lower() == ".json"
 
 
-def _check(jobs: Sequence[Job]) -> None:
+def _refuse_overlaps(jobs: Sequence[Job], report: str | None, folder: Path | None) -> None:
     """Refuse to write two files to one place, or over what is read."""
-    taken: dict[Path, Job] = {}
-    for job in jobs:
-        path = Path(job.output).resolve()
-        if job.output != STANDARD and path in taken:
-            raise WrongUsage(f"{taken[path].source.path} and {job.source.path} would both be written to {job.output}.")
-        taken[path] = job
-    for job in jobs:
-        if job.source.path != STANDARD and Path(job.source.path).resolve() in taken:
-            raise WrongUsage(f"{job.source.path} would be written over by its answers.")
+    read = {key: job.source for job in jobs for key in _identities(job.source.path)}
+    taken: dict[object, str] = {}
+    uses = [(job.output, job.source.title, "its answers") for job in jobs]
+    uses += [
+        (job.rejected, f"the rejected rows of {job.source.title}", "the rejected rows") for job in jobs if job.rejected
+    ]
+    uses += [(str(folder / NAME), "the journal", "the journal")] if folder else []
+    uses += [(report, "the report", "the report")] if report else []
+    for path, title, what in uses:
+        for key in _identities(path):
+            if key in read:
+                raise WrongUsage(f"{read[key].title} would be written over by {what}.")
+            if taken.setdefault(key, title) != title:
+                raise WrongUsage(f"{taken[key]} and {title} would both be written to {display(path)}.")
+
+
+def _identities(path: str) -> list[object]:
+    """Return what two paths share that are one file, whatever they are called; nothing for pipes and devices."""
+    if path == STANDARD:
+        return []
+    if is_address(path):
+        return [display(path)]
+    try:
+        status = Path(path).stat()
+    except OSError:
+        status = None
+    if status is not None and not Path(path).is_file():
+        return []
+    name = unicodedata.normalize("NFC", os.path.realpath(path)).casefold()
+    return [name, *([(status.st_dev, status.st_ino)] if status else [])]

@@ -1,28 +1,30 @@
 """The page that shows what came of files, in one file that needs nothing else."""
 
+import os
+import tempfile
 from base64 import b64encode
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from hashlib import sha256
-from itertools import pairwise
+from itertools import chain, pairwise
 from pathlib import Path, PurePath
 
 import numpy as np
 from flask import render_template
 
 from iris_app.bulk.job import BadRows
-from iris_app.bulk.outcomes import File, Outcomes
-from iris_app.bulk.plan import Plan, WrongUsage
-from iris_app.bulk.sources import STANDARD
-from iris_app.bulk.summary import Summary
-from iris_app.bulk.target import make_folder_of, target
+from iris_app.bulk.outcomes import File, Outcomes, Summary
+from iris_app.bulk.plan import WrongUsage
+from iris_app.bulk.storage import display, is_address, make_parent, open_output
 from iris_app.exceptions import ERRORS_NAMED
+from iris_app.files import translate_write_errors
 from iris_app.formatting import format_number, format_percent
 from iris_app.iris import SCHEMA
 from iris_app.model.classifier import Model
 from iris_app.model.manifest import FeatureSummary, Manifest
-from iris_app.observability.drift import ENOUGH, GREAT, SOME, stability
+from iris_app.model_service import predict
+from iris_app.observability.drift import MIN_SAMPLE, PSI_MAJOR, PSI_MODERATE, population_stability_index
 from iris_app.schema import Feature
 
 SUFFIXES = {".html", ".htm"}
@@ -79,17 +81,17 @@ class Agreement:
     elsewhere: int
 
 
-def check_report(path: str, what: Plan) -> None:
-    """Refuse a place where no page can go, before anything is done."""
-    place = Path(path)
-    taken = {name for job in what.jobs for name in (job.source.path, job.output, job.rejected)} - {STANDARD}
-    if place.suffix.lower() not in SUFFIXES or place.is_dir():
-        raise WrongUsage(f"--report {path}: name a file that ends in .html.")
-    if place.resolve() in {Path(name).resolve() for name in taken}:
-        raise WrongUsage(f"--report {path}: that file is read, or other things are written to it.")
+def check_report(path: str) -> None:
+    """Refuse a path where no page can be written, before anything is done."""
+    if PurePath(path).suffix.lower() not in SUFFIXES or Path(path).is_dir():
+        raise WrongUsage(f"--report {display(path)}: name a file that ends in .html.")
+    make_parent(path)
+    if not is_address(path) and (Path(path).is_file() or not Path(path).exists()):
+        with translate_write_errors(display(path)), tempfile.TemporaryFile(dir=Path(os.path.realpath(path)).parent):
+            pass
 
 
-def write_report(path: Path, outcomes: Outcomes, model: Model, bad_rows: BadRows) -> None:
+def write_report(path: str, outcomes: Outcomes, model: Model, bad_rows: BadRows) -> None:
     """Write the page, whole or not at all.
 
     Raises
@@ -98,9 +100,8 @@ def write_report(path: Path, outcomes: Outcomes, model: Model, bad_rows: BadRows
         Where it cannot be written.
     """
     page = render_report(outcomes, model, bad_rows, datetime.now(UTC))
-    make_folder_of(path)
-    with target(path) as stream:
-        stream.write(page.encode(errors="replace"))  # a file's name may be no text
+    with open_output(path) as stream:
+        stream.write(page.encode())
 
 
 def render_report(outcomes: Outcomes, model: Model, bad_rows: BadRows, made: datetime) -> str:
@@ -120,10 +121,10 @@ def render_report(outcomes: Outcomes, model: Model, bad_rows: BadRows, made: dat
         bad_rows=bad_rows,
         drifts=drifts,
         top=next(height for height in HEIGHTS if height >= highest),
-        few=total.classified < ENOUGH,
-        enough=ENOUGH,
-        some=SOME,
-        great=GREAT,
+        few=total.classified < MIN_SAMPLE,
+        enough=MIN_SAMPLE,
+        some=PSI_MODERATE,
+        great=PSI_MAJOR,
         unusual=_unusual(outcomes, model),
         agreement=_agreement(total),
         wrong=outcomes.wrong,
@@ -169,22 +170,24 @@ def _drift(feature: Feature, seen: FeatureSummary, counts: list[int]) -> Drift:
         Interval(label, here, training, here / sum(counts), training / sum(expected))
         for label, here, training in zip(labels, counts, expected, strict=True)
     ]
-    index = stability(expected, [float(count) for count in counts])
+    index = population_stability_index(expected, [float(count) for count in counts])
     return Drift(feature, index, _verdict(index, sum(counts)), edges, parts)
 
 
 def _verdict(index: float, flowers: int) -> str:
-    if flowers < ENOUGH:
+    if flowers < MIN_SAMPLE:
         return "too few flowers to say"
-    if index > GREAT:
+    if index > PSI_MAJOR:
         return "a great change"
-    return "some change" if index > SOME else "little change"
+    return "some change" if index > PSI_MODERATE else "little change"
 
 
 def _unusual(outcomes: Outcomes, model: Model) -> list[tuple[File, int, list[float], str, list[str]]]:
     """Return the unusual flowers that are shown, with what the model warns of, in its own words."""
     rows = [one.measurements for _, one in outcomes.unusual]
-    predictions = model.classify(np.array(rows).reshape(-1, len(SCHEMA.features)))
+    predictions = list(
+        chain.from_iterable(predict(model, np.array(rows).reshape(-1, len(SCHEMA.features))).to_predictions())
+    )
     return [
         (file, one.row, one.measurements, one.species, [warning.detail for warning in prediction.warnings])
         for (file, one), prediction in zip(outcomes.unusual, predictions, strict=True)

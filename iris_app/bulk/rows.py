@@ -1,9 +1,8 @@
-"""What is read of a file, piece by piece, and what is answered."""
+"""The rows of a chunk of a file, and their predictions."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from itertools import chain
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol, overload
 
 import numpy as np
 import polars as pl
@@ -11,21 +10,45 @@ from numpy.typing import NDArray
 
 from iris_app.exceptions import InvalidValue
 from iris_app.iris import SCHEMA
-from iris_app.json_types import PredictionWarning
-from iris_app.model.classifier import MAYBE_SWAPPED, OUT_OF_RANGE, UNLIKE_TRAINING, Model
-
-Floats = NDArray[np.float64]
-
-_SWAPS = len(MAYBE_SWAPPED) + 1
+from iris_app.model.classifier import Model
+from iris_app.model_service import predict
+from iris_app.schema import Floats
 
 
-@dataclass(frozen=True, slots=True)
-class Reject:
+class Reject(NamedTuple):
     """A row that cannot be classified: its line, what it is as it came, and what is wrong with it."""
 
     line: int
     row: str
     errors: Sequence[InvalidValue]
+
+
+class Rejects(Sequence[Reject]):
+    """Rows that cannot be classified, looked at one by one only when they are asked for.
+
+    Parameters
+    ----------
+    count : int
+    make : function
+        Returns those from an index up to another.
+    """
+
+    def __init__(self, count: int, make: Callable[[int, int], list[Reject]]) -> None:
+        self._count, self._make = count, make
+
+    def __len__(self) -> int:
+        return self._count
+
+    @overload
+    def __getitem__(self, at: int) -> Reject: ...
+    @overload
+    def __getitem__(self, at: slice) -> list[Reject]: ...
+    def __getitem__(self, at: int | slice) -> Reject | list[Reject]:
+        chosen = range(self._count)[at]
+        return self._make(chosen, chosen + 1)[0] if isinstance(chosen, int) else self._make(chosen.start, chosen.stop)
+
+    def __iter__(self) -> Iterator[Reject]:
+        return iter(self._make(0, self._count))
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,21 +81,14 @@ class Rows:
     given: pl.Series | None = None
     plain: bool = False
 
-    @classmethod
-    def joined(cls, parts: Sequence["Rows"]) -> "Rows":
-        """Join pieces that follow each other."""
-        return cls(
-            pl.concat([part.frame for part in parts]),
-            np.concatenate([part.measurements for part in parts]),
-            list(chain.from_iterable(part.rejects for part in parts)),
-            sum(part.read for part in parts),
-            list(chain.from_iterable(part.lines for part in parts)),
-            None if parts[0].given is None else pl.concat([part.given for part in parts if part.given is not None]),
-        )
+
+def find_wrong(rows: Floats) -> NDArray[np.intp]:
+    """Return row and column of each value that is not accepted, of shape (m, 2), in the rows' order."""
+    return np.argwhere(~SCHEMA.accepted(rows))
 
 
-def species_in(frame: pl.DataFrame, columns: Sequence[str]) -> pl.Series | None:
-    """Return the column that names each flower's species, where there is one; ``columns`` are the names that came."""
+def find_labels(frame: pl.DataFrame, columns: Sequence[str]) -> pl.Series | None:
+    """Return the column of true classes, if there is one; ``columns`` are the names that came."""
     place = next((place for place, name in enumerate(columns) if SCHEMA.is_target_column(name)), None)
     return None if place is None else frame.to_series(place)
 
@@ -94,23 +110,24 @@ class Reader(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class Answers:
-    """What a model says of n rows, by columns; null in rows that cannot be classified.
+class PredictionColumns:
+    """The predictions for n rows, by columns; null in rows that cannot be classified.
 
     Attributes
     ----------
-    species : Series of str
+    labels : Series of str
+        The class of each row.
     probabilities : list of Series of float
-        One a species.
+        One a class.
     warnings : Series of str
-        The words of each flower's warnings, and an empty text where there are none.
+        The labels of each row's warnings, and an empty text where there are none.
     counts : list of int
-        How many flowers are of each species.
+        The number of rows of each class.
     unusual : int
-        How many flowers have warnings.
+        The number of rows with warnings.
     """
 
-    species: pl.Series
+    labels: pl.Series
     probabilities: list[pl.Series]
     warnings: pl.Series
     counts: list[int]
@@ -119,58 +136,50 @@ class Answers:
     @property
     def columns(self) -> list[pl.Series]:
         """All columns, as ``csv_rows.answer_columns`` names them."""
-        return [self.species, *self.probabilities, self.warnings]
+        return [self.labels, *self.probabilities, self.warnings]
 
 
-def answer(model: Model, measurements: Floats) -> Answers:
-    """Classify flowers, as ``Model.classify`` does, to columns.
+def predict_columns(model: Model, rows: Floats) -> PredictionColumns:
+    """Predict the class of each row.
 
     Parameters
     ----------
     model : Model
-    measurements : ndarray of shape (n, 4), float64
-        ``SCHEMA.features`` in their order and units; a row with what is not a number gets no answer.
+    rows : ndarray of shape (n, features), float64
+        A row with NaN gets no prediction.
     """
-    known = np.logical_not(np.isnan(measurements).any(axis=1))
+    known = np.logical_not(np.isnan(rows).any(axis=1))
     if known.all():
-        return _answer(model, measurements)
-    answers, rows = _answer(model, measurements[known]), np.flatnonzero(known)
-    places = np.full(len(known), len(rows))
-    places[rows] = np.arange(len(rows))
+        return _predict(model, rows)
+    predicted, indices = _predict(model, rows[known]), np.flatnonzero(known)
+    sources = np.full(len(known), len(indices))
+    sources[indices] = np.arange(len(indices))
 
     def spread(column: pl.Series) -> pl.Series:
-        return column.append(pl.Series([None], dtype=column.dtype)).gather(places)
+        return column.append(pl.Series([None], dtype=column.dtype)).gather(sources)
 
-    probabilities = list(map(spread, answers.probabilities))
-    return Answers(spread(answers.species), probabilities, spread(answers.warnings), answers.counts, answers.unusual)
-
-
-def _answer(model: Model, measurements: Floats) -> Answers:
-    found = model.assess(measurements)
-    words = np.zeros(len(measurements), np.uint32)
-    words[found.unusual] = 1 + _bits @ found.outside * _SWAPS + found.swaps + 1
-    return Answers(
-        _names.gather(found.species),
-        list(map(pl.Series, found.probabilities)),
-        _words.gather(words),
-        np.bincount(found.species, minlength=len(SCHEMA.classes)).tolist(),
-        len(found.unusual),
+    return PredictionColumns(
+        spread(predicted.labels),
+        list(map(spread, predicted.probabilities)),
+        spread(predicted.warnings),
+        predicted.counts,
+        predicted.unusual,
     )
 
 
-def _all_words() -> Iterable[str]:
-    """Yield the words of every set of warnings that a flower can have: none, then by the bits of what is outside."""
-    yield ""
-    for bits in range(2 ** len(SCHEMA.features)):
-        outside = [
-            PredictionWarning(OUT_OF_RANGE, "", one.name)
-            for place, one in enumerate(SCHEMA.features)
-            if bits >> place & 1
-        ]
-        for swapped in ([], *([one] for one in MAYBE_SWAPPED)):
-            yield " ".join(one.label for one in (outside or [UNLIKE_TRAINING]) + swapped)
+def _predict(model: Model, rows: Floats) -> PredictionColumns:
+    batch = predict(model, rows)
+    outliers = batch.outliers
+    warnings = pl.zeros(len(batch), pl.UInt32, eager=True).replace_strict({0: ""}, return_dtype=pl.String)
+    if len(outliers.rows):
+        warnings = warnings.scatter(outliers.rows, outliers.labels())
+    return PredictionColumns(
+        _names.gather(batch.classes),
+        list(map(pl.Series, batch.probabilities)),
+        warnings,
+        np.bincount(batch.classes, minlength=len(SCHEMA.classes)).tolist(),
+        len(outliers.rows),
+    )
 
 
-_bits = 2 ** np.arange(len(SCHEMA.features))
 _names = pl.Series(SCHEMA.class_names)
-_words = pl.Series(list(_all_words()))

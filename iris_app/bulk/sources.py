@@ -1,34 +1,48 @@
-"""What is to be classified: files, folders, patterns, standard input, addresses."""
+"""The files that are to be classified: named, in folders, by patterns, at addresses, or standard input."""
 
+import fnmatch
 import glob
+import os
 import re
-import sys
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from os.path import commonpath
 from pathlib import Path, PurePath
-from typing import BinaryIO, Literal, cast
+from typing import Literal, NamedTuple
+from urllib.parse import unquote
 
-import polars as pl
+from pyarrow.fs import FileSelector, FileType
 
-from iris_app.bulk.compressed import compression_of, decompressing
-from iris_app.bulk.csv_file import CsvFile
-from iris_app.bulk.frame_file import FrameFile
-from iris_app.bulk.ndjson_file import NdjsonFile
-from iris_app.bulk.remote import RemoteLines
+from iris_app.bulk.compressed import compression_of, decompress
+from iris_app.bulk.readers.columnar import FrameFile
+from iris_app.bulk.readers.csv import CsvFile
+from iris_app.bulk.readers.ndjson import NdjsonFile
+from iris_app.bulk.readers.options import ReadOptions
 from iris_app.bulk.rows import Reader
+from iris_app.bulk.storage import (
+    STANDARD,
+    display,
+    filesystem,
+    is_address,
+    is_web,
+    open_source,
+    read_source_stamp,
+    translate_read_errors,
+)
 from iris_app.exceptions import InputError, MalformedDocument
+from iris_app.files import FileStamp, read_stamp
 
 Form = Literal["csv", "ndjson", "parquet", "arrow"]
 
-STANDARD = "-"
-
-# How files of each form are called.
+# The forms of files by the ends of their names.
 FORMS: dict[str, Form] = {
     ".csv": "csv",
     ".tsv": "csv",
+    ".tab": "csv",
+    ".psv": "csv",
     ".txt": "csv",
+    ".data": "csv",
     ".ndjson": "ndjson",
     ".jsonl": "ndjson",
     ".json": "ndjson",  # lines, or an array
@@ -39,17 +53,54 @@ FORMS: dict[str, Form] = {
     ".ipc": "arrow",
 }
 
+# Forms that are not read from their beginning to their end.
+SEEKING = {"parquet", "arrow"}
+
+PARTITION = re.compile("([^=]+)=(.*)")
+NO_PARTITION = "__HIVE_DEFAULT_PARTITION__"
+
+PATTERN = re.compile(r"[*?\[]")
+REMOTE_PATTERN = re.compile(r"[*\[]")
+
+HIDDEN = "its name or its folder's begins with . or _"
+
 
 class NoSuchInput(InputError):
-    """Say that there is nothing to be classified where it was said to be."""
+    """Refuse an input that names no file."""
+
+
+class Skipped(NamedTuple):
+    """A file or folder that is not read, and why."""
+
+    path: str
+    reason: str
+
+
+class Opened(NamedTuple):
+    """A file that was opened, and its stamp at that time."""
+
+    reader: Reader
+    stamp: FileStamp | None
 
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """A file of flowers.
+    """A file to be classified.
 
-    ``path`` is where it lies, or an address, or ``-``; ``name`` what it is called among the others, ``rows`` which of
-    its rows are meant, from and to, where not all are, and ``folder`` what ``path`` begins at, where it is not here.
+    Attributes
+    ----------
+    path : str
+        Where it lies, or an address, or ``-``.
+    form : str
+    name : str
+        Its path among the others.
+    rows : tuple of int, optional
+        The first of its rows that is meant, and the one behind the last, where not all are.
+    folder : str
+        What ``path`` is relative to, where that is not the current folder.
+    partitions : dict of str to int, str or None
+        The columns that the names of its folders tell.
+    options : ReadOptions
     """
 
     path: str
@@ -57,19 +108,21 @@ class Source:
     name: str
     rows: tuple[int, int] | None = None
     folder: str = ""
-
-    @property
-    def is_remote(self) -> bool:
-        """Say whether it lies at an address."""
-        return is_address(self.path)
+    partitions: dict[str, int | str | None] = field(default_factory=dict)
+    options: ReadOptions = field(default_factory=ReadOptions)
 
     @property
     def place(self) -> str:
-        """Where it lies, for all who open it."""
-        return self.path if self.is_remote else str(Path(self.folder, self.path))
+        """The path, for all who open it."""
+        return self.path if is_address(self.path) or self.path == STANDARD else str(Path(self.folder, self.path))
+
+    @property
+    def title(self) -> str:
+        """The path, for all who read of it."""
+        return "standard input" if self.path == STANDARD else display(self.path)
 
     @contextmanager
-    def open(self, *, keep: bool, typed: bool) -> Iterator[Reader]:
+    def open(self, *, keep: bool, typed: bool) -> Iterator[Opened]:
         """Open it; see the readers for ``keep`` and ``typed``.
 
         Raises
@@ -78,43 +131,41 @@ class Source:
             Where it cannot be read.
         """
         with ExitStack() as stack:
-            with telling_what_is_unreadable():
-                reader = self._reader(stack, keep=keep, typed=typed)
-            yield reader
+            with translate_read_errors(self.place):
+                opened = self._open(stack, keep=keep, typed=typed)
+            yield opened
 
-    def _reader(self, stack: ExitStack, *, keep: bool, typed: bool) -> Reader:
-        if self.form in {"parquet", "arrow"}:
-            scan = (pl.scan_parquet if self.form == "parquet" else pl.scan_ipc)(self.place, glob=False)
-            first, last = self.rows or (0, None)
-            scan = scan if self.rows is None else scan.slice(first, cast("int", last) - first)
-            return FrameFile(scan, keep=keep, first_row=first + 1)
-        stream, size = self._stream(stack)
+    def check(self, stamp: FileStamp | None) -> None:
+        """Refuse a file that is not the one any more that was opened."""
+        if stamp is not None and read_source_stamp(self.place) != stamp:
+            raise MalformedDocument("It changed while it was read; classify it again.")
+
+    def _open(self, stack: ExitStack, *, keep: bool, typed: bool) -> Opened:
+        stamp = read_source_stamp(self.place)
+        if self.form in SEEKING:
+            reader = FrameFile(self.place, self.form, keep=keep, rows=self.rows, options=self.options)
+            return Opened(reader, stamp)
+        raw = open_source(self.place, stack)
+        if stamp is not None and not is_address(self.place):
+            stamp = read_stamp(raw.fileno())
+        stream, size = decompress(raw, self.path), stamp.size if stamp else None
         if self.form == "csv":
-            return CsvFile(stream, size, keep=keep)
-        return NdjsonFile(stream, size, keep=keep, typed=typed)
-
-    def _stream(self, stack: ExitStack) -> tuple[BinaryIO, int | None]:
-        if self.path == STANDARD:
-            return sys.stdin.buffer, None
-        if self.is_remote:
-            return cast("BinaryIO", RemoteLines(self.path)), None
-        raw = Path(self.place).open("rb")  # noqa: SIM115 -- the stack closes it
-        stack.callback(raw.close)
-        return decompressing(raw, self.path), Path(self.place).stat().st_size
+            return Opened(CsvFile(stream, size, keep=keep, options=self.options), stamp)
+        return Opened(NdjsonFile(stream, size, keep=keep, typed=typed, options=self.options), stamp)
 
 
-@contextmanager
-def telling_what_is_unreadable() -> Iterator[None]:
-    """Say in a sentence what the system or polars cannot read, without what else a server sends with it."""
-    try:
-        yield
-    except (OSError, pl.exceptions.PolarsError) as error:
-        sentence = re.split(r":?\s*(?:<\?xml|\n)", str(getattr(error, "strerror", None) or error))[0]
-        raise MalformedDocument(f"It cannot be read: {sentence}.") from error
+class _Found(NamedTuple):
+    """A file, the folder that it is named from, and the one below which folders' names may tell columns."""
+
+    path: str
+    top: str
+    base: str | None = None
 
 
-def find(inputs: Sequence[str], form: Form | None = None, *, beside: Path | None = None) -> list[Source]:
-    """Find the files that are meant by files, folders, patterns, addresses and ``-``.
+def find(
+    inputs: Sequence[str], form: Form | None = None, *, beside: Path | None = None, options: ReadOptions | None = None
+) -> tuple[list[Source], list[Skipped]]:
+    """Find the files that are meant by files, folders, patterns, addresses and ``-``, and those that are left out.
 
     Parameters
     ----------
@@ -122,70 +173,175 @@ def find(inputs: Sequence[str], form: Form | None = None, *, beside: Path | None
     form : str, optional
         The form of all of them, where their names do not say it.
     beside : Path, optional
-        A folder in which nothing is meant, since it is where answers go.
+        A folder that holds predictions and no input.
+    options : ReadOptions, optional
 
     Raises
     ------
     NoSuchInput
         Where there is none, or where it is not said of what form it is.
     """
-    paths = list(dict.fromkeys(path for text in inputs for path in _paths(text, form, beside)))
-    names = _names(paths)
-    return [Source(path, form or _form(path), name) for path, name in zip(paths, names, strict=True)]
-
-
-def is_address(text: str) -> bool:
-    """Say whether a text means what lies at an address, and not here."""
-    return "://" in text
+    found: dict[str, _Found] = {}
+    skipped: list[Skipped] = []
+    for text in inputs:
+        ones = list(_find(text, form, beside))
+        skipped += [one for one in ones if isinstance(one, Skipped)]
+        meant = {one.path: one for one in ones if isinstance(one, _Found)}
+        found |= {path: one for path, one in meant.items() if path not in found}
+        if not meant:
+            raise NoSuchInput(_nothing(text, skipped))
+    names = _names(list(found.values()))
+    sources = [
+        Source(one.path, form or _form(one.path), name, partitions=_partitions(one), options=options or ReadOptions())
+        for one, name in zip(found.values(), names, strict=True)
+    ]
+    return sources, skipped
 
 
 def form_of(name: str) -> Form | None:
-    """Say of what form a file is, by its name."""
+    """Return the form of a file by its name."""
+    name = name.partition("?")[0] if is_address(name) else name
     return FORMS.get(PurePath(name.removesuffix(compression_of(name))).suffix.lower())
 
 
+def _nothing(text: str, skipped: list[Skipped]) -> str:
+    """Say that an input means no file, and of one that it could have meant why it does not."""
+    if not skipped:
+        holds = "it holds no file" if Path(text).is_dir() else "there is no such file"
+        return f"{display(text)}: {holds}."
+    first = f"{display(skipped[0].path)} is left out, since {skipped[0].reason}"
+    return f"{display(text)}: no file of it can be read; {first}."
+
+
 def _form(path: str) -> Form:
-    form = form_of(path)
+    form = form_of(display(path) if is_address(path) else path)
     if path == STANDARD:
         return "csv"
     if form is None:
-        raise NoSuchInput(f"{path}: its name does not say whether it is {', '.join(sorted(set(FORMS.values())))}.")
+        forms = ", ".join(sorted(set(FORMS.values())))
+        raise NoSuchInput(f"{display(path)}: its name does not say whether it is {forms}; give --input-format.")
     return form
 
 
-def _paths(text: str, form: Form | None, beside: Path | None) -> Iterator[str]:
-    """Yield what is meant by an input."""
-    if is_address(text) and "*" in text:
-        raise NoSuchInput(f"{text}: a pattern is for files here; at an address, each is named.")
-    if text == STANDARD or is_address(text) or Path(text).is_file() or _is_stream(text):
-        yield text
+def _find(text: str, form: Form | None, beside: Path | None) -> Iterator[_Found | Skipped]:
+    """Yield the files that one input means, and those that it might mean and does not."""
+    if is_address(text):
+        yield from _find_remote(text, form)
+    elif Path(text).is_dir():
+        for path, hidden in sorted(_walk(text, beside)):
+            reason = hidden or _unfit(path, form)
+            yield Skipped(path, reason) if reason else _Found(path, text, text)
+    elif text == STANDARD or Path(text).exists() or not PATTERN.search(text):
+        if text == STANDARD or Path(text).exists():
+            yield _Found(text, str(Path(text).parent))
+    else:
+        base = str(Path(text[: PATTERN.search(text).start()] + "x").parent)  # type: ignore[union-attr] # seen above
+        hidden_too = any(_is_hidden(part) for part in Path(text).relative_to(base).parts)
+        for path in sorted(glob.glob(text, recursive=True)):  # noqa: PTH207 -- of any folder
+            is_hidden = any(map(_is_hidden, Path(path).relative_to(base).parts))
+            if not Path(path).is_dir() and not _is_below(path, beside):
+                reason = HIDDEN if is_hidden and not hidden_too else ""
+                reason = reason or ("" if Path(path).exists() else "it is a link to nothing")
+                yield Skipped(path, reason) if reason else _Found(path, str(Path(path).parent), base)
+
+
+def _walk(folder: str, beside: Path | None) -> Iterator[tuple[str, str]]:
+    """Yield what a folder holds, and why that is not read, where it is not."""
+    failed: list[OSError] = []
+    for here, folders, files in os.walk(folder, onerror=failed.append):
+        for name in list(folders):
+            path = os.path.join(here, name)  # noqa: PTH118 -- of a name that may be no text
+            reason = HIDDEN if _is_hidden(name) else ""
+            reason = reason or ("it is a link to a folder" if Path(path).is_symlink() else "")
+            if reason or _is_below(os.path.join(path, "x"), beside):  # noqa: PTH118
+                folders.remove(name)
+            if reason:
+                yield path, reason
+        for name in files:
+            path = os.path.join(here, name)  # noqa: PTH118
+            if not _is_below(path, beside):
+                yield path, HIDDEN if _is_hidden(name) else ""
+    for error in failed:
+        yield str(error.filename), f"it cannot be read ({error.strerror})"
+
+
+def _unfit(path: str, form: Form | None) -> str:
+    """Say why a file of a folder is not read, where it is not."""
+    if Path(path).is_symlink() and not Path(path).exists():
+        return "it is a link to nothing"
+    if not Path(path).is_file():
+        return "it is no file"
+    return "" if form or form_of(path) else "its name does not say its form"
+
+
+def _is_hidden(name: str) -> bool:
+    return name.startswith(("_", ".")) and name not in {".", ".."}
+
+
+def _is_below(path: str, folder: Path | None) -> bool:
+    return folder is not None and Path(path).absolute().is_relative_to(folder.absolute())
+
+
+def _find_remote(address: str, form: Form | None) -> Iterator[_Found | Skipped]:
+    if is_web(address):
+        yield _Found(address, _parent(address))
         return
-    folder = Path(text).is_dir()
-    found = Path(text).rglob("*") if folder else map(Path, glob.iglob(text, recursive=True))  # noqa: PTH207 -- of any folder
-    files = sorted(
-        path
-        for path in found
-        if path.is_file()
-        and not any(part.startswith(".") for part in path.parts if part not in {".", ".."})
-        and (form or form_of(path.name) or not folder)
-        and not (beside and beside.resolve() in path.resolve().parents)
-    )
-    if not files:
-        raise NoSuchInput(f"{text}: there is no such file." if not folder else f"{text} holds no file of flowers.")
-    yield from map(str, files)
+    bare, mark, query = address.partition("?")
+    base = _parent(re.split(r"[*\[]", bare)[0] + "x") if REMOTE_PATTERN.search(bare) else bare.rstrip("/")
+    with _naming(address), translate_read_errors(address):
+        system, key = filesystem(base + mark + query)
+        if base == bare.rstrip("/") and system.get_file_info(key).type != FileType.Directory:
+            yield _Found(address, _parent(bare))
+            return
+        found = [one for one in system.get_file_info(FileSelector(key, recursive=True)) if one.is_file]
+    for path in sorted(f"{base}{info.path[len(key) :]}" for info in found):
+        hidden = any(map(_is_hidden, path[len(base) :].strip("/").split("/")))
+        reason = HIDDEN if hidden else "" if form or form_of(path) else "its name does not say its form"
+        if base == bare.rstrip("/") or fnmatch.fnmatchcase(path, bare):
+            yield Skipped(path, reason) if reason else _Found(path + mark + query, base, base)
 
 
-def _is_stream(text: str) -> bool:
-    path = Path(text)
-    return path.exists() and not path.is_dir()
+@contextmanager
+def _naming(address: str) -> Iterator[None]:
+    try:
+        yield
+    except MalformedDocument as error:
+        raise MalformedDocument(f"{display(address)}: {error}") from error
 
 
-def _names(paths: Sequence[str]) -> list[str]:
-    """Name files by what tells them apart: their places below the folder that all of them lie in."""
-    local = [path for path in paths if path != STANDARD and not is_address(path)]
-    top = commonpath([str(Path(path).resolve().parent) for path in local]) if local else ""
-    return [str(Path(path).resolve().relative_to(top)) if path in local else _remote_name(path) for path in paths]
+def _parent(address: str) -> str:
+    return address.rpartition("/")[0]
 
 
-def _remote_name(path: str) -> str:
-    return "stdin" if path == STANDARD else PurePath(path).name
+def _key(address: str) -> str:
+    return display(address).partition("://")[2]
+
+
+def _names(found: Sequence[_Found]) -> list[str]:
+    """Name files by what tells them apart: their paths below the folder that all of them lie in."""
+    here = {os.path.abspath(one.top) for one in found if not is_address(one.path)}  # noqa: PTH100 -- no link is followed
+    there = {_key(one.top) for one in found if is_address(one.path)}
+    tops = commonpath(here) if here else "", commonpath(there) if there else ""
+    return [_name(one.path, *tops) for one in found]
+
+
+def _name(path: str, here: str, there: str) -> str:
+    if path == STANDARD:
+        return "stdin"
+    return os.path.relpath(_key(path), there or ".") if is_address(path) else os.path.relpath(path, here)
+
+
+def _partitions(found: _Found) -> dict[str, int | str | None]:
+    """Return the columns that the names of a file's folders tell, as in ``year=2026/a.parquet``."""
+    if found.base is None:
+        return {}
+    path = found.path.partition("?")[0] if is_address(found.path) else found.path
+    folders = PurePath(os.path.relpath(path, found.base)).parts[:-1]
+    pairs = [match.groups() for match in map(PARTITION.fullmatch, folders) if match]
+    return {unquote(name): _partition(unquote(value)) for name, value in pairs}
+
+
+def _partition(value: str) -> int | str | None:
+    if value == NO_PARTITION:
+        return None
+    return int(value) if re.fullmatch(r"0|-?[1-9]\d{0,17}", value, re.ASCII) else value

@@ -1,4 +1,4 @@
-"""Read measurements from CSV as it circulates, and write it back with the answers beside."""
+"""Read rows from CSV in its usual variants, and write it with the predictions beside."""
 
 import codecs
 import csv
@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from functools import partial
 from itertools import chain, compress, islice
 from operator import itemgetter
-from typing import Any, NamedTuple
+from typing import Any
 
 import msgspec
 import numpy as np
@@ -26,13 +26,13 @@ from iris_app.schema import Feature
 
 Floats = NDArray[np.float64]
 
-DELIMITERS = ",;\t"
+DELIMITERS = ",;\t|"
 
 EMPTY = "It is empty; a table begins with the names of its columns."
 
 # What Excel may write above the header, for itself.
-SEPARATOR_TEXT = re.compile(r"sep=[,;\t](?=[\r\n])")
-SEPARATOR_LINE = re.compile(rb"(?:\xef\xbb\xbf)?sep=[,;\t](?=[\r\n])")
+SEPARATOR_TEXT = re.compile(r'\A"?sep=[,;\t|]"?(?=[\r\n])')
+SEPARATOR_LINE = re.compile(rb'(?:\xef\xbb\xbf)?"?sep=[,;\t|]"?(?=[\r\n])')
 
 PROBABILITIES = [f"probability_{name}" for name in SCHEMA.class_names]
 
@@ -52,7 +52,7 @@ FORMULA = re.compile(rf"\A[\t\r]|(?:\A|[,;\t\r\n])[{BLANK}]*[{OPERATORS}]")
 # The same in any of the cells of a row, one a line.
 FORMULA_IN_ROW = re.compile(rf"(?:\A|\n)[\t\r]|(?:\A|[,;\t\r\n])[{BLANK}]*[{OPERATORS}]")
 
-# More columns than any table of flowers has, and few enough to repeat for every row.
+# More columns than most tables have, and few enough to repeat for every row.
 MAX_COLUMNS = 1000
 
 # Characters in the names of all columns.
@@ -66,15 +66,6 @@ BLOCK = 4096
 
 # In place of the cells of a row with the wrong number of them: a character that no table has.
 ODD = ("\0",) * len(SCHEMA.features)
-
-
-class Heading(NamedTuple):
-    """How a table begins: its delimiter, its columns, which of them are the features', and the text up to its rows."""
-
-    delimiter: str
-    columns: list[str]
-    places: list[int]
-    text: str
 
 
 class Lines:
@@ -106,7 +97,7 @@ class Rows:
 
     def numbered(self) -> Iterator[tuple[int, list[str]]]:
         """Yield each row with the number of the line where it begins."""
-        numbered = islice(_numbered(self.lines, self.delimiter), int(self.header), None)
+        numbered = islice(number_rows(self.lines, self.delimiter), int(self.header), None)
         return numbered if self.kept is None else compress(numbered, self.kept.tolist())
 
 
@@ -130,8 +121,8 @@ class Table:
 def read(body: bytes, max_rows: int, header: list[str] | None = None, *, skip_bad_rows: bool = False) -> Table:
     """Read a table whose first row names its columns: the features', in any order and usual spelling, among any others.
 
-    Separators may be commas, semicolons (with decimal commas, then, or points) or tabs. Where a ``header`` is given, it
-    stands above a first row that names no feature. Rows with wrong cells may be skipped.
+    Separators may be commas, semicolons, tabs or vertical bars; decimals stand behind a point or a comma. Where a
+    ``header`` is given, it stands above a first row that names no feature. Rows with wrong cells may be skipped.
 
     Raises
     ------
@@ -144,9 +135,9 @@ def read(body: bytes, max_rows: int, header: list[str] | None = None, *, skip_ba
     """
     _check_text(body, max_rows)
     lines = Lines(body)
-    delimiter = max(DELIMITERS, key=partial(_promise, lines))
+    delimiter = max(DELIMITERS, key=partial(_rate, lines))
     bounds.check(body.count(delimiter.encode()), "cells", bounds.CELLS_PER_ROW, max_rows)
-    ((line, names), *_) = _named_rows(list(islice(_numbered(lines, delimiter), 1)), header)
+    ((line, names), *_) = name_columns(list(islice(number_rows(lines, delimiter), 1)), header)
     places = find_features(names, line)
     rows = Rows(lines, delimiter, header=bool(line))
     measurements, odd, has_comma = _measure(rows, len(names), places, max_rows)
@@ -154,7 +145,7 @@ def read(body: bytes, max_rows: int, header: list[str] | None = None, *, skip_ba
     if wrong := _count_wrong(measurements, odd):
         good: NDArray[np.bool_] = np.logical_and.reduce(SCHEMA.accepted(measurements), axis=1)
         bad_rows = dataclasses.replace(rows, kept=~good).numbered()
-        skipped = InvalidValues(wrong_in_rows(bad_rows, names, places, delimiter), wrong)
+        skipped = InvalidValues(wrong_in_rows(bad_rows, names, places), wrong)
         if not skip_bad_rows:
             raise skipped
         measurements, rows = measurements[good], dataclasses.replace(rows, kept=good)
@@ -192,7 +183,7 @@ def _measure(rows: Rows, width: int, places: list[int], max_rows: int) -> tuple[
         odd += block.count(ODD)
         texts = list(chain.from_iterable(block))
         has_comma = has_comma or any("," in text for text in texts)
-        blocks.append(np.array([_number(text, rows.delimiter) for text in texts]))
+        blocks.append(np.array(list(map(read_decimal, texts))))
     values: Floats = np.concatenate(blocks or [np.empty(0)]).reshape(-1, len(SCHEMA.features))
     return values, odd, has_comma
 
@@ -202,17 +193,12 @@ def _count_wrong(measurements: Floats, odd: int) -> int:
     return int(np.count_nonzero(~SCHEMA.accepted(measurements))) - odd * (len(SCHEMA.features) - 1)
 
 
-def read_heading(text: str) -> Heading:
-    """Read how a table begins; see ``read``."""
-    names = text[separator.end() :] if (separator := SEPARATOR_TEXT.match(text)) else text
-    delimiter = max(DELIMITERS, key=lambda one: _promise(io.StringIO(names, newline=""), one))
-    lines = io.StringIO(names, newline="")
-    ((line, columns),) = _named_rows(list(islice(_numbered(lines, delimiter), 1)), None)
-    end = lines.tell() + len(text) - len(names)
-    return Heading(delimiter, columns, find_features(columns, line), text[:end])
+def find_delimiter(text: str) -> str:
+    """Return the delimiter by which the first row of a text names the most features."""
+    return max(DELIMITERS, key=lambda delimiter: _rate(io.StringIO(text, newline=""), delimiter))
 
 
-def _named_rows(numbered: list[tuple[int, list[str]]], header: list[str] | None) -> list[tuple[int, list[str]]]:
+def name_columns(numbered: list[tuple[int, list[str]]], header: list[str] | None) -> list[tuple[int, list[str]]]:
     """Return the rows below the names of their columns, where the first row is none of these."""
     if not numbered:
         raise MalformedDocument(EMPTY)
@@ -259,7 +245,7 @@ def _guarded(cell: str) -> str:
 
 
 def write(table: Table, blocks: Iterable[Sequence[Prediction]]) -> Iterator[str]:
-    """Write a table as it came, and beside each row its species, the probability of each species, and warnings.
+    """Write a table as it came, and beside each row its class, the probability of each class, and warnings.
 
     Yields
     ------
@@ -281,7 +267,7 @@ def write(table: Table, blocks: Iterable[Sequence[Prediction]]) -> Iterator[str]
 
 
 def quoting_of(cells: Iterable[str]) -> Any:
-    """Say how cells are to be quoted, for ``csv``.
+    """Return the quoting of cells, for ``csv``.
 
     A lone carriage return would be taken for the end of a line, and the writer does not think of quoting it.
     """
@@ -296,12 +282,12 @@ def _answer(prediction: Prediction, *, decimal_comma: bool) -> list[object]:
 
 
 def answer_columns(taken: Sequence[str]) -> list[str]:
-    """Name the columns that answers stand in, beside those that came."""
-    return [_untaken(name, taken) for name in ("species", *PROBABILITIES, "warnings")]
+    """Return the names of the columns of predictions, beside those that came."""
+    return [_untaken(name, taken) for name in (SCHEMA.target, *PROBABILITIES, "warnings")]
 
 
 def _untaken(name: str, taken: Sequence[str]) -> str:
-    """Name a column of ours otherwise where a column that came has its name."""
+    """Return a name that no column has that came."""
     while name in taken:
         name = f"predicted_{name}"
     return name
@@ -335,10 +321,10 @@ def _check_utf_8(body: bytes) -> None:
             raise MalformedDocument(message) from error
 
 
-def _promise(lines: Iterable[str], delimiter: str) -> tuple[int, bool]:
-    """Rate a delimiter: by the features that it finds in the first row, and by whether there are as many cells."""
+def _rate(lines: Iterable[str], delimiter: str) -> tuple[int, bool]:
+    """Rate a delimiter by the features in the first row, and by whether it has as many cells."""
     try:
-        _, row = next(_numbered(lines, delimiter), (1, []))
+        _, row = next(number_rows(lines, delimiter), (1, []))
     except MalformedDocument:
         return 0, False
     return sum(map(bool, _spelt(row))), len(row) == len(SCHEMA.features)
@@ -350,19 +336,28 @@ def _spelt(names: list[str]) -> list[Feature | None]:
     return list(map(SCHEMA.match_feature, names)) if is_heading else []
 
 
-def numbered_rows(text: str, delimiter: str, first_line: int = 1) -> Iterator[tuple[int, list[str]]]:
-    """Yield each row that is not blank with the number of the line where it begins."""
-    return _numbered(io.StringIO(text, newline=""), delimiter, first_line)
+def numbered_rows(text: str, delimiter: str) -> Iterator[tuple[int, list[str]]]:
+    """Yield each row with the number of the line where it begins.
+
+    Blank lines are left out, and rows of empty cells where no other row is above or below them.
+    """
+    return number_rows(io.StringIO(text, newline=""), delimiter)
 
 
-def _numbered(lines: Iterable[str], delimiter: str, first_line: int = 1) -> Iterator[tuple[int, list[str]]]:
+def number_rows(lines: Iterable[str], delimiter: str) -> Iterator[tuple[int, list[str]]]:
+    """Yield the rows in lines; see ``numbered_rows``."""
     reader = csv.reader(lines, delimiter=delimiter, strict=True)
-    line = first_line
+    line, begun = 1, False
+    empty: list[tuple[int, list[str]]] = []
     try:
         for row in reader:
             if any(row):
+                yield from empty if begun else ()
                 yield line, row
-            line = reader.line_num + first_line
+                begun, empty = True, []
+            elif row:
+                empty.append((line, row))
+            line = reader.line_num + 1
     except csv.Error as error:
         raise MalformedDocument(f"Line {line} is not CSV: {error}.") from error
 
@@ -395,30 +390,33 @@ def _wrong_column(feature: Feature, header: list[str], spelt: list[Feature | Non
     return InvalidValue(several if names else f"There is no column {feature.name}.", line=line, column=feature.name)
 
 
-def _number(text: str, delimiter: str) -> float:
-    return parse_number(text.replace(",", ".") if delimiter == ";" else text)
+def read_decimal(text: str, decimal: str | None = None) -> float:
+    """Read a number whose decimals stand behind ``decimal``, or behind a point or a comma; NaN where there is none."""
+    if decimal == ",":
+        text = text.replace(".", "_")
+    return parse_number(text if decimal == "." else text.replace(",", "."))
 
 
 def wrong_in_rows(
-    numbered: Iterable[tuple[int, list[str]]], header: list[str], places: list[int], delimiter: str
+    numbered: Iterable[tuple[int, list[str]]], header: list[str], places: list[int]
 ) -> Iterator[Callable[[], InvalidValue]]:
-    """Yield what tells each wrong cell."""
+    """Yield a factory of the error for each wrong cell."""
     for line, row in numbered:
         if len(row) != len(header):
             detail = f"Line {line} has {len(row)} cells where the header has {len(header)}."
             yield partial(InvalidValue, detail, line=line)
             continue
         for feature, place in zip(SCHEMA.features, places, strict=True):
-            if wrong := validate_cell(feature, row[place], delimiter):
+            if wrong := validate_cell(feature, row[place]):
                 column = truncate(header[place])
                 yield partial(InvalidValue, f"Line {line}, column {column}: {wrong}", line=line, column=column)
 
 
-def validate_cell(feature: Feature, text: str, delimiter: str = ",") -> str | None:
-    """Say what is wrong with a cell, or None where nothing is."""
+def validate_cell(feature: Feature, text: str, decimal: str | None = None) -> str | None:
+    """Return the error in a cell, or None; see ``read_decimal``."""
     if not text.strip():
         return feature.missing
-    value = _number(text, delimiter)
+    value = read_decimal(text, decimal)
     if not math.isnan(value):
         return feature.validate(value)
     return f'{feature.label} must be a number in {feature.unit}, not "{truncate(text)}".'

@@ -9,7 +9,6 @@ import io
 import os
 import platform
 import stat
-import tempfile
 import warnings
 from collections import Counter
 from datetime import UTC, datetime
@@ -24,6 +23,7 @@ from sklearn.base import BaseEstimator, is_classifier
 from sklearn.exceptions import InconsistentVersionWarning
 
 from iris_app.exceptions import ModelUnavailable
+from iris_app.files import atomic_write
 from iris_app.iris import SCHEMA
 from iris_app.model.manifest import Manifest, Training, manifest_path, pairplot_path
 
@@ -184,24 +184,8 @@ def _put(path: Path, artifact: bytes, pairplot: bytes | None, manifest: bytes) -
 
 
 def _write(path: Path, content: bytes) -> None:
-    """Write a file whole or not at all: beside its place first, synced, then renamed into it."""
-    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-    temporary = Path(name)
-    try:
-        with os.fdopen(handle, "wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        temporary.chmod(0o644)
-        temporary.replace(path)
-    except BaseException:
-        temporary.unlink(missing_ok=True)
-        raise
-    directory = os.open(path.parent, os.O_RDONLY)
-    try:
-        os.fsync(directory)
-    finally:
-        os.close(directory)
+    with atomic_write(path, mode=0o644, wait=True) as file:
+        file.write(content)
 
 
 def _read(path: Path, size: int | None = None) -> bytes:

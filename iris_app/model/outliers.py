@@ -70,6 +70,13 @@ class Outliers:
         swapped = np.count_nonzero(self.swaps >= 0)
         return +Counter({OUT_OF_RANGE: outside, UNLIKE_TRAINING.code: combined, MAYBE_SWAPPED[0].code: swapped})
 
+    def labels(self) -> list[str]:
+        """Return the labels of each outlier's warnings, joined by spaces."""
+        patterns, indices = np.unique(np.vstack([self.outside, self.swaps]), axis=1, return_inverse=True)
+        labels = np.array([_label(pattern[:-1], pattern[-1]) for pattern in patterns.T.tolist()] or [""], object)
+        joined: list[str] = labels[indices.ravel()].tolist()
+        return joined
+
 
 class OutlierDetector:
     """Find rows that are unlike the training's: out of its range, or far from every class.
@@ -135,6 +142,14 @@ class OutlierDetector:
         outside, far = self._out_of_distribution(columns[SWAPPED].reshape(len(SCHEMA.features), -1))
         usual = ~(far | np.logical_or.reduce(outside)).reshape(len(PAIRS), -1)
         return np.where(np.logical_or.reduce(usual), usual.argmax(axis=0), -1)
+
+
+def _label(outside: list[int], swap: int) -> str:
+    """Return the labels of the warnings for values that are outside the range or not, and for a swap or -1."""
+    names = [
+        f"{OUT_OF_RANGE}:{feature.name}" for feature, is_out in zip(SCHEMA.features, outside, strict=True) if is_out
+    ]
+    return " ".join([*(names or [UNLIKE_TRAINING.label]), *([MAYBE_SWAPPED[swap].label] if swap >= 0 else [])])
 
 
 def _out_of_range(feature: Feature, seen: FeatureSummary, value: float) -> PredictionWarning:

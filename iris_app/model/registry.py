@@ -4,7 +4,6 @@ Each lies in a folder of its own, whose name counts publications and holds the a
 scikit-learn, by way of the artifact.
 """
 
-import fcntl
 import re
 import shutil
 from collections.abc import Callable, Iterator
@@ -16,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from iris_app.exceptions import ModelUnavailable
+from iris_app.files import lock_file
 from iris_app.model.artifact import copy, read_manifest, save
 from iris_app.model.manifest import Manifest, Training
 
@@ -132,6 +132,5 @@ class Registry:
     def _alone(self) -> Iterator[None]:
         """Wait until nobody else publishes or puts back: two at once would mix their files."""
         self.folder.mkdir(parents=True, exist_ok=True)
-        with (self.folder / ".lock").open("w") as lock:
-            fcntl.flock(lock, fcntl.LOCK_EX)
+        with lock_file(self.folder / ".lock"):
             yield

@@ -3,6 +3,7 @@
 import json
 import sys
 from collections.abc import Callable
+from contextlib import ExitStack
 from time import perf_counter
 
 import pandas as pd
@@ -10,8 +11,7 @@ import polars as pl
 
 from benchmarks import processes
 from iris_app import create_app
-from iris_app.bulk import job
-from iris_app.bulk.job import Job
+from iris_app.bulk.job import Job, make_pool, run_job
 from iris_app.bulk.sources import find, form_of
 from iris_app.codecs.csv_rows import answer_columns
 from iris_app.iris import SCHEMA
@@ -27,8 +27,13 @@ def ours(source: str, output: str) -> Work:
     if form is None:
         raise ValueError(output)
     model = get_service(create_app()).model
-    task = Job(find([source])[0], output, form, "report", f"{output}.rejected")
-    return lambda: job.run(task, model, lambda _rows, _share: None)
+    task = Job(find([source])[0][0], output, form)
+
+    def work() -> None:
+        with make_pool() as pool, ExitStack() as stack:
+            run_job(task, model, lambda _rows, _share: None, pool, stack)
+
+    return work
 
 
 def floor(source: str, output: str) -> Work:

@@ -4,16 +4,19 @@ import io
 import re
 import subprocess
 from collections.abc import Callable, Iterator
+from functools import partial
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from threading import Thread
 
 import polars as pl
 import pytest
 
-from iris_app.bulk import parts
+from iris_app.bulk import cluster
+from iris_app.bulk.cluster import split
 from iris_app.bulk.compressed import zstd
-from iris_app.bulk.parts import split
-from iris_app.bulk.remote import RemoteLines
 from iris_app.bulk.sources import Source
+from iris_app.bulk.storage import filesystem
 from tests.bulk.conftest import Classify, flowers
 from tests.support import CHECKOUT, eventually
 
@@ -103,45 +106,124 @@ def test_a_bad_row_at_an_address_is_named_with_its_line(classify: Classify, put:
     assert not (tmp_path / "out.csv").exists()
 
 
-def test_lines_from_an_address_end_with_a_line_feed_alone(put: Put) -> None:
-    assert RemoteLines(put("ends.csv", b"a\r\n\r\nb\n\nc")).read(1000) == b"a\n\nb\n\nc\n"
-
-
-def test_a_file_at_an_address_may_hold_nothing(put: Put) -> None:
-    assert RemoteLines(put("nothing.csv", b"")).read(1000) == b""
-
-
-def test_what_is_not_utf_8_at_an_address_is_refused(classify: Classify, put: Put, tmp_path: Path) -> None:
-    address = put("latin.csv", b"slen,swid,plen,pwid,note\n5.1,3.5,1.4,0.2,\xe9\n")
-    result = classify(address, "-o", tmp_path / "out.csv")
-    assert result.exit_code == 1
-    assert f"{address}: It cannot be read: invalid utf8." in result.output
-
-
 @pytest.mark.parametrize("name", ["none.csv", "none.parquet"])
 def test_what_is_not_at_an_address_is_missed_in_a_line(name: str, classify: Classify, put: Put, tmp_path: Path) -> None:
     put("another.csv", b"")
     result = classify(f"s3://bucket/{name}", "-o", tmp_path / "out.csv")
     assert result.exit_code == 1
     (line,) = (line for line in result.output.splitlines() if line.startswith("s3://"))
-    assert f"Object at location {name} not found" in line
+    assert any(part in line for part in (f"location {name} not found", f"'bucket/{name}'", f"{name}' not found"))
     assert "<" not in line
 
 
 def test_a_large_file_at_an_address_is_parted_for_a_cluster(put: Put, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(parts, "PART", 1000)
+    monkeypatch.setattr(cluster, "PART", 1000)
     content = written(lambda frame, stream: frame.head(3000).write_parquet(stream, row_group_size=1000))
     found = split(Source(put("large.parquet", content), "parquet", "large.parquet"))
     assert [part.rows for part in found] == [(0, 1000), (1000, 2000), (2000, 3000)]
 
 
-def test_a_pattern_in_an_address_is_wrong_usage(classify: Classify, tmp_path: Path) -> None:
-    result = classify("s3://bucket/*.csv", "-o", tmp_path / "out")
-    assert result.exit_code == 2
-    assert "at an address, each is named" in result.output
+@pytest.fixture
+def keys(put: Put) -> list[str]:
+    """The keys of a folder in the bucket, of which three hold tables."""
+    names = ["in/a.csv", "in/year=2024/b.csv", "in/year=2025/c.csv"]
+    for name in names:
+        put(name, b"slen,swid,plen,pwid\n5.1,3.5,1.4,0.2\n")
+    for name in ("in/_delta_log/d.csv", "in/notes.md"):
+        put(name, b"not ours")
+    return names
 
 
-def test_answers_do_not_go_to_an_address(classify: Classify, table: Path) -> None:
-    result = classify(table, "-o", "s3://bucket/out.csv")
-    assert result.exit_code == 2
-    assert "answers go to files here" in result.output
+@pytest.mark.parametrize("what", ["s3://bucket/in", "s3://bucket/in/", "s3://bucket/in/*.csv"])
+@pytest.mark.usefixtures("keys")
+def test_a_folder_or_a_pattern_at_an_address_is_read(classify: Classify, what: str, tmp_path: Path) -> None:
+    result = classify(what, "-o", tmp_path / "out")
+    assert result.exit_code == 0
+    found = sorted(str(path.relative_to(tmp_path / "out")) for path in (tmp_path / "out").rglob("*.csv"))
+    assert found == ["a.csv", "year=2024/b.csv", "year=2025/c.csv"]
+    assert (tmp_path / "out" / found[1]).read_text().splitlines()[1].startswith("5.1,3.5,1.4,0.2,2024,")
+    assert "not read: s3://bucket/in/_delta_log/d.csv" in result.stderr
+
+
+@pytest.mark.usefixtures("keys")
+def test_a_second_run_knows_what_was_read_at_addresses(classify: Classify, put: Put, tmp_path: Path) -> None:
+    classify("s3://bucket/in", "-o", tmp_path / "out")
+    put("in/a.csv", b"slen,swid,plen,pwid\n5.1,3.5,1.4,0.2\n5.1,3.5,1.4,0.2\n")
+    assert "2 of 3 files were classified before." in classify("s3://bucket/in", "-o", tmp_path / "out").stderr
+
+
+def test_a_pattern_at_an_address_that_fits_nothing_is_wrong_usage(classify: Classify, put: Put, tmp_path: Path) -> None:
+    put("a.csv", b"")
+    result = classify("s3://bucket/none*.csv", "-o", tmp_path / "out")
+    assert (result.exit_code, "there is no such file" in result.stderr) == (2, True)
+
+
+@pytest.mark.parametrize("name", ["out.csv", "out.parquet"])
+def test_answers_go_to_an_address(classify: Classify, table: Path, put: Put, tmp_path: Path, name: str) -> None:
+    put("mine.csv", b"mine")
+    for _ in range(2):
+        assert classify(table, "-o", f"s3://bucket/{name}").exit_code == 0
+    assert classify(f"s3://bucket/{name}", "-o", tmp_path / "again.csv").exit_code == 0
+    assert "predicted_species" in (tmp_path / "again.csv").read_text()
+    assert classify(table, "-o", "s3://bucket/mine.csv").exit_code == 2
+
+
+def test_rejected_rows_of_an_address_come_and_go(classify: Classify, table: Path, bad_table: Path, put: Put) -> None:
+    put("old.csv", b"")
+    for source, remains in ((bad_table, True), (table, False)):
+        assert classify(source, "-o", "s3://bucket/rejecting.csv", "--bad-rows", "skip").exit_code == 0
+        system, key = filesystem("s3://bucket/rejecting.csv.rejected")
+        assert system.get_file_info(key).is_file == remains
+
+
+@pytest.mark.usefixtures("keys")
+def test_a_folder_goes_to_a_folder_at_an_address(classify: Classify) -> None:
+    assert classify("s3://bucket/in", "-o", "s3://bucket/answers/").exit_code == 0
+    system, key = filesystem("s3://bucket/answers/year=2024/b.csv")
+    assert b"setosa" in system.open_input_file(key).read()
+
+
+@pytest.mark.parametrize("name", ["a.csv", "none.csv"])
+@pytest.mark.usefixtures("keys")
+def test_the_secrets_of_an_address_are_nowhere(classify: Classify, name: str, tmp_path: Path) -> None:
+    address = f"s3://me:sesame@bucket/in/{name}?region=us-east-1"
+    result = classify(address, "-o", tmp_path / "out" / "a.csv", "--report", tmp_path / "page.html")
+    again = classify(address, "-o", f"{tmp_path}/folder/")
+    written = b"".join(path.read_bytes() for path in tmp_path.rglob("*") if path.is_file())
+    assert "sesame" not in result.output + again.output + written.decode()
+    assert result.exit_code == (1 if name == "none.csv" else 0)
+
+
+def test_an_address_of_no_known_kind_is_refused(classify: Classify, table: Path, tmp_path: Path) -> None:
+    for arguments in (("ftp://me:sesame@host/a.csv", "-o", tmp_path / "out.csv"), (table, "-o", "ftp://me@host/a.csv")):
+        result = classify(*arguments)
+        assert result.exit_code == 2
+        assert "ftp://host: this kind of address is not known" in " ".join(result.stderr.split())
+
+
+class Silent(SimpleHTTPRequestHandler):
+    """A handler that logs nothing."""
+
+    def log_message(self, *_: object) -> None:
+        pass
+
+
+@pytest.fixture
+def web(tmp_path: Path) -> Iterator[str]:
+    """A web server for the folder of a test."""
+    handler = partial(Silent, directory=tmp_path)
+    with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+        thread = Thread(target=server.serve_forever)
+        thread.start()
+        yield f"http://127.0.0.1:{server.server_port}"
+        server.shutdown()
+        thread.join()
+
+
+def test_a_file_from_the_web_is_read(classify: Classify, table: Path, web: str, tmp_path: Path) -> None:
+    result = classify(f"{web}/{table.name}?X-Amz-Signature=sesame", "-o", tmp_path / "out.csv")
+    assert result.exit_code == 0
+    assert (tmp_path / "out.csv").read_text().count("\n") == 4
+    result = classify(f"{web}/none.csv?X-Amz-Signature=sesame", "-o", tmp_path / "none-out.csv")
+    assert result.exit_code == 1
+    assert result.stderr == f"{web}/none.csv: It cannot be read: HTTP Error 404: File not found.\n"

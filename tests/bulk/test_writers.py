@@ -6,6 +6,7 @@ import gzip
 import io
 import json
 from collections.abc import Callable
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -17,11 +18,11 @@ from flask.testing import FlaskClient
 from hypothesis import given
 from hypothesis import strategies as st
 
-from iris_app.bulk import csv_file, frame_file, pieces
 from iris_app.bulk.compressed import zstd
-from iris_app.bulk.job import Job, run
+from iris_app.bulk.job import Job, MaxBad, make_pool, run_job
+from iris_app.bulk.outcomes import Summary
+from iris_app.bulk.readers import columnar, pieces
 from iris_app.bulk.sources import Form, Source
-from iris_app.bulk.summary import Summary
 from iris_app.codecs import csv_rows
 from iris_app.codecs.csv_rows import PROBABILITIES
 from iris_app.iris import SCHEMA
@@ -51,8 +52,17 @@ def work(model: Model, tmp_path_factory: pytest.TempPathFactory) -> Work:
     ) -> tuple[bytes, Summary]:
         path, output = folder / f"in.{form}", folder / f"out.{to}{end}"
         path.write_bytes(content)
-        job = Job(Source(str(path), form, path.name), str(output), to, bad_rows, f"{output}.rejected")
-        summary = run(job, model, lambda _rows, _share: None)
+        some = None if bad_rows == "report" else MaxBad(1, True)
+        job = Job(
+            Source(str(path), form, path.name),
+            str(output),
+            to,
+            bad_rows,
+            f"{output}.rejected",
+            some,
+        )
+        with make_pool() as pool, ExitStack() as stack:
+            summary = run_job(job, model, lambda _rows, _share: None, pool, stack).summary
         return output.read_bytes(), summary
 
     return classify
@@ -62,8 +72,7 @@ def work(model: Model, tmp_path_factory: pytest.TempPathFactory) -> Work:
 def small(monkeypatch: pytest.MonkeyPatch) -> Callable[[int], None]:
     def set_sizes(size: int) -> None:
         monkeypatch.setattr(pieces, "PIECE", size)
-        monkeypatch.setattr(csv_file, "SMALL", size)
-        monkeypatch.setattr(frame_file, "ROWS", size)
+        monkeypatch.setattr(columnar, "ROWS", size)
 
     return set_sizes
 
@@ -309,7 +318,7 @@ def test_what_is_compressed_is_read(
     path.write_bytes(pack(CONTENTS["csv"][:half]) + pack(CONTENTS["csv"][half:]))
     assert classify(path, "-o", tmp_path / "out.csv").exit_code == 0
     assert len(pl.read_csv(tmp_path / "out.csv")) == 300
-    with Source(str(path), "csv", path.name).open(keep=False, typed=False) as reader:
+    with Source(str(path), "csv", path.name).open(keep=False, typed=False) as (reader, _):
         assert list(reader.pieces())
         assert reader.done() == 1
 

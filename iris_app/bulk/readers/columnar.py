@@ -1,0 +1,206 @@
+"""Parquet and Arrow, read by pyarrow in batches."""
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from functools import partial
+from typing import Any, BinaryIO
+
+import numpy as np
+import polars as pl
+import pyarrow as pa
+from pyarrow import fs, ipc, parquet
+
+from iris_app.bulk.readers.options import ReadOptions
+from iris_app.bulk.readers.values import read_numbers
+from iris_app.bulk.rows import Reject, Rejects, Rows, find_labels, find_wrong
+from iris_app.codecs import csv_rows
+from iris_app.exceptions import InvalidValue, InvalidValues, MalformedDocument
+from iris_app.formatting import truncate
+from iris_app.iris import SCHEMA
+from iris_app.schema import Feature
+
+# How many rows are read at once: with more it is a little faster, and takes the more memory the longer the file is.
+ROWS = 16_384
+
+# How many bytes of a column are read at once.
+BUFFER = 1024 * 1024
+
+
+class FrameFile:
+    """Columns of Parquet or Arrow.
+
+    A row costs only itself, whatever its values are. A file is refused where its bytes are not of the form, for they
+    are packed, and none can be read behind those that are wrong.
+
+    Parameters
+    ----------
+    source : str or binary file
+        A path, or a file that can be sought in.
+    form : str
+        ``parquet`` or ``arrow``.
+    keep : bool
+        Whether rows that cannot be classified stay among the others.
+    rows : pair of int, optional
+        Which rows are read, from and to, at the bounds of groups of rows.
+    options : ReadOptions, optional
+        How texts are read as numbers.
+
+    Raises
+    ------
+    MalformedDocument
+        Where it cannot be read.
+    InvalidValues
+        Where a feature has no column or two, or one of a type that holds no numbers.
+    """
+
+    def __init__(
+        self,
+        source: str | BinaryIO,
+        form: str = "parquet",
+        *,
+        keep: bool = False,
+        rows: tuple[int, int] | None = None,
+        options: ReadOptions | None = None,
+    ) -> None:
+        self._keep, self._options = keep, options or ReadOptions()
+        with _refusing():
+            self._file: _Parquet | _Arrow = (_Parquet if form == "parquet" else _Arrow)(source)
+            schema = pl.DataFrame(pl.from_arrow(self._file.schema.empty_table()))
+        self.schema = schema.schema
+        self.columns = schema.columns
+        self.places = csv_rows.find_features(self.columns)
+        wrong = [self.columns[place] for place in self.places if not _holds_numbers(schema.dtypes[place])]
+        if wrong:
+            raise InvalidValues([partial(_unfit, name, self.schema[name]) for name in wrong])
+        self._shown = [name for name, dtype in self.schema.items() if not holds_bytes(dtype)]
+        first, last = rows or (0, self._file.rows)
+        self.first_row, self._count, self._read = first + 1, last - first, 0
+
+    def pieces(self) -> Iterator[tuple[int, pl.DataFrame]]:
+        """Yield rows as they stand in the file, and the number of the first."""
+        if not self._count:
+            yield self.first_row, _frame(self._file.schema.empty_table())
+        with _refusing():
+            for batch in self._file.batches(self.first_row - 1, self._count):
+                yield self.first_row + self._read, _frame(batch)
+                self._read += len(batch)
+
+    def done(self) -> float:
+        """Return which share of the file has been handed out."""
+        return self._read / self._count if self._count else 1.0
+
+    def read(self, piece: tuple[int, pl.DataFrame]) -> Rows:
+        """Read rows, and say what is wrong with each that cannot be classified."""
+        first, frame = piece
+        read, cells = len(frame), frame
+        measurements = np.column_stack(
+            [read_numbers(frame.to_series(place), self._options.decimal) for place in self.places]
+        )
+        wrong = np.unique(find_wrong(measurements)[:, 0])
+        if not len(wrong):
+            return Rows(frame, measurements, (), read, given=find_labels(frame, self.columns))
+        rejects = Rejects(len(wrong), partial(self._rejects, first, cells, wrong))
+        if self._keep:
+            measurements[wrong] = np.nan
+        else:
+            kept = np.ones(read, bool)
+            kept[wrong] = False
+            measurements, frame = measurements[kept], frame.filter(kept)
+        return Rows(frame, measurements, rejects, read, given=find_labels(frame, self.columns))
+
+    def _rejects(self, first: int, frame: pl.DataFrame, wrong: Any, start: int, stop: int) -> list[Reject]:
+        """Return some of the rows that cannot be classified, and what is wrong with them."""
+        rows = wrong[start:stop]
+        chosen = frame[rows]
+        texts = chosen.select(self._shown).write_ndjson().splitlines()
+        values = chosen.select(self.columns[place] for place in self.places).rows()
+        numbers = (first + rows).tolist()
+        return [
+            Reject(number, text, self._errors(number, cells))
+            for number, text, cells in zip(numbers, texts, values, strict=True)
+        ]
+
+    def _errors(self, row: int, cells: Sequence[Any]) -> list[InvalidValue]:
+        errors = []
+        for feature, place, value in zip(SCHEMA.features, self.places, cells, strict=True):
+            if complaint := _complaint(feature, value, self._options.decimal):
+                name = self.columns[place]
+                detail = f"Row {row}, column {truncate(name)}: {complaint}"
+                errors.append(InvalidValue(detail, line=row, column=name))
+        return errors
+
+
+@contextmanager
+def _refusing() -> Iterator[None]:
+    """Turn what pyarrow cannot read into a sentence."""
+    try:
+        yield
+    except pa.ArrowException as error:
+        raise MalformedDocument(f"It cannot be read: {str(error).splitlines()[0].rstrip('.')}.") from error
+
+
+def _open(source: str | BinaryIO) -> Any:
+    """Return what pyarrow reads: a path, or a file, which may lie at an address."""
+    if not isinstance(source, str) or "://" not in source:
+        return source
+    system, path = fs.FileSystem.from_uri(source)
+    return system.open_input_file(path)
+
+
+class _Parquet:
+    def __init__(self, source: str | BinaryIO) -> None:
+        self._file = parquet.ParquetFile(_open(source), buffer_size=BUFFER)
+        self.schema: pa.Schema = self._file.schema_arrow
+        self.rows: int = self._file.metadata.num_rows
+
+    def batches(self, first: int, count: int) -> Iterator[Any]:
+        """Yield the rows of those groups that begin in a range."""
+        groups, row = [], 0
+        for group in range(self._file.num_row_groups):
+            if first <= row < first + count:
+                groups.append(group)
+            row += self._file.metadata.row_group(group).num_rows
+        yield from self._file.iter_batches(ROWS, row_groups=groups)
+
+
+class _Arrow:
+    def __init__(self, source: str | BinaryIO) -> None:
+        opened = _open(source)
+        self._file = ipc.open_file(pa.memory_map(opened) if isinstance(opened, str) else opened)
+        self.schema: pa.Schema = self._file.schema
+        self.rows = sum(self._file.get_batch(at).num_rows for at in range(self._file.num_record_batches))
+
+    def batches(self, _first: int, _count: int) -> Iterator[Any]:
+        """Yield all rows."""
+        for at in range(self._file.num_record_batches):
+            batch = self._file.get_batch(at)
+            for start in range(0, batch.num_rows, ROWS):
+                yield batch.slice(start, ROWS)
+
+
+def _frame(batch: Any) -> pl.DataFrame:
+    frame = pl.DataFrame(pl.from_arrow(batch))
+    return frame.with_columns(pl.col(pl.Categorical, pl.Enum).cast(pl.String))
+
+
+def holds_bytes(dtype: pl.DataType) -> bool:
+    """Return whether a column holds what JSON has no way to write."""
+    parts: list[Any] = [field.dtype for field in getattr(dtype, "fields", [])] or [getattr(dtype, "inner", None)]
+    return dtype in {pl.Binary, pl.Object} or any(holds_bytes(part) for part in parts if part is not None)
+
+
+def _holds_numbers(dtype: pl.DataType) -> bool:
+    return dtype.is_numeric() or dtype in {pl.String, pl.Null} or isinstance(dtype, pl.Categorical | pl.Enum)
+
+
+def _unfit(name: str, dtype: pl.DataType) -> InvalidValue:
+    detail = f"Column {truncate(name)} holds {dtype}, and not numbers."
+    return InvalidValue(detail, column=name)
+
+
+def _complaint(feature: Feature, value: Any, decimal: str | None) -> str | None:
+    if value is None:
+        return feature.missing
+    if isinstance(value, str):
+        return csv_rows.validate_cell(feature, value, decimal)
+    return feature.validate(float(value))

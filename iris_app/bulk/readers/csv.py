@@ -1,0 +1,281 @@
+"""CSV, read by polars; rows that cannot be classified are looked at one by one."""
+
+import csv
+import io
+from collections.abc import Iterator
+from functools import lru_cache, partial
+from typing import BinaryIO
+
+import numpy as np
+import polars as pl
+
+from iris_app.bulk.readers.heading import read_heading
+from iris_app.bulk.readers.options import ReadOptions
+from iris_app.bulk.readers.pieces import BYTE_ORDER_MARK, Piece, Records
+from iris_app.bulk.readers.records import (
+    LIMIT,
+    Layout,
+    Offsets,
+    are_regular,
+    bytes_of,
+    count_cells,
+    count_lines,
+    drop_empty_rows,
+    find_records,
+    last_record_end,
+)
+from iris_app.bulk.readers.values import read_numbers
+from iris_app.bulk.rows import Reject, Rejects, Rows, find_labels, find_wrong
+from iris_app.codecs import csv_rows
+from iris_app.exceptions import InvalidValue
+from iris_app.formatting import truncate
+from iris_app.iris import SCHEMA
+from iris_app.schema import Floats
+
+# What is wrong with a row apart from its values, to be written behind the number of its line.
+Unreadable = dict[int, str]
+
+
+class CsvFile:
+    """A table in CSV.
+
+    A row costs only itself, whatever is wrong with it: bytes that are not of the encoding, a NUL, quotes that are not
+    closed, more or fewer cells than columns, a cell that is too long. A file is refused where its header cannot be
+    read, where a feature has no column or two, and where a line is longer than ``pieces.LONGEST_ROW``.
+
+    Parameters
+    ----------
+    stream : binary file
+    size : int, optional
+        How many bytes it holds, where that is known.
+    keep : bool
+        Whether rows that cannot be classified stay among the others.
+    options : ReadOptions, optional
+        What is known of the file; the rest is detected.
+
+    Attributes
+    ----------
+    guesses : list of str
+        What was detected that is not as usual, each a part of a sentence.
+
+    Raises
+    ------
+    MalformedDocument
+        Where it has no header that can be read.
+    InvalidValues
+        Where a feature has no column or two.
+    """
+
+    def __init__(
+        self, stream: BinaryIO, size: int | None = None, *, keep: bool = False, options: ReadOptions | None = None
+    ) -> None:
+        self._keep, self._options = keep, options or ReadOptions()
+        self._comment = (self._options.comment or "").encode()
+        self._records = Records(stream, size, self._options.encoding)
+        text = self._peek()
+        self.delimiter, self.columns, self.places, heading, self.guesses = read_heading(text, self._options)
+        if self._records.encoding != (self._options.encoding or "utf-8") and not self._options.encoding:
+            self.guesses.append(f"it is encoded in {self._records.encoding}")
+        above = heading.encode(errors="surrogateescape")
+        self._records.skip(len(above))
+        self._first_line = count_lines(above) + 1
+        self._delimiter = self.delimiter.encode()
+        self.newline = "\r\n" if "\r\n" in text else "\n"
+        self.decimal = self._options.decimal
+        self.decimal_comma = self.delimiter == ";" and self._has_decimal_commas(text.removeprefix(heading))
+        unique = len(set(self.columns)) == len(self.columns)
+        self._schema = {name if unique else str(at): pl.String for at, name in enumerate(self.columns)}
+
+    def pieces(self) -> Iterator[Piece]:
+        """Yield rows as they stand in the file."""
+        last_end = partial(last_record_end, delimiter=self._delimiter, comment=self._comment)
+        return self._records.pieces(
+            last_end, count_lines, partial(drop_empty_rows, delimiter=self._delimiter), self._first_line
+        )
+
+    def done(self) -> float:
+        """Return which share of the file has been handed out."""
+        return self._records.done()
+
+    def read(self, piece: Piece) -> Rows:
+        """Read rows."""
+        content, unreadable = piece.content, Unreadable()
+        frame, layout = self._parse(content), None
+        if frame is None:
+            layout = find_records(content, self._delimiter, self._comment)
+            frame, unreadable = self._parse_apart(content, layout)
+        measurements, plain = self._numbers(frame), b'"' not in content
+        measurements[list(unreadable)] = np.nan
+        pairs, cells = find_wrong(measurements), frame.select(frame.columns[place] for place in self.places)
+        wrong, read = np.unique(pairs[:, 0]), len(frame)
+        if not len(wrong):
+            return Rows(frame, measurements, (), read, given=find_labels(frame, self.columns), plain=plain)
+        layout = layout or find_records(content, self._delimiter, self._comment)
+        rejects = Rejects(len(wrong), partial(self._rejects, piece, layout, cells, pairs, wrong, unreadable))
+        if self._keep:
+            measurements[wrong] = np.nan
+        else:
+            kept = np.ones(read, bool)
+            kept[wrong] = False
+            frame, measurements = frame.filter(kept), measurements[kept]
+        return Rows(frame, measurements, rejects, read, given=find_labels(frame, self.columns), plain=plain)
+
+    def _peek(self) -> str:
+        """Return the first rows, in Windows' encoding where their first line is not UTF-8."""
+        delimiters = (self._options.delimiter or csv_rows.DELIMITERS).encode()
+        first = self._records.peek(partial(last_record_end, delimiter=delimiters))
+        try:
+            first.lstrip().partition(b"\n")[0].decode()
+        except UnicodeDecodeError:
+            self._records.decode("cp1252")
+            first = self._records.peek(partial(last_record_end, delimiter=delimiters))
+        return first.decode(errors="surrogateescape")
+
+    def _has_decimal_commas(self, text: str) -> bool:
+        """Return whether a comma stands in a feature's cell in the first rows."""
+        rows = csv.reader(io.StringIO(text, newline=""), delimiter=self.delimiter)
+        try:
+            return any("," in row[place] for row in rows if len(row) == len(self.columns) for place in self.places)
+        except csv.Error:
+            return False
+
+    def _parse(self, content: bytes) -> pl.DataFrame | None:
+        """Parse rows, or return None where they are not certain to be what the API's reader would make of them."""
+        quoted = b'"' in content
+        if self._comment or b"\0" in content or (quoted and not are_regular(content, self._delimiter)):
+            return None
+        if b"\r" in content and content.count(b"\r") != content.count(b"\r\n"):
+            return None
+        frame = self._read_csv(content)
+        if frame is None:
+            return None
+        if quoted and content.count(b"\n") + (not content.endswith(b"\n")) != len(frame):
+            return None
+        # A row that is too short is filled up with nulls.
+        if frame.to_series(-1).null_count():
+            delimiters = content.count(self._delimiter)
+            if quoted or delimiters != len(frame) * (len(self.columns) - 1):
+                return None
+        longest = frame.select(pl.all().str.len_bytes().max()).max_horizontal().item() or 0
+        return frame if longest <= LIMIT else None
+
+    def _read_csv(self, content: bytes) -> pl.DataFrame | None:
+        """Parse rows that are as they should be, or return None where they are not; empty cells are null."""
+        marked = content.startswith(BYTE_ORDER_MARK)  # which polars would pass over
+        if marked:
+            content = self._delimiter * (len(self.columns) - 1) + b"\n" + content
+        try:
+            frame = pl.read_csv(content, has_header=False, separator=self.delimiter, schema=self._schema)
+        except pl.exceptions.PolarsError:
+            return None
+        frame = frame[1:] if marked else frame
+        return frame.with_columns(pl.when(pl.all() != "").then(pl.all())) if b'"' in content else frame
+
+    def _parse_apart(self, content: bytes, layout: Layout) -> tuple[pl.DataFrame, Unreadable]:
+        """Parse rows by polars where they are as they should be, and else one by one."""
+        alone = layout.irregular | (count_cells(content, layout, self._delimiter) != len(self.columns))
+        alone |= (layout.ends - layout.starts > LIMIT) | _undecodable(content, layout)
+        characters = np.frombuffer(content, np.uint8).copy()
+        last = layout.ends - 1
+        characters[last[characters[last] == ord("\r")]] = ord("\n")
+        frame = self._read_csv(characters[bytes_of(layout, ~alone, len(content))].tobytes())
+        if frame is None or len(frame) != len(alone) - np.count_nonzero(alone):  # pragma: no cover -- not known to be
+            alone[:] = True
+            frame = pl.DataFrame(schema=self._schema)
+        rows, unreadable = [], Unreadable()
+        for record in np.flatnonzero(alone).tolist():
+            cells, wrong = self._read_row(content[layout.starts[record] : layout.ends[record]])
+            rows.append([cell or None for cell in cells])
+            if wrong:
+                unreadable[record] = wrong
+        order = np.empty(len(alone), np.intp)
+        order[np.concatenate([np.flatnonzero(~alone), np.flatnonzero(alone)])] = np.arange(len(alone))
+        return pl.concat([frame, pl.DataFrame(rows, schema=self._schema, orient="row")])[order], unreadable
+
+    def _read_row(self, record: bytes) -> tuple[list[str], str | None]:
+        """Return as many cells as there are columns, and what is wrong with a row apart from its values."""
+        text, wrong, cells = record.decode(errors="replace").replace("\0", "\N{REPLACEMENT CHARACTER}"), None, []
+        try:
+            cells = next(csv.reader(io.StringIO(text, newline=""), delimiter=self.delimiter, strict=True), [])
+        except csv.Error as error:
+            cells, wrong = text.rstrip("\r\n")[:LIMIT].split(self.delimiter), f"is not CSV: {error}."
+        if wrong is None and len(cells) != len(self.columns):
+            wrong = f"has {len(cells)} cells where the header has {len(self.columns)}."
+        if b"\0" in record:
+            wrong = "holds a NUL character, as no table does."
+        elif "\N{REPLACEMENT CHARACTER}" in text and not _is_utf_8(record):
+            hint = ". Save it as “CSV UTF-8”, or use --encoding cp1252 where it is of Windows."
+            encoding = self._records.encoding
+            wrong = f"is not UTF-8{hint}" if encoding == "utf-8" else f"holds bytes that {encoding} has not."
+        return (cells + [""] * len(self.columns))[: len(self.columns)], wrong
+
+    def _numbers(self, frame: pl.DataFrame) -> Floats:
+        columns = [frame.to_series(place) for place in self.places]
+        if nulls := list(self._options.null_values):
+            columns = [column.set(column.is_in(nulls), None) for column in columns]
+        return np.column_stack([read_numbers(column, self.decimal) for column in columns])
+
+    def _rejects(
+        self,
+        piece: Piece,
+        layout: Layout,
+        cells: pl.DataFrame,
+        pairs: Offsets,
+        wrong: Offsets,
+        unreadable: Unreadable,
+        start: int,
+        stop: int,
+    ) -> list[Reject]:
+        """Return some of the rows that cannot be classified, with their lines and what is wrong with them."""
+        rows = wrong[start:stop]
+        begins, ends = layout.starts[rows], layout.ends[rows]
+        lines = (piece.line + np.searchsorted(layout.lines, begins, "right")).tolist()
+        spans = zip(begins.tolist(), ends.tolist(), strict=True)
+        texts = [piece.content[begin:end].decode(errors="replace").rstrip("\r\n") for begin, end in spans]
+        errors: list[list[InvalidValue]] = [[] for _ in texts]
+        for at, row in enumerate(rows.tolist()):
+            if row in unreadable:
+                errors[at].append(InvalidValue(f"Line {lines[at]} {unreadable[row]}", line=lines[at]))
+        columns = [column.to_list() for column in cells[rows]]
+        chosen = pairs[np.isin(pairs[:, 0], rows)]
+        for at, place in zip(np.searchsorted(rows, chosen[:, 0]).tolist(), chosen[:, 1].tolist(), strict=True):
+            if not errors[at] or errors[at][0].column:
+                errors[at].append(self._error(lines[at], place, columns[place][at]))
+        return list(map(Reject, lines, texts, errors))
+
+    def _error(self, line: int, place: int, text: str | None) -> InvalidValue:
+        cell = "" if text is None or text in self._options.null_values else text
+        column = truncate(self.columns[self.places[place]])
+        detail = f"Line {line}, column {column}: {_complaint(place, cell, self.decimal)}"
+        return InvalidValue(detail, line=line, column=column)
+
+
+@lru_cache(maxsize=256)
+def _complaint(place: int, cell: str, decimal: str | None) -> str | None:
+    return csv_rows.validate_cell(SCHEMA.features[place], cell, decimal)
+
+
+def _undecodable(content: bytes, layout: Layout) -> np.ndarray[tuple[int], np.dtype[np.bool_]]:
+    """Return which records hold a NUL or are not UTF-8."""
+    found = np.zeros(len(layout.ends), bool)
+    characters = np.frombuffer(content, np.uint8)
+    if b"\0" in content:
+        found[_records_of(layout, np.flatnonzero(characters == 0))] = True
+    if not _is_utf_8(content):
+        for record in _records_of(layout, np.flatnonzero(characters > 127)).tolist():
+            found[record] |= not _is_utf_8(content[layout.starts[record] : layout.ends[record]])
+    return found
+
+
+def _records_of(layout: Layout, offsets: Offsets) -> Offsets:
+    """Return the records that hold these bytes."""
+    records = np.unique(np.searchsorted(layout.ends, offsets, "right"))
+    return records[records < len(layout.ends)]
+
+
+def _is_utf_8(content: bytes) -> bool:
+    try:
+        content.decode()
+    except UnicodeDecodeError:
+        return False
+    return True

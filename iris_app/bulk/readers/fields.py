@@ -1,0 +1,111 @@
+"""The fields of objects of JSON: their names and types over a whole file, and what decodes them."""
+
+from collections.abc import Iterable, Mapping
+from functools import cached_property
+from typing import Annotated, Any
+
+import msgspec
+import polars as pl
+
+from iris_app.codecs.csv_rows import find_features
+from iris_app.iris import SCHEMA
+from iris_app.schema import Feature
+
+# What msgspec raises where a line is not of the type that it should be.
+UNFIT = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
+
+# Integers that are the same as floats, and those that a column of integers can hold.
+EXACT, LONGEST = 2**53, 2**63
+Exact = Annotated[int, msgspec.Meta(ge=-EXACT, le=EXACT)]
+Long = Annotated[int, msgspec.Meta(ge=-LONGEST, le=LONGEST - 1)]
+
+# How a column of values of these kinds is decoded, and of what type it is; of any others it becomes text.
+TYPES: dict[frozenset[str], tuple[Any, pl.DataType]] = {
+    frozenset(): (None, pl.String()),
+    frozenset({"bool"}): (bool | None, pl.Boolean()),
+    frozenset({"exact"}): (Exact | None, pl.Int64()),
+    frozenset({"long"}): (Long | None, pl.Int64()),
+    frozenset({"exact", "long"}): (Long | None, pl.Int64()),
+    frozenset({"float"}): (Exact | float | None, pl.Float64()),
+    frozenset({"exact", "float"}): (Exact | float | None, pl.Float64()),
+    frozenset({"str"}): (str | None, pl.String()),
+}
+MIXED: tuple[Any, pl.DataType] = (msgspec.Raw, pl.String())
+
+
+class Fields:
+    """The fields that objects have, in the order in which they appear.
+
+    Attributes
+    ----------
+    kinds : dict of str to set of str
+        The kinds of values that each has.
+    """
+
+    def __init__(self) -> None:
+        self.kinds: dict[str, set[str]] = {}
+        self._first: dict[Feature, int] = {}
+        self._others: set[str] = set()
+        self._count = 0
+        self._decoder = decoder({}, strict=True)
+
+    def add(self, lines: Iterable[bytes]) -> None:
+        """Add the fields of lines; those that are no objects have none."""
+        for line in lines:
+            try:
+                self._decoder.decode(line)
+            except UNFIT:
+                self._widen(line)
+
+    @cached_property
+    def places(self) -> list[int]:
+        """The places of the features' fields; see ``find_features``."""
+        return find_features(["" if name in self._others else name for name in self.kinds])
+
+    def type_of(self, name: str) -> tuple[Any, pl.DataType]:
+        """Return how a field is decoded, and of what type its column is."""
+        return TYPES.get(frozenset(self.kinds[name]), MIXED)
+
+    def _widen(self, line: bytes) -> None:
+        try:
+            values = msgspec.json.decode(line, type=dict[str, Any])
+        except UNFIT:
+            return
+        self._count += 1
+        for name, value in values.items():
+            if name not in self.kinds:
+                self._add_name(name)
+            if value is not None:
+                self.kinds[name].add(_kind(value))
+        if len(self.kinds) > 1000:
+            find_features(list(self.kinds))
+        fields = {name: (Any if self._is_feature(name) else self.type_of(name)[0], None) for name in self.kinds}
+        self._decoder = decoder(fields, strict=True)
+
+    def _add_name(self, name: str) -> None:
+        """Add a field; one that spells a feature otherwise than objects before is not the feature's."""
+        self.kinds[name] = set()
+        feature = SCHEMA.match_feature(name)
+        if feature and self._first.setdefault(feature, self._count) != self._count:
+            self._others.add(name)
+
+    def _is_feature(self, name: str) -> bool:
+        return name not in self._others and SCHEMA.match_feature(name) is not None
+
+
+def decoder(fields: Mapping[str, tuple[Any, ...]], *, strict: bool = False) -> msgspec.json.Decoder[Any]:
+    """Make what decodes an object to its fields in this order, each of a type and, where it may be missing, a default.
+
+    Other fields are passed over, or refused where it is ``strict``.
+    """
+    names = [f"field_{at}" for at in range(len(fields))]
+    types = [(name, *kind) for name, kind in zip(names, fields.values(), strict=True)]
+    renamed = dict(zip(names, fields, strict=True))
+    made = msgspec.defstruct("Row", types, rename=renamed, forbid_unknown_fields=strict, gc=False)
+    return msgspec.json.Decoder(made)
+
+
+def _kind(value: object) -> str:
+    if type(value) is int:
+        return "exact" if abs(value) <= EXACT else "long" if -LONGEST <= value < LONGEST else "other"
+    return type(value).__name__

@@ -1,0 +1,172 @@
+"""A file of rows, handed out in pieces that end where a row does."""
+
+import codecs
+import gzip
+import zlib
+from collections.abc import Callable, Iterator
+from typing import BinaryIO, NamedTuple
+
+from iris_app.bulk.compressed import zstd
+from iris_app.exceptions import MalformedDocument
+
+BYTE_ORDER_MARK = codecs.BOM_UTF8
+
+# How many bytes are read at once.
+PIECE = 2 * 1024 * 1024
+
+# How many of the first are looked at before all others.
+AHEAD = 1024 * 1024
+
+# How long a row may be.
+LONGEST_ROW = 64 * 1024 * 1024
+
+MARKS = {codecs.BOM_UTF32_LE: "utf-32", codecs.BOM_UTF32_BE: "utf-32"} | {
+    codecs.BOM_UTF16_LE: "utf-16",
+    codecs.BOM_UTF16_BE: "utf-16",
+}
+
+
+class Piece(NamedTuple):
+    """Rows as they stand in a file, and the number of the line where the first of them begins."""
+
+    line: int
+    content: bytes
+
+
+class Records:
+    """Read a file of rows as UTF-8; bytes that another encoding does not have become bytes that UTF-8 does not have.
+
+    Parameters
+    ----------
+    stream : binary file
+    size : int, optional
+        How many bytes it holds, where that is known, or those that it is made from where it is compressed.
+    encoding : str, optional
+        The name of a Python codec; by default UTF-8, or what a byte order mark or NULs beside letters say.
+
+    Raises
+    ------
+    MalformedDocument
+        Where there is no such encoding, or the file is compressed and not whole.
+    """
+
+    def __init__(self, stream: BinaryIO, size: int | None, encoding: str | None = None) -> None:
+        self._stream = stream
+        self._raw = getattr(stream, "raw_stream", stream)
+        self._size = size
+        self._decoder: codecs.IncrementalDecoder | None = None
+        self._ahead, self._ended = b"", False
+        self._fill(max(AHEAD, 1000))
+        self.encoding = "utf-8"
+        self.decode(_known(encoding) if encoding else detect(self._ahead))
+        self.skip(len(BYTE_ORDER_MARK) if self._ahead.startswith(BYTE_ORDER_MARK) else 0)
+
+    def decode(self, encoding: str) -> None:
+        """Read the file in another encoding than UTF-8, from the first row on."""
+        if encoding != "utf-8":
+            self.encoding, self._decoder = encoding, codecs.getincrementaldecoder(encoding)("replace")
+            self._ahead = self._decoded(self._ahead, final=self._ended)
+
+    def peek(self, last_end: Callable[[bytes], int]) -> bytes:
+        """Return the first rows, which are handed out all the same."""
+        while not self._ended and not (end := last_end(self._ahead)) and len(self._ahead) < LONGEST_ROW:
+            self._fill(len(self._ahead) + AHEAD)
+        return self._ahead if self._ended else self._ahead[: end or None]
+
+    def skip(self, count: int) -> None:
+        """Pass over so many bytes of those that were peeked at."""
+        self._ahead = self._ahead[count:]
+
+    def pieces(
+        self,
+        last_end: Callable[[bytes], int],
+        count_lines: Callable[[bytes], int],
+        drop_end: Callable[[bytes], int] = len,
+        line: int = 1,
+    ) -> Iterator[Piece]:
+        """Yield all rows, in one piece at least.
+
+        ``last_end`` returns where the last whole row ends, and ``drop_end`` where those end that are not left out at
+        the end of the file; ``line`` is the number of the first line.
+        """
+        begun, rest = line, b""
+        while more := self._more():
+            rest += more
+            end = last_end(rest)
+            kept = drop_end(rest[:end])
+            if kept or len(rest) > LONGEST_ROW:
+                if not end:
+                    raise MalformedDocument(f"Line {line} is longer than {LONGEST_ROW // 2**20} MiB, as no row is.")
+                end = kept or end
+                yield Piece(line, rest[:end])
+                line += count_lines(rest[:end])
+                rest = rest[end:]
+        rest = rest[: drop_end(rest)]
+        if rest or line == begun:
+            yield Piece(line, rest)
+
+    def done(self) -> float:
+        """Return which share of the file was read."""
+        return self._raw.tell() / self._size if self._size else 0.0
+
+    def read_all(self, limit: int) -> bytes:
+        """Return all that was not handed out, or raise ``MalformedDocument`` beyond ``limit`` bytes."""
+        self._fill(limit + 1)
+        if len(self._ahead) > limit:
+            raise MalformedDocument(
+                f"It is an array of more than {limit // 2**20} MiB; as NDJSON, it can be of any size."
+            )
+        content, self._ahead = self._ahead, b""
+        return content
+
+    def _more(self) -> bytes:
+        if not self._ahead:
+            return self._read(PIECE)
+        more, self._ahead = self._ahead[:PIECE], self._ahead[PIECE:]
+        return more
+
+    def _fill(self, count: int) -> None:
+        parts, size = [self._ahead], len(self._ahead)
+        while size < count and (more := self._read(count - size)):
+            parts.append(more)
+            size += len(more)
+        self._ahead, self._ended = b"".join(parts), size < count
+
+    def _read(self, count: int) -> bytes:
+        try:
+            while content := self._stream.read(count):
+                if decoded := self._decoded(content, final=False):
+                    return decoded
+            return self._decoded(b"", final=True)
+        except (EOFError, zlib.error, zstd.ZstdError, gzip.BadGzipFile) as error:
+            raise MalformedDocument(f"It is compressed, but not whole: {error}.") from error
+
+    def _decoded(self, content: bytes, *, final: bool) -> bytes:
+        if self._decoder is None:
+            return content
+        text = self._decoder.decode(content, final)
+        return text.encode(errors="replace").replace("\N{REPLACEMENT CHARACTER}".encode(), b"\xff")
+
+
+def detect(content: bytes) -> str:
+    """Return the encoding of a file that begins so."""
+    for mark, encoding in MARKS.items():
+        if content.startswith(mark):
+            return encoding
+    first = content[:1000]
+    if b"\0" in first and len(first) > 1:
+        low, high = first[::2].count(0), first[1::2].count(0)
+        if max(low, high) > len(first) // 4 and not min(low, high):
+            return "utf-16-le" if high else "utf-16-be"
+    return "utf-8"
+
+
+def _known(encoding: str) -> str:
+    """Return a codec's own name."""
+    try:
+        bytes(4).decode(encoding, "replace")
+        return codecs.lookup(encoding).name
+    except LookupError as error:
+        raise MalformedDocument(
+            f"There is no encoding {encoding}; Python has utf-8, utf-16, cp1252, latin-1, …"
+        ) from error

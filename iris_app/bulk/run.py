@@ -1,0 +1,324 @@
+"""Classify files: as a function, and as what ``flask classify`` does."""
+
+import logging
+import signal
+import sys
+from collections.abc import Generator, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack, closing, contextmanager, nullcontext
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import click
+
+from iris_app.bulk.console import Progress, Say, reserve_descriptors, say
+from iris_app.bulk.job import BadRows, Job, MaxBad, RefusedRows, Result, make_pool, run_job
+from iris_app.bulk.journal import Journal
+from iris_app.bulk.outcomes import Outcomes, Summary, explain
+from iris_app.bulk.plan import Plan, WrongUsage, plan, refuse_foreign
+from iris_app.bulk.readers.options import ReadOptions
+from iris_app.bulk.report import check_report, write_report
+from iris_app.bulk.sources import Form, NoSuchInput
+from iris_app.bulk.storage import STANDARD, STDOUT, OutputClosed, UnknownAddress, discard_stream, display, make_parent
+from iris_app.exceptions import ClusterFailed, InputError, IrisError, ModelUnavailable, OutputFailed
+from iris_app.iris import SCHEMA
+from iris_app.model.artifact import pack
+from iris_app.model.classifier import Model, load
+from iris_app.model_service import get_model, get_service
+
+# How the command ends, beside 0 for all is done and 2 for wrong usage.
+REFUSED, NO_MODEL, NOT_WRITTEN, NO_CLUSTER, INTERRUPTED, BROKEN_PIPE = 1, 3, 4, 5, 130, 141
+
+# How many files, or rows of files, are put in place together: that takes the disk little longer than for one.
+FILES_AT_ONCE, ROWS_AT_ONCE, WRITERS = 64, 100_000, 16
+
+# How many files that were not read are named for each reason.
+SKIPPED_NAMED = 3
+
+logger = logging.getLogger(__name__)
+
+# A job, and what came of it.
+Outcome = tuple[Job, Result | IrisError]
+
+
+class _Loaded(NamedTuple):
+    model: Model
+    path: Path
+
+
+def classify_files(
+    inputs: str | Sequence[str],
+    output: str,
+    *,
+    model: str | Path | None = None,
+    form: Form | None = None,
+    input_form: Form | None = None,
+    bad_rows: BadRows = "report",
+    max_bad: MaxBad | None = None,
+    rejected: str | None = None,
+    options: ReadOptions | None = None,
+    engine: str = "local",
+    redo: bool = False,
+    overwrite: bool = False,
+    check: bool = True,
+) -> Outcomes:
+    """Classify files of any size, as ``flask classify`` does.
+
+    Parameters
+    ----------
+    inputs : str or sequence of str
+        Files, folders, patterns and addresses.
+    output : str
+        A file for one input, a folder for several.
+    model : path, optional
+        Where the artifact lies; by default the current app's model answers.
+    form, input_form : str, optional
+        ``csv``, ``ndjson`` or ``parquet``, and for inputs ``arrow``, where names do not say it.
+    bad_rows : {"report", "skip", "null"}
+        Whether rows that cannot be classified keep a file from being written, are left out, or have no prediction.
+    max_bad : MaxBad, optional
+        How many rows of a file may be skipped or kept so; by default not all.
+    rejected : str, optional
+        Where these rows go with their reasons; by default to ``output`` with ``.rejected`` behind it.
+    options : ReadOptions, optional
+        How tables are written, where that is not to be guessed.
+    engine : str
+        ``local`` or ``dask://HOST:PORT``.
+    redo, overwrite : bool
+        Whether to classify again what an earlier run did, and to replace files that this command did not write.
+    check : bool
+        Whether to raise the first file's error when all others are done; else ``errors`` holds them.
+
+    Returns
+    -------
+    Outcomes
+        ``total`` counts all rows, ``files`` those of each file.
+
+    Raises
+    ------
+    InputError
+        Where a file cannot be read, or rows of it cannot be classified.
+    ModelUnavailable
+        Where no model can be loaded and trusted.
+    OutputFailed
+        Where predictions cannot be written.
+    ClusterFailed
+        Where a cluster cannot be reached, or gives up.
+    """
+    what = plan(
+        [inputs] if isinstance(inputs, str) else list(inputs),
+        str(output),
+        form=form,
+        input_form=input_form,
+        bad_rows=bad_rows,
+        max_bad=max_bad,
+        rejected=rejected,
+        options=options,
+    )
+    loaded = _load(model)
+    outcomes = _run_jobs(what, loaded, engine, redo=redo, overwrite=overwrite, quiet=True, tell=logger.warning)
+    if check and outcomes.errors:
+        raise outcomes.errors[0]
+    return outcomes
+
+
+def _load(path: str | Path | None) -> _Loaded:
+    if path is None:
+        return _Loaded(get_model(), get_service().path)
+    return _Loaded(load(Path(path)), Path(path))
+
+
+def run_command(
+    inputs: Sequence[str],
+    output: str,
+    *,
+    engine: str,
+    report: str | None,
+    redo: bool,
+    overwrite: bool,
+    quiet: bool,
+    bad_rows: BadRows,
+    max_bad: tuple[float, bool] | None,
+    **how: Any,
+) -> None:
+    """Classify files, say what came of them, and exit as the command's help says."""
+    reserve_descriptors()
+    with _exit_codes():
+        what = plan(
+            inputs, output, bad_rows=bad_rows, max_bad=MaxBad(*max_bad) if max_bad else None, report=report, **how
+        )
+        if report is not None:
+            check_report(report)
+            if not overwrite:
+                refuse_foreign([], report)
+        loaded = _load(None)
+        outcomes = _run_jobs(what, loaded, engine, redo=redo, overwrite=overwrite, quiet=quiet, tell=say)
+        if outcomes.total.read or not outcomes.refused:
+            _print(_describe(outcomes.total), err=output == STANDARD)
+        _tell_skipped(what)
+        if report is not None:
+            write_report(report, outcomes, loaded.model, bad_rows)
+        if outcomes.errors:
+            failed = any(isinstance(error, OutputFailed) for error in outcomes.errors)
+            raise SystemExit(NOT_WRITTEN if failed else REFUSED)
+
+
+@contextmanager
+def _exit_codes() -> Iterator[None]:
+    """Turn what can go wrong into a sentence and a code."""
+    before = signal.signal(signal.SIGTERM, signal.default_int_handler)
+    try:
+        yield
+    except (NoSuchInput, UnknownAddress, WrongUsage) as error:
+        raise click.UsageError(str(error)) from error
+    except OutputClosed:
+        raise SystemExit(BROKEN_PIPE) from None
+    except KeyboardInterrupt:
+        _end(INTERRUPTED, "Interrupted; what was not done whole was not written.")
+    except IrisError as error:
+        codes = {ModelUnavailable: NO_MODEL, OutputFailed: NOT_WRITTEN, ClusterFailed: NO_CLUSTER}
+        _end(codes.get(type(error), REFUSED), str(error))
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
+def _end(code: int, sentence: str) -> None:
+    say(f"classify: {sentence}")
+    raise SystemExit(code)
+
+
+def _print(text: str, *, err: bool) -> None:
+    """Write to standard output, or to standard error where standard output holds the predictions."""
+    if err:
+        say(text)
+        return
+    try:
+        click.echo(text)
+    except OSError as error:
+        discard_stream(sys.stdout)
+        if isinstance(error, BrokenPipeError):
+            raise OutputClosed(STDOUT) from error
+        raise OutputFailed(f"{STDOUT} cannot be written: {error.strerror}.") from error
+
+
+def _tell_skipped(what: Plan) -> None:
+    """Say which files were not read, and why."""
+    reasons: dict[str, list[str]] = {}
+    for path, reason in what.skipped:
+        reasons.setdefault(reason, []).append(display(path))
+    for reason, paths in reasons.items():
+        more = f" and {len(paths) - SKIPPED_NAMED:,} more" if len(paths) > SKIPPED_NAMED else ""
+        say(f"classify: not read: {', '.join(paths[:SKIPPED_NAMED])}{more}: {reason}.")
+
+
+def _run_jobs(
+    what: Plan, loaded: _Loaded, engine: str, *, redo: bool, overwrite: bool, quiet: bool, tell: Say
+) -> Outcomes:
+    """Do what is to be done, but for what an earlier run did, and return what came of all files."""
+    outcomes, todo = Outcomes(what.jobs), what.jobs
+    with Journal(what.folder, loaded.model.manifest.sha256) if what.folder else nullcontext() as journal:
+        if journal and not redo:
+            done = {job.output: summary for job in todo if (summary := journal.find(job))}
+            for job in todo:
+                if job.output in done:
+                    outcomes.add(job, done[job.output], before=True)
+            todo = [job for job in todo if job.output not in done]
+            if done:
+                tell(f"classify: {len(done):,} of {len(what.jobs):,} files were classified before.")
+        if not overwrite:
+            refuse_foreign(todo, None)
+        with Progress(len(todo), quiet=quiet) as progress, closing(_start(engine, todo, loaded, progress)) as results:
+            for job, result in results:
+                if isinstance(result, IrisError):
+                    outcomes.add(job, result)
+                    _complain(job, result, tell)
+                    continue
+                outcomes.add(job, result.summary)
+                for note in result.notes:
+                    tell(f"{job.source.title}: {note}")
+                if journal:
+                    journal.add(job, result)
+    return outcomes
+
+
+def _start(engine: str, todo: Sequence[Job], loaded: _Loaded, progress: Progress) -> Generator[Outcome]:
+    """Begin to do jobs, here or on a cluster."""
+    if engine == "local":
+        return _run_here(todo, loaded.model, progress)
+    try:
+        from iris_app.bulk.cluster import run_on_cluster  # here, for who works on one machine needs no cluster's tools
+    except ModuleNotFoundError as error:
+        raise WrongUsage(f"--engine {engine}: {error}; install iris_app[cluster].") from error
+    return run_on_cluster(engine, todo, pack(loaded.path, loaded.model.manifest), progress)
+
+
+class _Waiting(NamedTuple):
+    """A file that is classified, and put in place when the stack is closed."""
+
+    job: Job
+    result: Result
+    stack: ExitStack
+
+
+def _run_here(todo: Sequence[Job], model: Model, progress: Progress) -> Generator[Outcome]:
+    """Do jobs one after the other, each by all processors, and put the files in place some at once."""
+    waiting: list[_Waiting] = []
+    with make_pool() as pool, ExitStack() as unfinished, ThreadPoolExecutor(WRITERS) as writers:
+        for job in todo:
+            stack = unfinished.enter_context(ExitStack())
+            try:
+                for path in (job.output, job.rejected or STANDARD):
+                    make_parent(path)
+                waiting.append(_Waiting(job, run_job(job, model, progress.update, pool, stack), stack))
+            except OutputClosed:
+                raise
+            except (InputError, OutputFailed) as error:
+                yield job, error
+            progress.next_file()
+            if len(waiting) >= FILES_AT_ONCE or sum(one.result.summary.read for one in waiting) >= ROWS_AT_ONCE:
+                yield from _finish(waiting, writers)
+                waiting.clear()
+                unfinished.pop_all()
+        yield from _finish(waiting, writers)
+        unfinished.pop_all()
+
+
+def _finish(waiting: Sequence[_Waiting], writers: ThreadPoolExecutor) -> Iterator[Outcome]:
+    """Put files in place."""
+    for one, error in zip(waiting, list(writers.map(_close, [one.stack for one in waiting])), strict=True):
+        yield one.job, error or one.result
+
+
+def _close(stack: ExitStack) -> OutputFailed | None:
+    try:
+        stack.close()
+    except OutputClosed:
+        raise
+    except OutputFailed as error:
+        return error
+    return None
+
+
+def _complain(job: Job, error: IrisError, tell: Say) -> None:
+    """Say what is wrong with a file, or that its predictions cannot be written."""
+    if isinstance(error, OutputFailed):
+        tell(f"classify: {error}")
+        return
+    rows = [one.detail for one in error.summary.wrong] if isinstance(error, RefusedRows) else []
+    for line in rows + explain(error):
+        tell(f"{job.source.title}: {line}")
+
+
+def _describe(summary: Summary) -> str:
+    """Return what came of rows, a count a line."""
+    counts = {"read": summary.read, "classified": summary.classified, "rejected": summary.rejected}
+    counts |= dict(zip([one.name for one in SCHEMA.classes], summary.species, strict=True))
+    counts["unusual"] = summary.unusual
+    width = max(len(f"{count:,}") for count in counts.values())
+    lines = [f"{name:<12}{count:>{width},}" for name, count in counts.items()]
+    if summary.named:
+        unnamed = f"; {summary.unnamed:,} more name none" if summary.unnamed else ""
+        lines.append(
+            f"{summary.agreeing:,} of {summary.named:,} are of the species that the file itself names{unnamed}."
+        )
+    return "\n".join(lines)

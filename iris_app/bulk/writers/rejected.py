@@ -1,0 +1,57 @@
+"""The rows that cannot be classified, written to a table of their own with what is wrong with them."""
+
+import csv
+import io
+from collections.abc import Sequence
+from contextlib import ExitStack
+from typing import TextIO
+
+from iris_app.bulk.rows import Reject
+from iris_app.bulk.storage import open_output
+from iris_app.codecs.csv_rows import quoting_of
+
+COLUMNS = ["file", "line", "columns", "reasons", "row"]
+
+
+class RejectedWriter:
+    """Write rejected rows; the file is there only where there are any.
+
+    Parameters
+    ----------
+    stack : ExitStack
+        When it is closed, the file is put in place.
+    file : str
+        Where the rows come from.
+    path : str, optional
+        Where they go; without one they are only counted.
+    """
+
+    def __init__(self, stack: ExitStack, file: str, path: str | None) -> None:
+        self._stack, self._file, self._path = stack, file, path
+        self._text: TextIO | None = None
+
+    @property
+    def is_used(self) -> bool:
+        """Whether a row was written."""
+        return self._text is not None
+
+    def add(self, rejects: Sequence[Reject]) -> None:
+        """Write rows, and what is wrong with them."""
+        if self._path is None or not rejects:
+            return
+        text = self._text = self._text or self._open(self._path)
+        for reject in rejects:
+            columns = " ".join(error.column for error in reject.errors if error.column)
+            reasons = " ".join(error.detail for error in reject.errors)
+            _write(text, [self._file, str(reject.line), columns, reasons, reject.row])
+
+    def _open(self, path: str) -> TextIO:
+        stream = self._stack.enter_context(open_output(path))
+        text = io.TextIOWrapper(stream, encoding="utf-8", errors="backslashreplace", newline="", write_through=True)
+        self._stack.callback(text.detach)  # or closing it would close the stream before it is safe on the disk
+        _write(text, COLUMNS)
+        return text
+
+
+def _write(text: TextIO, row: Sequence[str]) -> None:
+    csv.writer(text, lineterminator="\n", quoting=quoting_of(row)).writerow(row)

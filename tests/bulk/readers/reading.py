@@ -1,0 +1,26 @@
+"""Read a whole file in the tests."""
+
+from itertools import chain
+
+import numpy as np
+import polars as pl
+
+from iris_app.bulk.rows import Reader, Rows
+
+
+def read_all(reader: Reader) -> Rows:
+    """Join what a reader reads of all pieces."""
+    parts = [reader.read(piece) for piece in reader.pieces()]
+    return Rows(
+        pl.concat([part.frame for part in parts]),
+        np.concatenate([part.measurements for part in parts]),
+        list(chain.from_iterable(part.rejects for part in parts)),
+        sum(part.read for part in parts),
+        list(chain.from_iterable(part.lines for part in parts)),
+        None if parts[0].given is None else pl.concat([part.given for part in parts if part.given is not None]),
+    )
+
+
+def details(rows: Rows) -> list[str]:
+    """Return all sentences."""
+    return [error.detail for reject in rows.rejects for error in reject.errors]
