@@ -96,8 +96,8 @@ def test_the_only_imports_inside_a_function_keep_scikit_learn_and_polars_out_of_
 
 
 @pytest.mark.parametrize("name", sorted(get_type_hints(config)))
-def test_the_readme_names_every_setting(name: str) -> None:
-    assert f"`{name}`" in (CHECKOUT / "README.md").read_text()
+def test_the_documentation_names_every_setting(name: str) -> None:
+    assert f"`{name}`" in (CHECKOUT / "docs" / "configuration.md").read_text()
 
 
 def test_a_lock_names_hashes_and_no_addresses() -> None:

@@ -1,10 +1,11 @@
-"""The README's examples, run as they stand against the real server."""
+"""The examples of the README and of docs/, run as they stand against the real server."""
 
 import os
 import re
 import shlex
 import subprocess
 import sys
+from itertools import pairwise
 from pathlib import Path
 
 import httpx
@@ -13,18 +14,21 @@ import pytest
 from iris_app.iris import SCHEMA
 from tests.support import CHECKOUT, SECRET_KEY, Server
 
-README = (CHECKOUT / "README.md").read_text()
-BLOCKS = re.findall(r"```(\w+)\n(.*?)```", README, re.DOTALL)
+PAGES = [CHECKOUT / "README.md", *sorted((CHECKOUT / "docs").glob("*.md"))]
+TEXTS = [page.read_text() for page in PAGES]
+BLOCKS = [re.findall(r"```(\w+)\n(.*?)```", text, re.DOTALL) for text in TEXTS]
 EXAMPLES = [
-    pytest.param(language, code, BLOCKS[index + 1][1], id=code.split()[2] if language == "sh" else language)
-    for index, (language, code) in enumerate(BLOCKS)
+    pytest.param(language, code, expected, id=f"{page.stem} {code.split()[2] if language == 'sh' else language}")
+    for page, blocks in zip(PAGES, BLOCKS, strict=True)
+    for (language, code), (_, expected) in pairwise(blocks)
     if "http://127.0.0.1:8000/" in code or "tritonclient" in code
 ]
 
 
 def curl(words: list[str]) -> str:
-    """Do what curl does with the few options that the README uses."""
-    url, headers, body = "", {}, ""
+    """Do what curl does with the few options that the examples use."""
+    url, headers = "", {}
+    body: str | None = None
     arguments = iter(words)
     for word in arguments:
         if word == "-H":
@@ -34,7 +38,7 @@ def curl(words: list[str]) -> str:
             body = next(arguments)
         elif word != "-s":
             url = word
-    return httpx.post(url, headers=headers, content=body.encode()).text
+    return httpx.request("GET" if body is None else "POST", url, headers=headers, content=body).text
 
 
 def parts(text: str) -> list[str | float]:
@@ -44,7 +48,7 @@ def parts(text: str) -> list[str | float]:
 
 
 @pytest.mark.parametrize(("language", "code", "expected"), EXAMPLES)
-def test_an_example_gives_what_the_readme_says(server: Server, language: str, code: str, expected: str) -> None:
+def test_an_example_gives_what_its_page_says(server: Server, language: str, code: str, expected: str) -> None:
     code = code.replace("127.0.0.1:8000", server.url.removeprefix("http://"))
     if language == "sh":
         command, *words = shlex.split(code.replace("\\\n", ""))
@@ -57,9 +61,9 @@ def test_an_example_gives_what_the_readme_says(server: Server, language: str, co
     ]
 
 
-def test_every_door_has_an_example() -> None:
+def test_every_way_in_has_an_example() -> None:
     code = "".join(str(example.values[1]) for example in EXAMPLES)
-    for door in (
+    for way in (
         "application/json",
         "text/csv",
         "application/x-ndjson",
@@ -67,13 +71,12 @@ def test_every_door_has_an_example() -> None:
         "tritonclient",
         "/invocations",
     ):
-        assert door in code
+        assert way in code
 
 
 HELP = (CHECKOUT / "iris_app" / "bulk" / "command.py").read_text()
-COMMANDS = re.findall(r"^(scripts/classify .*)", README, re.MULTILINE) + re.findall(
-    r"^ +(flask .*)", HELP, re.MULTILINE
-)
+SHOWN = [command for text in TEXTS for command in re.findall(r"^(scripts/classify .*)", text, re.MULTILINE)]
+COMMANDS = list(dict.fromkeys(SHOWN + re.findall(r"^ +(flask .*)", HELP, re.MULTILINE)))
 
 
 @pytest.fixture
@@ -106,6 +109,6 @@ def test_an_example_with_files_does_what_it_says(command: str, flowers: Path, tr
     assert (flowers / output).exists()
 
 
-def test_the_counts_of_files_are_what_the_readme_says(flowers: Path, trained_path: Path) -> None:
-    (counts,) = re.findall(r"```text\n(read .*?)```", README, re.DOTALL)
+def test_the_counts_of_files_are_what_their_page_says(flowers: Path, trained_path: Path) -> None:
+    (counts,) = [counts for text in TEXTS for counts in re.findall(r"```text\n(read .*?)```", text, re.DOTALL)]
     assert classify(COMMANDS[0], flowers, trained_path) == counts
