@@ -2,7 +2,11 @@
 
 Change a value in instance/config.py (NAME = value) or in the environment (IRIS_NAME=value, which wins), not here.
 In the environment, text stands as it is and everything else is written as JSON: IRIS_MAX_BATCH_ROWS=500,
-IRIS_SESSION_COOKIE_SECURE=true. A name that is not on this page, or a value that it does not allow, stops the start.
+IRIS_SESSION_COOKIE_SECURE=true.
+
+The settings of Flask, Flask-WTF, Flask-Compress and Bootstrap-Flask that are not on this page can be set in the same
+ways under their own names: SERVER_NAME, WTF_CSRF_ENABLED, COMPRESS_LEVEL. A length of time is a number of seconds.
+A name that is neither theirs nor on this page, or a value that is not allowed, stops the start; all of them are named.
 """
 
 from typing import Annotated, Literal
@@ -11,10 +15,10 @@ from msgspec import Meta
 
 Count = Annotated[int, Meta(ge=0)]
 Limit = Annotated[int, Meta(ge=1)]
-Route = Annotated[str, Meta(pattern="^/[^<>]*$")]
-Name = Annotated[str, Meta(pattern=r"^[\w-]+$")]
+Route = Annotated[str, Meta(pattern="^/[^<>]*$", examples=["/predict"])]
+Name = Annotated[str, Meta(pattern=r"^[\w-]+$", examples=["iris-2"])]
 Secret = Annotated[str, Meta(min_length=32)]
-Sha256 = Annotated[str, Meta(pattern="^[0-9a-f]{64}$")]
+Sha256 = Annotated[str, Meta(pattern="^[0-9a-f]{64}$", examples=["0123456789abcdef" * 4])]
 
 # Signs the session cookie and the form's token. Whoever deploys sets it, the same for every worker and never in
 # version control; scripts/setup writes a random one to instance/config.py. Without it the app refuses to start.

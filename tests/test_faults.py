@@ -432,8 +432,8 @@ def test_a_port_that_is_taken_stops_the_start_and_is_named(trained_path: Path) -
 @pytest.mark.parametrize(
     ("settings", "sentence"),
     [
-        ({"IRIS_SECRET_KEY": ""}, "SECRET_KEY in the environment is wrong"),
-        ({"IRIS_MAX_BATCH_ROW": "1"}, "MAX_BATCH_ROW in the environment is not a setting of iris_app"),
+        ({"IRIS_SECRET_KEY": ""}, "IRIS_SECRET_KEY in the environment is wrong"),
+        ({"IRIS_MAX_BATCH_ROW": "1"}, "IRIS_MAX_BATCH_ROW in the environment is not a setting of iris_app"),
     ],
 )
 def test_a_setting_that_is_wrong_stops_the_start_with_one_line(settings: dict[str, str], sentence: str) -> None:

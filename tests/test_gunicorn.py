@@ -231,7 +231,7 @@ def test_a_wrong_setting_stops_the_start_and_is_named(tmp_path: Path) -> None:
     with pytest.raises(AssertionError, match="ended early"), running(tmp_path / "log", IRIS_MAX_BATCH_ROWS="many"):
         pass
     log = (tmp_path / "log").read_text()
-    assert "iris_app cannot start: MAX_BATCH_ROWS in the environment cannot be 'many'" in log
+    assert "iris_app cannot start: IRIS_MAX_BATCH_ROWS in the environment cannot be 'many'" in log
     assert "Traceback" not in log
 
 

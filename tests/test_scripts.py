@@ -170,7 +170,7 @@ def test_training_with_wrong_settings_is_told_in_one_line() -> None:
     command = CHECKOUT / "scripts" / "train_model.py"
     run = subprocess.run([command], env=settings, capture_output=True, text=True, check=False)
     assert run.returncode == 1
-    assert run.stderr.startswith("train_model: SECRET_KEY in the environment is wrong")
+    assert run.stderr.startswith("train_model: IRIS_SECRET_KEY in the environment is wrong")
     assert run.stderr.count("\n") == 1
 
 

@@ -8,7 +8,6 @@ from operator import attrgetter
 from pathlib import PurePath
 
 from flask import current_app, render_template, request
-from flask_wtf import FlaskForm
 from flask_wtf.file import FileField, FileRequired
 from werkzeug.datastructures import CombinedMultiDict
 from werkzeug.utils import secure_filename
@@ -24,6 +23,7 @@ from iris_app.json_types import Prediction
 from iris_app.observability.recorder import record_errors
 from iris_app.schema import Class
 from iris_app.ui.blueprint import bp, status
+from iris_app.ui.forms import PageForm
 from iris_app.web.response import Response
 
 # How many rows the page shows; the file that can be downloaded has all of them.
@@ -37,7 +37,7 @@ LONGEST_SPECIES = 100
 LONGEST_NAME = 80
 
 
-class BatchForm(FlaskForm):  # type: ignore[misc] # Flask-WTF has no types
+class BatchForm(PageForm):
     """A file, what to do with its bad rows and its formulas, and a token that proves that the form was ours."""
 
     file = FileField("A CSV file", [FileRequired("Choose a file first.")])
@@ -118,8 +118,7 @@ def classify_batch() -> str | tuple[str, int]:
     """Classify the flowers in a file; nothing of it is kept."""
     form = BatchForm(CombinedMultiDict((request.files, request.form)))
     if not form.validate():
-        expired = bool(form.csrf_token.errors)
-        return _page(form, expired=expired), status(400 if expired else 422)
+        return _page(form, expired=form.is_expired), status(400 if form.is_expired else 422)
     try:
         return _page(form, outcome=_classify(form))
     except InvalidValues as error:

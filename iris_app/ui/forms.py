@@ -50,7 +50,16 @@ def _accepted(_form: Form, field: FeatureField) -> None:
         raise ValidationError(complaint)
 
 
-class RowForm(FlaskForm):  # type: ignore[misc] # Flask-WTF has no types
+class PageForm(FlaskForm):  # type: ignore[misc] # Flask-WTF has no types
+    """A form with a CSRF token, unless WTF_CSRF_ENABLED is off."""
+
+    @property
+    def is_expired(self) -> bool:
+        """Return whether the form was validated with a CSRF token that is missing, wrong or too old."""
+        return self.meta.csrf_field_name in self.errors
+
+
+class RowForm(PageForm):
     """A field for each feature, named by its form name, and a CSRF token."""
 
     @property

@@ -39,7 +39,7 @@ def classify() -> Page:
     request.max_content_length = min(settings["MAX_CONTENT_LENGTH"], settings["MAX_FORM_MEMORY_SIZE"])
     form = RowForm(request.form)
     form.validate()
-    return _form_page(form, 400, expired=True) if form.csrf_token.errors else _answer(form)
+    return _form_page(form, 400, expired=True) if form.is_expired else _answer(form)
 
 
 @bp.get("/classify")

@@ -7,8 +7,10 @@ from iris_app.web.response import Response
 
 
 def init_app(app: Flask) -> None:
-    """Compress the answers of the app."""
-    app.config["COMPRESS_REGISTER"] = False
+    """Compress the answers of the app, unless COMPRESS_REGISTER is off."""
+    if not app.config.get("COMPRESS_REGISTER", True):
+        return
+    app.config["COMPRESS_REGISTER"] = False  # it would compress for clients that do not ask, too
     compress = Compress(app)
 
     @app.after_request

@@ -12,7 +12,6 @@ from flask.testing import FlaskClient
 from kubernetes_validate.utils import resources_from_file
 
 from iris_app import create_app
-from iris_app.exceptions import ConfigurationError
 from tests.support import CHECKOUT, SECRET_KEY
 
 VERSIONS = ["1.30", kubernetes_validate.latest_version()]
@@ -116,14 +115,8 @@ def test_the_app_takes_the_settings_of_a_pod(pod: dict[str, Any], monkeypatch: p
     assert any(model_path.startswith(mount["mountPath"]) for mount in container(pod)["volumeMounts"])
 
 
-@pytest.mark.usefixtures("no_settings")
 @each_serving
-def test_variables_of_services_which_would_stop_the_start_are_off(
-    pod: dict[str, Any], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("IRIS_APP_SERVICE_HOST", "10.0.0.1")
-    with pytest.raises(ConfigurationError, match="APP_SERVICE_HOST"):
-        create_app()
+def test_variables_of_services_are_off(pod: dict[str, Any]) -> None:
     assert not pod["enableServiceLinks"]
 
 

@@ -94,13 +94,13 @@ def test_an_ill_typed_variable_is_named(
     configured: Callable[..., Any], monkeypatch: pytest.MonkeyPatch, text: str
 ) -> None:
     monkeypatch.setenv("IRIS_MAX_BATCH_ROWS", text)
-    with pytest.raises(ConfigurationError, match=r"^MAX_BATCH_ROWS in the environment cannot be "):
+    with pytest.raises(ConfigurationError, match=r"^IRIS_MAX_BATCH_ROWS in the environment cannot be "):
         configured()
 
 
 def test_an_unknown_variable_is_named(configured: Callable[..., Any], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("IRIS_MAX_BATCH_ROW", "5")
-    with pytest.raises(ConfigurationError, match=r"^MAX_BATCH_ROW in the environment is not a setting"):
+    with pytest.raises(ConfigurationError, match=r"^IRIS_MAX_BATCH_ROW in the environment is not a setting"):
         configured()
 
 
@@ -255,5 +255,101 @@ def test_a_variable_that_is_not_utf_8_stops_the_start(
     configured: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("IRIS_SECRET_KEY", "\udcff" * 40)
-    with pytest.raises(ConfigurationError, match=r"^SECRET_KEY in the environment is wrong: it is not UTF-8\.$"):
+    with pytest.raises(ConfigurationError, match=r"^IRIS_SECRET_KEY in the environment is wrong: it is not UTF-8\.$"):
         configured()
+
+
+def test_every_wrong_setting_is_named_at_once(configured: Callable[..., Any], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("IRIS_PROXY_COUNT", "some")
+    monkeypatch.setenv("IRIS_PROXY", "1")
+    with pytest.raises(ConfigurationError) as raised:
+        configured("MAX_BATCH_ROWS = 'many'\nKEEP_MODELS = 0")
+    assert [line.partition(" ")[0] for line in str(raised.value).splitlines()] == [
+        "MAX_BATCH_ROWS",
+        "KEEP_MODELS",
+        "IRIS_PROXY_COUNT",
+        "IRIS_PROXY",
+        "SECRET_KEY",
+    ]
+
+
+def test_a_file_that_cannot_be_read_hides_no_wrong_variable(
+    configured: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("IRIS_PROXY_COUNT", "some")
+    with pytest.raises(ConfigurationError) as raised:
+        configured("SECRET_KEY =")
+    assert [line.partition(" ")[0] for line in str(raised.value).splitlines()] == [
+        "instance/config.py,",
+        "IRIS_PROXY_COUNT",
+    ]
+
+
+@pytest.mark.parametrize("variable", ["AIP_PREDICT_ROUTE", "IRIS_AIP_PREDICT_ROUTE"])
+def test_a_variable_is_named_in_full(
+    configured: Callable[..., Any], monkeypatch: pytest.MonkeyPatch, variable: str
+) -> None:
+    monkeypatch.setenv(variable, "<>")
+    with pytest.raises(ConfigurationError, match=rf"^{variable} in the environment cannot be '<>'"):
+        configured()
+
+
+def test_a_variable_with_the_prefix_wins_over_the_platform_s(
+    configured: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("IRIS_AIP_PREDICT_ROUTE", "/ours")
+    monkeypatch.setenv("AIP_PREDICT_ROUTE", "/theirs")
+    assert configured()["AIP_PREDICT_ROUTE"] == "/ours"
+
+
+@pytest.mark.parametrize("service", ["IRIS", "IRIS_APP", "IRIS_PREDICTOR_DEFAULT"])
+def test_the_variables_of_a_kubernetes_service_are_passed_over(
+    configured: Callable[..., Any], monkeypatch: pytest.MonkeyPatch, service: str
+) -> None:
+    variables = {
+        "SERVICE_HOST": "10.0.0.11",
+        "SERVICE_PORT": "8000",
+        "SERVICE_PORT_HTTP": "8000",
+        "PORT": "tcp://10.0.0.11:8000",
+        "PORT_8000_TCP": "tcp://10.0.0.11:8000",
+        "PORT_8000_TCP_PROTO": "tcp",
+        "PORT_8000_TCP_PORT": "8000",
+        "PORT_8000_TCP_ADDR": "10.0.0.11",
+    }
+    for name, text in variables.items():
+        monkeypatch.setenv(f"{service}_{name}", text)
+    assert not configured().keys() & variables.keys()
+
+
+@pytest.mark.parametrize(("name", "text"), [("PORT", "8000"), ("SERVICE_NAME", "iris"), ("PORT_HTTP", "8000")])
+def test_a_variable_that_kubernetes_does_not_set_stops_the_start(
+    configured: Callable[..., Any], monkeypatch: pytest.MonkeyPatch, name: str, text: str
+) -> None:
+    monkeypatch.setenv(f"IRIS_{name}", text)
+    with pytest.raises(ConfigurationError, match=rf"^IRIS_{name} in the environment is not a setting"):
+        configured()
+
+
+def test_the_instance_folder_sets_what_is_flask_s(configured: Callable[..., Any]) -> None:
+    text = f"from datetime import timedelta\n{SECRET_LINE}\nPERMANENT_SESSION_LIFETIME = timedelta(hours=1)"
+    assert configured(text)["PERMANENT_SESSION_LIFETIME"].total_seconds() == 3600
+
+
+@pytest.mark.parametrize(
+    ("line", "advice"),
+    [
+        ("SESSION_COOKIE_SECURE = 'true'", "True"),
+        ("SESSION_COOKIE_SAMESITE = 'lax'", "'Lax'"),
+        ("WTF_CSRF_TIME_LIMIT = 'None'", "None"),
+        ("MAX_BATCH_ROWS = '4711'", "a whole number in digits, such as 1000"),
+        ("MAX_BATCH_ROWS = '4711 or so'", "a whole number in digits, such as 1000"),
+        ('SESSION_COOKIE_SAMESITE = "it\'s 4711"', "one of 'Lax', 'None', 'Strict'"),
+    ],
+)
+def test_a_hint_for_the_instance_folder_repeats_no_value(
+    configured: Callable[..., Any], line: str, advice: str
+) -> None:
+    with pytest.raises(ConfigurationError) as raised:
+        configured(f"{SECRET_LINE}\n{line}")
+    assert str(raised.value).endswith(f"; write {advice}.")
+    assert "4711" not in str(raised.value)
