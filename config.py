@@ -59,7 +59,7 @@ MODEL_PATH: Annotated[str, Meta(min_length=1)] = "model.joblib"
 MODEL_SHA256: Sha256 | None = None
 
 # Seconds within which gunicorn's workers take a model that is published over the old one.
-MODEL_CHECK_SECONDS: Annotated[float, Meta(ge=0.1)] = 2.0
+MODEL_CHECK_SECONDS: Annotated[float, Meta(ge=0.1, le=24 * 60 * 60)] = 2.0
 
 # Registry of the model that scripts/train_model.py --publish keeps under instance/models, for scripts/rollback.
 KEEP_MODELS: Limit = 5
@@ -115,7 +115,12 @@ COMPRESS_MIMETYPES: list[str] = [
 COMPRESS_MIN_SIZE: Limit = 1000
 
 # How answers are compressed, the best way first.
-COMPRESS_ALGORITHM: list[Literal["zstd", "br", "gzip", "deflate"]] = ["zstd", "br", "gzip", "deflate"]
+COMPRESS_ALGORITHM: Annotated[list[Literal["zstd", "br", "gzip", "deflate"]], Meta(min_length=1)] = [
+    "zstd",
+    "br",
+    "gzip",
+    "deflate",
+]
 
 # How many proxies stand in front (nginx, a load balancer) and set X-Forwarded-For, -Proto and -Host. Their word is
 # taken for the client's address and scheme, so count exactly those that you run.

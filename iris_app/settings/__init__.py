@@ -35,6 +35,8 @@ def configure(app: Flask, overrides: Mapping[str, object] | None) -> None:
         errors.append(
             "SECRET_KEY is not set. Run scripts/setup, which writes one to instance/config.py, or set IRIS_SECRET_KEY."
         )
+    if app.config.get("COMPRESS_CACHE_BACKEND") and not app.config.get("COMPRESS_CACHE_KEY"):
+        errors.append("COMPRESS_CACHE_BACKEND is set without COMPRESS_CACHE_KEY; set both, or neither.")
     if errors:
         raise ConfigurationError("\n".join(errors)) from None
 

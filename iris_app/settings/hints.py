@@ -138,7 +138,7 @@ def _choices(kind: inspect.Type) -> list[Any]:
 def _general(kind: inspect.Type, source: Source) -> str:
     """Return how values of a type are written."""
     if isinstance(kind, inspect.UnionType):
-        return " or ".join(filter(None, (_general(member, source) for member in kind.types)))
+        return ", or ".join(filter(None, (_general(member, source) for member in kind.types)))
     if isinstance(kind, inspect.Metadata):
         return f"text such as {source.write((kind.extra_json_schema or {})['examples'][0])}"
     if isinstance(kind, inspect.LiteralType):
@@ -149,7 +149,7 @@ def _general(kind: inspect.Type, source: Source) -> str:
         inspect.NoneType: source.write(None),
         inspect.IntType: "a whole number in digits, such as 1000",
         inspect.FloatType: "a number in digits, such as 2.5",
-        inspect.ListType: f'a list in {language}, such as ["one", "two"]',
+        inspect.ListType: f"a list in {language}, such as {source.write(_choices(kind)[:2] or ['one', 'two'])}",
         inspect.DictType: f'an object in {language}, such as {{"name": "value"}}',
     }
     return forms.get(type(kind), "")

@@ -17,7 +17,7 @@ Path = Annotated[str, Meta(pattern="^/", examples=["/iris"])]
 Host = Annotated[str, Meta(pattern=r"^[^\s/@]+$", examples=["iris.example.org"])]
 Count = Annotated[int, Meta(ge=0)]
 Seconds = Annotated[int, Meta(ge=0, le=100 * 365 * 24 * 60 * 60)] | timedelta
-Algorithms = list[Literal["zstd", "br", "gzip", "deflate"]]
+Algorithms = Annotated[list[Literal["zstd", "br", "gzip", "deflate"]], Meta(min_length=1)]
 
 # The settings of Flask whose default does not show their type: https://flask.palletsprojects.com/config/
 FLASK: dict[str, Any] = {
@@ -28,7 +28,7 @@ FLASK: dict[str, Any] = {
     "SEND_FILE_MAX_AGE_DEFAULT": Seconds | None,
     "SERVER_NAME": Host | None,
     "APPLICATION_ROOT": Path,
-    "SESSION_COOKIE_DOMAIN": Text | None,
+    "SESSION_COOKIE_DOMAIN": Host | None,
     "SESSION_COOKIE_PATH": Path | None,
 }
 

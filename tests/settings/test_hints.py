@@ -83,9 +83,9 @@ def test_what_a_hint_says_to_write_is_accepted(monkeypatch: pytest.MonkeyPatch, 
         ("MAX_BATCH_ROWS", "1.5", "a whole number in digits, such as 1000"),
         ("MAX_BATCH_ROWS", "m" * 1000, "a whole number in digits, such as 1000"),
         ("MODEL_CHECK_SECONDS", "nan", "a number in digits, such as 2.5"),
-        ("COMPRESS_ALGORITHM", "rar", 'a list in JSON, such as ["one", "two"]'),
+        ("COMPRESS_ALGORITHM", "rar", 'a list in JSON, such as ["br","deflate"]'),
         ("RECAPTCHA_DATA_ATTRS", "theme=dark", 'an object in JSON, such as {"name": "value"}'),
-        ("WTF_CSRF_TIME_LIMIT", "long", "a whole number in digits, such as 1000 or null"),
+        ("WTF_CSRF_TIME_LIMIT", "long", "a whole number in digits, such as 1000, or null"),
         ("SESSION_COOKIE_SAMESITE", "some", "one of Lax, None, Strict"),
         ("MODEL_NAME", "my model", "text such as iris-2"),
         ("COMPRESS_CACHE_BACKEND", "redis", "null"),
@@ -97,8 +97,18 @@ def test_a_variable_that_means_nothing_gets_the_form_of_its_setting(
     assert refuse(monkeypatch, f"IRIS_{name}", text).endswith(f"; write {advice}.")
 
 
-def test_a_number_out_of_its_bounds_gets_the_bound_alone(monkeypatch: pytest.MonkeyPatch) -> None:
-    assert refuse(monkeypatch, "IRIS_PROXY_COUNT", "-1").endswith("cannot be '-1': Expected `int` >= 0.")
+@pytest.mark.parametrize(
+    ("name", "text", "reason"),
+    [
+        ("PROXY_COUNT", "-1", "Expected `int` >= 0"),
+        ("COMPRESS_LEVEL", "10", "Expected `int` <= 9"),
+        ("MODEL_CHECK_SECONDS", "1e999", "Number out of range"),
+    ],
+)
+def test_a_number_out_of_its_bounds_gets_the_bound_alone(
+    monkeypatch: pytest.MonkeyPatch, name: str, text: str, reason: str
+) -> None:
+    assert refuse(monkeypatch, f"IRIS_{name}", text).endswith(f"cannot be {text!r}: {reason}.")
 
 
 @pytest.mark.parametrize(

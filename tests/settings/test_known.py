@@ -84,6 +84,23 @@ def test_a_function_is_accepted_where_flask_compress_takes_one() -> None:
     assert app.config["COMPRESS_CACHE_KEY"] is repr
 
 
+def test_a_cache_of_compressed_answers_without_a_key_stops_the_start() -> None:
+    with pytest.raises(ConfigurationError, match=r"^COMPRESS_CACHE_BACKEND is set without COMPRESS_CACHE_KEY"):
+        create_app({"SECRET_KEY": SECRET_KEY, "COMPRESS_CACHE_BACKEND": dict})
+
+
+@pytest.mark.parametrize("name", ["COMPRESS_ALGORITHM", "COMPRESS_ALGORITHM_STREAMING"])
+def test_there_is_a_way_to_compress(name: str) -> None:
+    with pytest.raises(ConfigurationError, match=f"^{name} in the overrides cannot be "):
+        create_app({"SECRET_KEY": SECRET_KEY, name: []})
+
+
+@pytest.mark.parametrize("seconds", [float("nan"), float("inf")])
+def test_a_number_of_seconds_is_finite(seconds: float) -> None:
+    with pytest.raises(ConfigurationError, match=r"^MODEL_CHECK_SECONDS in the overrides cannot be "):
+        create_app({"SECRET_KEY": SECRET_KEY, "MODEL_CHECK_SECONDS": seconds})
+
+
 @pytest.mark.parametrize(
     ("wrong", "right"),
     [
