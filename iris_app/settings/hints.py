@@ -75,7 +75,7 @@ def _candidates(value: object, name: str, choices: Iterable[Any]) -> Iterator[ob
     if isinstance(value, str) and len(value) <= MAX_LENGTH:
         text = value.strip()
         text = text[1:-1].strip() if QUOTED.fullmatch(text) else text
-        yield from _readings(text, name, choices)
+        yield from _readings(text, name, choices) if text.isprintable() else ()
     elif isinstance(value, int):
         yield bool(value)
         yield str(value)

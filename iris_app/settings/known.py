@@ -89,7 +89,7 @@ EXTENSIONS: dict[str, Any] = {
 # Names of settings whose values no message may hold.
 SECRETS = re.compile("SECRET|TOKEN|KEY|PASSWORD", re.IGNORECASE)
 
-# Longer names are compared with the known ones by their beginning.
+# Of longer names, messages repeat the beginning, and only that is compared with the known names.
 MAX_NAME_LENGTH = 64
 
 

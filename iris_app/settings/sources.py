@@ -15,7 +15,7 @@ import msgspec
 
 from iris_app.exceptions import ConfigurationError
 from iris_app.formatting import truncate
-from iris_app.settings.known import known_types
+from iris_app.settings.known import MAX_NAME_LENGTH, known_types
 
 PREFIX = "IRIS_"
 
@@ -60,7 +60,7 @@ class Source:
 
     def spell(self, name: str) -> str:
         """Return a setting's name as this source spells it."""
-        return name
+        return truncate(name, MAX_NAME_LENGTH)
 
     def locate(self, name: str) -> str:
         """Return a setting's name and where it is set."""
@@ -98,7 +98,7 @@ class InstanceFile(Source):
 
     def locate(self, name: str) -> str:
         """Return a setting's name, the file and the line."""
-        return f"{name} in {INSTANCE_FILE}{_assignment(self.path, name)}"
+        return f"{self.spell(name)} in {INSTANCE_FILE}{_assignment(self.path, name)}"
 
 
 class Environment(Source):
@@ -114,7 +114,7 @@ class Environment(Source):
 
     def spell(self, name: str) -> str:
         """Return the variable of a setting."""
-        return truncate(self.names.get(name, PREFIX + name), 80)
+        return truncate(self.names.get(name, PREFIX + name), MAX_NAME_LENGTH)
 
     def write(self, value: object) -> str:
         """Return text as it is, and all else as JSON."""

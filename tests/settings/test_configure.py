@@ -1,4 +1,6 @@
 import os
+import subprocess
+import sys
 import traceback
 from collections.abc import Callable
 from pathlib import Path
@@ -10,7 +12,7 @@ from flask import Flask
 import config
 from iris_app.exceptions import ConfigurationError
 from iris_app.settings import configure
-from tests.support import SECRET_KEY
+from tests.support import CHECKOUT, SECRET_KEY
 
 SECRET_LINE = f"SECRET_KEY = {SECRET_KEY!r}"
 
@@ -251,7 +253,19 @@ def test_who_interrupts_the_start_is_heard(configured: Callable[..., Any]) -> No
         configured("raise KeyboardInterrupt")
 
 
+@pytest.mark.parametrize(
+    "name", ["SECRET_KEY", "MODEL_PATH", "TRUSTED_HOSTS", "MAX_BATCH_ROWS", "MODEL_NAME", "\udcff"]
+)
 def test_a_variable_that_is_not_utf_8_stops_the_start(
+    configured: Callable[..., Any], monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    monkeypatch.setenv(f"IRIS_{name}", "\udcff" * 40)
+    with pytest.raises(ConfigurationError, match=r"^IRIS_\S+ in the environment ") as raised:
+        configured()
+    assert str(raised.value).isascii()
+
+
+def test_a_secret_that_is_not_utf_8_is_refused_for_that(
     configured: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("IRIS_SECRET_KEY", "\udcff" * 40)
@@ -270,6 +284,18 @@ def test_every_wrong_setting_is_named_at_once(configured: Callable[..., Any], mo
         "IRIS_PROXY_COUNT",
         "IRIS_PROXY",
         "SECRET_KEY",
+    ]
+
+
+def test_the_server_prints_a_line_for_each_wrong_setting_and_exits_with_1() -> None:
+    settings = {"IRIS_SECRET_KEY": "short", "IRIS_SESSION_COOKIE_SECURE": "True", "IRIS_SERVERNAME": "a"}
+    command = [Path(sys.executable).parent / "gunicorn", "wsgi:app", "--bind=127.0.0.1:0"]
+    run = subprocess.run(command, cwd=CHECKOUT, env=os.environ | settings, capture_output=True, text=True, check=False)
+    assert run.returncode == 1
+    assert run.stderr.splitlines() == [
+        "iris_app cannot start: IRIS_SECRET_KEY in the environment is wrong: Expected `str` of length >= 32.",
+        "IRIS_SESSION_COOKIE_SECURE in the environment cannot be 'True': Expected `bool`, got `str`; write true.",
+        "IRIS_SERVERNAME in the environment is not a setting of iris_app. Did you mean IRIS_SERVER_NAME?",
     ]
 
 
