@@ -41,7 +41,7 @@ class ModelService:
     pinned : str, optional
         The only sha256 that the artifact may have.
     count : callable, optional
-        RequestRecord what became of each attempt to load a model.
+        Called with the outcome of each attempt to load a model.
     """
 
     def __init__(

@@ -1,5 +1,6 @@
 """What tests share: a model that is trained once a run, the app, a real gunicorn and a real Chromium."""
 
+import fcntl
 import os
 import shutil
 from collections.abc import Callable, Iterator
@@ -13,8 +14,7 @@ from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
 
 from iris_app import create_app
 from iris_app.model.artifact import save
-from iris_app.training import train
-from tests.support import SECRET_KEY, Server, running
+from tests.support import SECRET_KEY, Server, running, trained
 
 # How long an example takes says how busy the machine is. What CI tries is the same every time; people try new examples.
 settings.register_profile("iris_app", deadline=None, derandomize="CI" in os.environ)
@@ -24,8 +24,14 @@ settings.load_profile("iris_app")
 @pytest.fixture(scope="session")
 def trained_path(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Where the artifact that this run trained lies; read it, and leave it as it is."""
-    path = tmp_path_factory.mktemp("trained") / "model.joblib"
-    save(path, *train())
+    folder = tmp_path_factory.getbasetemp()
+    if "PYTEST_XDIST_WORKER" in os.environ:  # the parent's, so that one process trains for all
+        folder = folder.parent
+    path = folder / "trained" / "model.joblib"
+    with (folder / "trained.lock").open("wb") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not path.exists():
+            save(path, *trained())
     return path
 
 

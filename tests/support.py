@@ -19,6 +19,7 @@ import joblib
 import msgspec
 import numpy as np
 from numpy.typing import NDArray
+from sklearn.base import clone
 
 from iris_app.iris import SCHEMA
 from iris_app.json_types import Prediction
@@ -121,10 +122,16 @@ def classify(model: Model, rows: NDArray[np.float64], *, explain: bool = False) 
 
 
 @cache
+def trained() -> tuple[Any, Training, bytes]:
+    """Train the model of the example, once; leave it as it is."""
+    return train()
+
+
+@cache
 def another(regularisation: float) -> tuple[Any, Training, bytes]:
     """Train a model that is unlike the one of the configuration."""
-    classifier, training, pairplot = train()
-    classifier.set_params(classify__C=regularisation).fit(*load_data())
+    classifier, training, pairplot = trained()
+    classifier = clone(classifier).set_params(classify__C=regularisation).fit(*load_data())
     rows = np.array([row.measurement for row in training.golden_rows])
     golden_rows = [
         GoldenRow(*answer) for answer in zip(rows.tolist(), classifier.predict_proba(rows).tolist(), strict=True)

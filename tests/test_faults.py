@@ -1,6 +1,6 @@
 """Faults that production must survive, each done to a real gunicorn of two workers under steady load.
 
-What takes long is truncate here; ``scripts/soak`` does all of it and prints what it measured.
+What takes long is shortened here; ``scripts/soak`` does all of it and prints what it measured.
 """
 
 import gzip

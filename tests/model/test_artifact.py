@@ -25,7 +25,8 @@ from iris_app.exceptions import ModelUnavailable
 from iris_app.model import artifact
 from iris_app.model.artifact import load, pack, save, unpack
 from iris_app.model.manifest import Manifest, manifest_path, pairplot_path
-from iris_app.training import load_data, train
+from iris_app.training import load_data
+from tests.support import another, trained
 
 
 def pretend(path: Path, content: bytes) -> None:
@@ -73,7 +74,7 @@ def test_the_manifest_says_when_and_with_what_the_model_was_made(model_path: Pat
 
 def test_saving_makes_the_folders_that_are_missing(tmp_path: Path) -> None:
     path = tmp_path / "new" / "folder" / "model.joblib"
-    save(path, *train())
+    save(path, *trained())
     assert sorted(file.name for file in path.parent.iterdir()) == [
         "model.joblib",
         "model.joblib.json",
@@ -89,14 +90,13 @@ def test_a_disk_that_is_full_leaves_the_old_pair(model_path: Path, monkeypatch: 
 
     monkeypatch.setattr(os, "fsync", full)
     with pytest.raises(OSError, match="No space left"):
-        save(model_path, *train())
+        save(model_path, *trained())
     assert {file: file.read_bytes() for file in model_path.parent.iterdir()} == before
 
 
 def test_a_new_artifact_with_an_old_manifest_is_refused(model_path: Path) -> None:
     old = manifest_path(model_path).read_bytes()
-    classifier, training, pairplot = train()
-    save(model_path, classifier.set_params(classify__C=2).fit(*load_data()), training, pairplot)
+    save(model_path, *another(2))
     manifest_path(model_path).write_bytes(old)
     assert "is not the artifact that its manifest describes" in refusal(model_path)
 
@@ -220,7 +220,7 @@ def test_a_model_of_another_scikit_learn_is_refused_with_both_versions(
     model_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("sklearn.base.__version__", "0.1.2")
-    pretend_pickle(model_path, train()[0])
+    pretend_pickle(model_path, trained()[0])
     monkeypatch.undo()
     assert f"was saved with scikit-learn 0.1.2, and this is {sklearn.__version__}" in refusal(model_path)
 
@@ -241,7 +241,7 @@ def test_the_temporary_file_lies_beside_its_place(model_path: Path, monkeypatch:
         return replace(source, target)
 
     monkeypatch.setattr(Path, "replace", watch)
-    save(model_path, *train())
+    save(model_path, *trained())
     assert [source.parent for source in seen] == [model_path.parent] * 3
     assert artifact.load(model_path)
 

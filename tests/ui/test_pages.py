@@ -17,8 +17,8 @@ from iris_app.iris import SCHEMA
 from iris_app.model.artifact import save
 from iris_app.model.manifest import GoldenRow, Training
 from iris_app.model_service import ModelService
-from iris_app.training import load_data, train
-from tests.support import FORM
+from iris_app.training import load_data
+from tests.support import FORM, trained
 
 MINUS = "\N{MINUS SIGN}"
 SENT_AGAIN = "please press Classify again"
@@ -122,7 +122,7 @@ def test_the_answer_says_why(client: FlaskClient) -> None:
 
 
 def test_a_model_without_reasons_says_so(app: Flask, model_path: Path) -> None:
-    _, training, pairplot = train()
+    _, training, pairplot = trained()
     save(model_path, KNeighborsClassifier().fit(*load_data()), replace_golden_rows(training), pairplot)
     app.extensions["model_service"] = ModelService(model_path)
     text = app.test_client().get("/classify", query_string=FORM).text
