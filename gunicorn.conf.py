@@ -1,4 +1,4 @@
-"""How gunicorn serves ``wsgi:app``. Its own flags and GUNICORN_CMD_ARGS override every value here."""
+"""The configuration of gunicorn. Its flags and GUNICORN_CMD_ARGS override every value here."""
 
 import contextlib
 import ctypes
@@ -17,57 +17,55 @@ import gunicorn.util
 import joblib
 from gunicorn.glogging import Logger as GunicornLogger
 
-# This machine only, until a proxy or --bind 0.0.0.0:8000 lets others in.
+# Only this machine can connect, unless a proxy or --bind 0.0.0.0:8000 admits others.
 bind = f"127.0.0.1:{os.environ.get('PORT', '8000')}"
 
-# One process for each processor that a container may use.
+# One process per available core.
 workers = os.environ.get("WEB_CONCURRENCY") or joblib.cpu_count()
 
-# An answer is all computing, which Python does in one thread at a time; more of them only wait for clients. A client
-# that sends slowly holds one, so a proxy that holds whole requests back belongs in front. MAX_CONCURRENT_REQUESTS in
-# config.py is less than this, so that probes are answered while all others work.
+# Predicting is bound by the CPU, so threads only help to wait for clients. A slow client occupies one, so production needs
+# a proxy that buffers requests. MAX_CONCURRENT_REQUESTS in config.py is less, so that probes are always answered.
 worker_class = "gthread"
 threads = 32
 
-# Each connection is an open file, and each thread may need two more: a worker that runs out of them ends.
+# Each connection is an open file, and each thread may need two more; a worker without free descriptors exits.
 RESERVED_FILES = 64
 files, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
 worker_connections = 1000
 if files != resource.RLIM_INFINITY:
     worker_connections = max(min(worker_connections, files - 2 * threads - RESERVED_FILES), threads + 1)
 
-# Longer than a proxy keeps its own connections (nginx: 60 s), so that it is never the one who is hung up on.
+# Longer than the idle timeout of a proxy (nginx: 60 s), so that the proxy closes idle connections first.
 keepalive = 75
 
-# A worker whose main thread, which stirs once a second, does not do so for so long is replaced. One that stops may
-# finish what it has begun.
+# Seconds without a heartbeat, sent once a second, until a worker is killed; seconds for a stopping worker to finish.
 timeout = 30
 graceful_timeout = 30
-SHORTEST_TIMEOUT = 5
+MIN_TIMEOUT = 5
 
-# Workers share what is imported before they part, and all of them start with one reading of the code.
+# Import the application before the fork, so that workers share its memory.
 preload_app = True
 
-# Heartbeats are files; on a disk that is busy they would come late.
-memory = Path("/dev/shm")  # noqa: S108 -- gunicorn makes files of its own there, with names of chance
+# Heartbeats are files, which a busy disk would delay.
+memory = Path("/dev/shm")  # noqa: S108 -- gunicorn creates its files by mkstemp
 worker_tmp_dir = str(memory) if memory.is_dir() else None
 
-# Whether a proxy is believed is for the app to say, by PROXY_COUNT; gunicorn takes nobody's word, and so asks no names.
+# PROXY_COUNT decides which proxies the application trusts, so gunicorn ignores all forwarded headers.
 forwarded_allow_ips = "*"
 secure_scheme_headers: dict[str, str] = {}
 forwarder_headers = ""
 
-# An address as long as nginx lets one be.
+# The limit of nginx.
 limit_request_line = 8190
 
-# The parser that is there; "auto" looks for a faster one that no release of gunicorn 27 can install.
+# "auto" looks for a faster parser, which no release of gunicorn 27 can install.
 http_parser = "python"
 
-# No socket to steer gunicorn by: nothing uses it, and it wants a writable home.
+# Nothing uses the control socket, which needs a writable home.
 control_socket_disable = True
 
-# gunicorn 27 waits for two seconds, in the thread that serves all connections, for each client that does not hang up
-# when it is told to: a dozen of them stop a worker. A client that is still sending is given no such time.
+# gunicorn 27 waits up to two seconds for a client to close, in the thread that accepts connections: a dozen such
+# clients block a worker. Do not wait.
 gunicorn.util.close_graceful = partial(gunicorn.util.close_graceful, timeout=0.01)
 
 # From malloc.h of glibc.
@@ -75,9 +73,9 @@ M_TRIM_THRESHOLD, M_MMAP_THRESHOLD, M_ARENA_MAX = -1, -3, -8
 
 
 class Logger(GunicornLogger):
-    """gunicorn's own, without its line for each request unless it is asked for: the app writes a better one.
+    """gunicorn's logger, without its access log unless that is configured: the application has its own.
 
-    It is the first to be made with the final settings, so it checks them.
+    gunicorn creates it first with the final settings, so it checks them.
     """
 
     def __init__(self, cfg: Any) -> None:
@@ -86,23 +84,23 @@ class Logger(GunicornLogger):
         super().__init__(cfg)
 
     def access(self, *args: Any) -> None:
-        """Write the line of a request."""
+        """Write a line of gunicorn's access log."""
         if self.cfg.accesslog:
             super().access(*args)
 
 
 def find_problems(cfg: Any) -> Iterator[str]:
-    """Yield a sentence for each setting of gunicorn that cannot work here, or would be passed over in silence."""
+    """Yield a sentence for each setting of gunicorn that cannot work here or would be ignored."""
     if cfg.worker_class_str not in {"gthread", "gunicorn.workers.gthread.ThreadWorker"}:
         yield f"--worker-class {cfg.worker_class_str}: only gthread can answer probes while requests are worked on."
     if cfg.threads < 1:
         yield "--threads 0: nobody would be answered. Leave it out, or give a number from 1 on."
     if cfg.workers < 1:
         yield "--workers 0: nobody would be answered. Leave it out, or give a number from 1 on."
-    if 0 < cfg.timeout < SHORTEST_TIMEOUT:
+    if 0 < cfg.timeout < MIN_TIMEOUT:
         yield (
             f"--timeout {cfg.timeout}: idle workers would be killed, since they stir once a second. "
-            f"Give at least {SHORTEST_TIMEOUT}, or 0 for no limit."
+            f"Give at least {MIN_TIMEOUT}, or 0 for no limit."
         )
     yield from _find_connection_problems(cfg)
     for name, is_wrong, why in (
@@ -119,7 +117,7 @@ def find_problems(cfg: Any) -> Iterator[str]:
 
 
 def _find_connection_problems(cfg: Any) -> Iterator[str]:
-    """Yield a sentence where connections are too few for the threads, or too many for the files that may be open."""
+    """Yield a sentence if connections are too few for the threads, or too many for the limit of open files."""
     if cfg.worker_connections <= cfg.threads:
         yield (
             f"--worker-connections {cfg.worker_connections}: there must be more of them than threads ({cfg.threads}), "
@@ -133,10 +131,10 @@ def _find_connection_problems(cfg: Any) -> Iterator[str]:
         )
 
 
-# What no line of the log holds is not looked up for each.
+# No line of the log shows these, so do not look them up.
 logging.logThreads = logging.logProcesses = logging.logMultiprocessing = False
 
-# Everything to standard output, a JSON object a line.
+# Log to standard output, a JSON object per line.
 logger_class = Logger
 logconfig_dict = {
     "version": 1,
@@ -155,12 +153,12 @@ logconfig_dict = {
 
 
 def on_starting(server: Any) -> None:
-    """Import scikit-learn once, before the workers part: its threads start with the first work, which comes after."""
+    """Import scikit-learn before the fork; its thread pools start with the first prediction, after it."""
     import iris_app.model.classifier  # noqa: F401
 
-    keep_memory()
+    configure_malloc()
     gc.collect()
-    gc.freeze()  # or the first collection in each worker would touch, and so copy, all that they share
+    gc.freeze()  # or each worker's first collection would copy the shared pages
     server.counts = None
     try:
         server.counts = Path(tempfile.mkdtemp(prefix="iris_app-", dir=worker_tmp_dir))
@@ -168,31 +166,31 @@ def on_starting(server: Any) -> None:
         server.log.error("/metrics is off, for there is no place to count in: %s", error)
 
 
-def keep_memory() -> None:
-    """Keep up to 64 MB of what is freed for the next batch, which else waits for the kernel to give it page by page."""
-    with contextlib.suppress(AttributeError):  # not every C library has it
+def configure_malloc() -> None:
+    """Keep up to 64 MB of freed memory for the next batch, to save page faults."""
+    with contextlib.suppress(AttributeError):  # not in every C library
         mallopt = ctypes.CDLL(None).mallopt
-        mallopt(M_ARENA_MAX, 1)  # or each thread would keep as much
+        mallopt(M_ARENA_MAX, 1)  # or each thread would keep that much
         mallopt(M_MMAP_THRESHOLD, 32 * 1024 * 1024)
         mallopt(M_TRIM_THRESHOLD, 64 * 1024 * 1024)
 
 
 def on_reload(server: Any) -> None:
-    """Take new settings for the workers to come; with wrong ones, go on with the old."""
+    """Load the new settings for the next workers, or keep the old ones if they are wrong."""
     from iris_app import create_app
 
     try:
         server.app.callable = create_app()
-    except Exception as error:  # a fault here would end the server
+    except Exception as error:  # or the server would exit
         server.log.error("The settings stay as they were: %s", error)
 
 
 def pre_fork(server: Any, worker: Any) -> None:
-    """Give a worker files to count in that no living one has; those of a dead one are gone on with."""
+    """Assign a worker the first free slot, and create the files of its counts."""
     from iris_app.observability.metrics import preallocate_files
 
-    taken = {other.slot for other in server.WORKERS.values()}
-    worker.slot = min(set(range(len(taken) + 1)) - taken)
+    used = {other.slot for other in server.WORKERS.values()}
+    worker.slot = min(set(range(len(used) + 1)) - used)
     worker.counts = server.counts
     if worker.counts:
         try:
@@ -203,7 +201,7 @@ def pre_fork(server: Any, worker: Any) -> None:
 
 
 def post_worker_init(worker: Any) -> None:
-    """Load the model in each worker, so that no visitor waits for it, and keep up with what is published."""
+    """Load the model in each worker, watch for a new one, and start recording."""
     from iris_app.access import get_limits
     from iris_app.exceptions import ModelUnavailable
     from iris_app.model_service import get_service
@@ -216,7 +214,7 @@ def post_worker_init(worker: Any) -> None:
     else:
         get_metrics(app).incomplete = True
     app.extensions["stopping"] = lambda: not worker.alive
-    get_limits(app).leave_threads(worker.cfg.threads)
+    get_limits(app).reserve_threads(worker.cfg.threads)
     get_recorder(app).start()
     service = get_service(app)
     service.watch(app.config["MODEL_CHECK_SECONDS"])
@@ -227,13 +225,13 @@ def post_worker_init(worker: Any) -> None:
 
 
 def worker_exit(_server: Any, worker: Any) -> None:
-    """Tell of the requests that still wait for it."""
+    """Flush the records of the worker's last requests."""
     from iris_app.observability.recorder import get_recorder
 
     get_recorder(worker.wsgi).flush()
 
 
 def on_exit(server: Any) -> None:
-    """Throw the counts away."""
+    """Remove the files of the counts."""
     if server.counts:
         shutil.rmtree(server.counts, ignore_errors=True)

@@ -1,4 +1,4 @@
-"""What production serves: ``gunicorn wsgi:app``."""
+"""The WSGI entry point: ``gunicorn wsgi:app``."""
 
 from iris_app import create_app
 from iris_app.exceptions import ConfigurationError

@@ -13,12 +13,12 @@ from iris_app.web.app import Application
 
 
 def create_app(overrides: Mapping[str, object] | None = None) -> Flask:
-    """Make the application.
+    """Create the application.
 
     Parameters
     ----------
     overrides : mapping, optional
-        Settings that stand in place of ``instance/config.py`` and of the environment, as tests need them.
+        Settings that replace ``instance/config.py`` and the environment, as tests need.
 
     Raises
     ------
@@ -47,7 +47,7 @@ def create_app(overrides: Mapping[str, object] | None = None) -> Flask:
 
 
 def _renderers(app: Flask) -> dict[str, errors.Renderer]:
-    """Return the renderer of problems of each blueprint that has one, by the prefix of its addresses."""
+    """Map the URL prefixes of blueprints to their renderers of problems."""
     return {
         "/api": api.render_problem,
         "/v2": inference_protocol.render_problem,

@@ -1,4 +1,4 @@
-"""Who may come in: everyone, or clients that send a key of ``API_KEYS``; and how many at once."""
+"""Access control: API keys, and limits on concurrent requests."""
 
 import hashlib
 import hmac
@@ -9,34 +9,34 @@ from werkzeug.datastructures import WWWAuthenticate
 from werkzeug.exceptions import Unauthorized
 
 from iris_app.observability.recorder import get_metrics
-from iris_app.web.concurrency import Limits, bound
+from iris_app.web.concurrency import Limits, limit_concurrency
 from iris_app.web.request import request
 from iris_app.web.view_flags import has_flag
 
-# What a browser opens: it has no key to show.
-PAGES = frozenset({"ui", "swagger", "bootstrap"})
+# Browsers send no key for the pages of these blueprints.
+PAGE_BLUEPRINTS = frozenset({"ui", "swagger", "bootstrap"})
 
 EXTENSION = "limits"
 
 
 def init_app(app: Flask) -> None:
-    """Check every request to the app before it is answered."""
+    """Check the limits and the key before each request of an application."""
     size = max(app.config["MAX_CONCURRENT_BYTES"], app.config["MAX_CONTENT_LENGTH"])
     app.extensions[EXTENSION] = limits = Limits(app.config["MAX_CONCURRENT_REQUESTS"], size)
-    app.wsgi_app = bound(app.wsgi_app, limits)  # type: ignore[assignment, method-assign]
+    app.wsgi_app = limit_concurrency(app.wsgi_app, limits)  # type: ignore[assignment, method-assign]
     app.before_request(partial(_enforce_limits, app))
     if app.config["API_KEYS"]:
         app.before_request(partial(_check_key, app))
 
 
 def get_limits(app: Flask) -> Limits:
-    """Return the limits of an app."""
+    """Return the limits of an application."""
     limits: Limits = app.extensions[EXTENSION]
     return limits
 
 
 def check_token(digests: dict[str, str]) -> str:
-    """Return the name of the bearer token of the current request among names with their sha256, or refuse it."""
+    """Return the name whose sha256 the bearer token of the current request has, or raise ``Unauthorized``."""
     scheme, _, token = request.headers.get("Authorization", "").partition(" ")
     given = hashlib.sha256(token.strip().encode()).hexdigest()
     names = [name for name, digest in digests.items() if hmac.compare_digest(given, digest)]
@@ -51,13 +51,13 @@ def check_token(digests: dict[str, str]) -> str:
 
 def _enforce_limits(app: Flask) -> None:
     if not has_flag(app, request.url_rule, "is_probe"):
-        request.begin(app.config["MAX_CONTENT_LENGTH"])
+        request.enforce_limits(app.config["MAX_CONTENT_LENGTH"])
 
 
 def _check_key(app: Flask) -> None:
     endpoint = request.endpoint or ""
     if (
-        endpoint.partition(".")[0] in PAGES
+        endpoint.partition(".")[0] in PAGE_BLUEPRINTS
         or endpoint.endswith(".static")
         or has_flag(app, request.url_rule, "is_public")
     ):

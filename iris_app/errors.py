@@ -1,4 +1,4 @@
-"""Every error, translated to HTTP in one place and rendered by the blueprint that the request came to."""
+"""Error handlers: translate every error to HTTP, and render it as the blueprint of the request does."""
 
 from collections.abc import Callable, Mapping
 from http import HTTPStatus
@@ -7,7 +7,7 @@ from typing import Any
 from flask import Flask, current_app
 from flask.globals import request_ctx
 from werkzeug.exceptions import HTTPException, NotAcceptable, NotFound
-from werkzeug.http import HTTP_STATUS_CODES  # Python's own phrases changed with 3.13
+from werkzeug.http import HTTP_STATUS_CODES  # http.HTTPStatus changed its phrases in Python 3.13
 
 from iris_app.exceptions import (
     InputError,
@@ -33,21 +33,21 @@ Renderer = Callable[[Problem], Response]
 
 
 def init_app(app: Flask, renderers: Mapping[str, Renderer], *, pages: Renderer, programs: Renderer) -> None:
-    """Handle every error of an application.
+    """Register the error handler of an application.
 
     Parameters
     ----------
     app : Flask
     renderers : mapping of str to callable
-        The renderer of problems for the addresses that begin with each prefix.
+        The renderers of problems by URL prefix.
     pages : callable
-        The renderer for all other addresses.
+        The renderer for all other URLs.
     programs : callable
-        The renderer where a page is not possible, since the host is not valid and no link can be made.
+        The renderer where a page is impossible: without a valid host, no URL can be built.
     """
 
     def handle(error: Exception) -> Response:
-        # Without a valid host there is no URL adapter to make links with.
+        # Without a valid host there is no URL adapter to build links with.
         render = _select_renderer(renderers, pages) if request_ctx.url_adapter else programs
         return _respond(error, render(_describe(error)))
 
@@ -66,13 +66,13 @@ def _respond(error: Exception, response: Response) -> Response:
 
 
 def _select_renderer(renderers: Mapping[str, Renderer], default: Renderer) -> Renderer:
-    """Return the renderer for the address of the current request, whether there is a view or not."""
+    """Return the renderer for the path of the current request, with or without a matching view."""
     path = f"{request.path}/"
     return next((render for prefix, render in renderers.items() if path.startswith(f"{prefix}/")), default)
 
 
 def _describe(error: Exception) -> Problem:
-    """Translate an error; one of ours goes to the log in full and to the client without its cause."""
+    """Translate an error to a problem; log server errors in full, and hide their cause from the client."""
     match error:
         case InvalidValues():
             record_errors(error.errors)

@@ -1,17 +1,17 @@
-"""What can go wrong, in the words of the domain.
+"""The exceptions of the domain.
 
 - IrisError
     - ConfigurationError: a setting is missing, unknown or of the wrong type
     - ModelUnavailable: no model can be loaded and trusted
-    - Overloaded: more requests came than can be answered soon
+    - Overloaded: there are more requests than the process accepts at once
     - OutputFailed: a file cannot be written
     - ClusterFailed: a cluster cannot be reached, or gives up
-    - InputError: what was sent cannot be classified
-        - MalformedDocument: it is not a document of the stated form
+    - InputError: the input cannot be classified
+        - MalformedDocument: it is not a document of the stated format
         - TooManyRows: it holds more rows than one request may
         - InvalidValues: values are missing, unknown or out of bounds
 
-Nothing here knows HTTP; ``iris_app.errors`` gives each its status.
+``iris_app.errors`` maps each to an HTTP status.
 """
 
 from collections.abc import Callable, Iterable
@@ -20,31 +20,31 @@ from typing import Any
 
 import msgspec
 
-# How many wrong values an error names; the others are counted.
+# The number of wrong values that an error lists; the others are counted.
 ERRORS_NAMED = 100
 
 
 class IrisError(Exception):
-    """Stand above all of this application's own errors, which go from one process to another as they are."""
+    """Base of the application's exceptions; they survive pickling with all their attributes."""
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return _made_again, (type(self), self.args, vars(self))
+        return _rebuild, (type(self), self.args, vars(self))
 
 
-def _made_again(kind: type[IrisError], args: tuple[Any, ...], state: dict[str, Any]) -> IrisError:
-    error = kind.__new__(kind, *args)
+def _rebuild(cls: type[IrisError], args: tuple[Any, ...], state: dict[str, Any]) -> IrisError:
+    error = cls.__new__(cls, *args)
     vars(error).update(state)
     return error
 
 
 class ConfigurationError(IrisError):
-    """Refuse to start with a setting that is missing, unknown or of the wrong type."""
+    """A setting is missing, unknown or of the wrong type."""
 
 
 class ModelUnavailable(IrisError):
-    """Refuse to classify without a model that is whole and trusted.
+    """No model can be loaded and trusted.
 
-    The message is for the operator alone; ``reason`` says in a word or two to anyone what kind of fault it is.
+    The message is for the operator; ``reason`` is a short one that may be shown to anyone.
     """
 
     def __init__(self, message: str, reason: str) -> None:
@@ -53,34 +53,42 @@ class ModelUnavailable(IrisError):
 
 
 class Overloaded(IrisError):
-    """Refuse one request more than can be answered soon."""
+    """There are more requests than the process accepts at once."""
 
 
 class OutputFailed(IrisError):
-    """Say which file cannot be written, and why."""
+    """A file cannot be written."""
 
 
 class ClusterFailed(IrisError):
-    """Say that a cluster cannot be reached, or has given up."""
+    """A cluster cannot be reached, or gave up."""
 
 
 class InputError(IrisError):
-    """Refuse what was sent; the message is for whoever sent it."""
+    """The input cannot be classified; the message is for the client."""
 
 
 class MalformedDocument(InputError):
-    """Refuse a document that is not of the form that it is said to be."""
+    """The input is not a document of the stated format."""
 
 
 class TooManyRows(InputError):
-    """Refuse more rows than one request may hold."""
+    """The input holds more rows than one request may."""
 
 
 class InvalidValue(msgspec.Struct, frozen=True, omit_defaults=True):
-    """One thing wrong with a document: a sentence that says what, and where.
+    """An error in a value of the input.
 
-    ``pointer`` is a JSON pointer (RFC 6901), within its line where there is one; ``line`` counts from 1, and ``column``
-    is the name of a column.
+    Attributes
+    ----------
+    detail : str
+        A sentence for people.
+    pointer : str, optional
+        A JSON pointer (RFC 6901), within the line if there is one.
+    line : int, optional
+        The number of the line, from 1.
+    column : str, optional
+        The name of the column.
     """
 
     detail: str
@@ -90,12 +98,20 @@ class InvalidValue(msgspec.Struct, frozen=True, omit_defaults=True):
 
 
 class InvalidValues(InputError):
-    """Refuse measurements with wrong values: ``errors`` names the first of them, ``omitted`` counts the others."""
+    """Values of the input are missing, unknown or out of bounds.
 
-    def __init__(self, wrong: Iterable[Callable[[], InvalidValue]], count: int | None = None) -> None:
-        """Take what tells each wrong value, and how many there are where that is known sooner than by making them."""
-        factories = iter(wrong)
-        self.errors = tuple(tell() for tell in islice(factories, ERRORS_NAMED))
-        self.omitted = sum(1 for _ in factories) if count is None else count - len(self.errors)
+    Attributes
+    ----------
+    errors : tuple of InvalidValue
+        The first ``ERRORS_NAMED`` errors.
+    omitted : int
+        The number of the others.
+    """
+
+    def __init__(self, factories: Iterable[Callable[[], InvalidValue]], count: int | None = None) -> None:
+        """Build the first errors by their factories, and count the others unless ``count``, their total, is known."""
+        remaining = iter(factories)
+        self.errors = tuple(make() for make in islice(remaining, ERRORS_NAMED))
+        self.omitted = sum(1 for _ in remaining) if count is None else count - len(self.errors)
         count = len(self.errors) + self.omitted
         super().__init__("One value cannot be used." if count == 1 else f"{count:,} values cannot be used.")

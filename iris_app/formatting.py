@@ -1,31 +1,31 @@
-"""Numbers and text as people write and read them."""
+"""Formatting and parsing of numbers and text for people."""
 
 import math
 import re
 import sys
 
-LARGEST = sys.float_info.max
+MAX_FLOAT = sys.float_info.max
 
-UNUSUAL = re.compile(r"[^ -~]")
+NOT_PRINTABLE_ASCII = re.compile(r"[^ -~]")
 
 
 def parse_number(text: str) -> float:
-    """Read a number in the usual notations; return NaN where there is none."""
+    """Parse a number; return NaN if the text is not one."""
     try:
-        return math.nan if "_" in text else float(text)  # Python would read 1_0 as 10
+        return math.nan if "_" in text else float(text)  # float() accepts 1_0
     except ValueError:
         return math.nan
 
 
 def format_number(value: float) -> str:
-    """Write a number as short as it can be without becoming another one."""
-    if not -LARGEST <= value <= LARGEST:
+    """Format a number as the shortest text that parses to the same float."""
+    if not -MAX_FLOAT <= value <= MAX_FLOAT:
         return "NaN" if value != value else "a number beyond all bounds"
     return repr(value).removesuffix(".0")
 
 
 def format_percent(probability: float) -> str:
-    """Write a probability in percent, never rounded to a certainty."""
+    """Format a probability in percent, never as 0 % or 100 %."""
     if probability < 0.001:
         return "< 0.1 %"
     if probability > 0.999:
@@ -34,20 +34,17 @@ def format_percent(probability: float) -> str:
 
 
 def truncate(text: str, length: int = 40) -> str:
-    """Cut a text that a client sent to the length at which an error repeats it, and escape what is not printable."""
+    """Truncate a text of a client for an error message, and escape unprintable characters."""
     return printable(text if len(text) <= length else f"{text[:length]}…")
 
 
 def printable(text: str) -> str:
-    r"""Escape control, format, separator, surrogate and private characters, as ``\u202e``; others stay.
-
-    They would move, hide or reorder the text around them on a terminal.
-    """
-    return text if text.isascii() and text.isprintable() else UNUSUAL.sub(_escape, text)
+    r"""Escape unprintable characters, such as ``\u202e``, which could hide or reorder text on a terminal."""
+    return text if text.isascii() and text.isprintable() else NOT_PRINTABLE_ASCII.sub(_escape, text)
 
 
-def _escape(found: re.Match[str]) -> str:
-    character = found[0]
+def _escape(match: re.Match[str]) -> str:
+    character = match[0]
     if character.isprintable():
         return character
     units = character.encode("utf-16-be", "surrogatepass")

@@ -54,6 +54,7 @@ SCHEMA = Schema(
     target_columns=frozenset({"species", "class", "variety", "target", "label"}),
     noun="flower",
     nouns="flowers",
+    sample_name="irises",
     title="Which iris?",
     heading="Which iris is it?",
     lead="Measure four lengths of the flower, and learn which species it most likely is.",

@@ -1,4 +1,4 @@
-"""The JSON types that the schema determines: a row, and the prediction for it."""
+"""The JSON types of rows and predictions, made from the schema."""
 
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeAlias
@@ -11,7 +11,7 @@ from iris_app.schema import Feature
 
 
 def _field(feature: Feature) -> tuple[str, Any]:
-    """Make the field of a row that takes a feature, bounds and unit included."""
+    """Return the name and the type of a row's field, with the feature's bounds and unit."""
     meta = msgspec.Meta(
         gt=feature.above,
         le=feature.at_most,
@@ -24,7 +24,7 @@ def _field(feature: Feature) -> tuple[str, Any]:
 
 
 def _type(name: str, fields: Iterable[tuple[str, Any]], docstring: str) -> Any:
-    """Make a JSON type."""
+    """Define a struct of frozen fields."""
     namespace = {"__doc__": docstring}
     return msgspec.defstruct(
         name, fields, namespace=namespace, module=__name__, forbid_unknown_fields=True, frozen=True, gc=False
@@ -60,7 +60,7 @@ class PredictionWarning(msgspec.Struct, frozen=True, omit_defaults=True):
 
     @property
     def label(self) -> str:
-        """The code, and the feature behind a colon, as one word of a cell."""
+        """The code, followed by a colon and the feature if there is one, as CSV has it."""
         return self.code if self.field is None else f"{self.code}:{self.field}"
 
 

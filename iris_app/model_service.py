@@ -1,4 +1,4 @@
-"""The one way to a prediction: a model that is loaded lazily, and ``predict``.
+"""The model service: load the model lazily, reload it when its files change, and predict.
 
 Only ``init_app`` and the accessors ``get_...`` and ``model_path`` know Flask.
 """
@@ -27,17 +27,17 @@ EXTENSION = "model_service"
 
 logger = logging.getLogger(__name__)
 
-# What of the artifact and its manifest changes when they are replaced; None for one that is not there.
-FilesState = list[FileStamp | None]
+# The stamps of the artifact and its manifest, which change when they are replaced; None for a missing file.
+FileStamps = list[FileStamp | None]
 
 
 class ModelService:
-    """Hold the model of a process: loaded when it is first asked for, and again when another is published.
+    """Load the model of a process when it is first needed, and again when another is published.
 
     Parameters
     ----------
     path : Path
-        Where the artifact lies; its manifest lies beside it.
+        The path of the artifact; its manifest lies beside it.
     pinned : str, optional
         The only sha256 that the artifact may have.
     count : callable, optional
@@ -53,27 +53,27 @@ class ModelService:
         self._count = count
         self._lock = Lock()
         self._model: Model | None = None
-        self._tried: FilesState | None = None
+        self._last_attempt: FileStamps | None = None
 
     @property
     def model(self) -> "Model":
-        """The model that answers.
+        """The current model, loaded if need be.
 
         Raises
         ------
         ModelUnavailable
-            Where none can be loaded; the next one who asks tries again.
+            If it cannot be loaded; the next access tries again.
         """
         return self._model or self._load()
 
     @property
     def loaded(self) -> "Model | None":
-        """The model that answers, where one was loaded already."""
+        """The current model, if it is loaded."""
         return self._model
 
     def watch(self, seconds: float) -> None:
-        """Take a model that is published over this one within so many seconds, from now until the process ends."""
-        Thread(target=self._keep_up, args=(seconds / 3,), name="model-watch", daemon=True).start()
+        """Start a thread that reloads the model within ``seconds`` after another is published."""
+        Thread(target=self._watch_files, args=(seconds / 3,), name="model-watch", daemon=True).start()
 
     def _load(self) -> "Model":
         with self._lock:
@@ -82,9 +82,9 @@ class ModelService:
             return self._model
 
     def _read(self) -> "Model":
-        from iris_app.model.classifier import load  # here, and not above, to keep scikit-learn out of start-up
+        from iris_app.model.classifier import load  # not at import: it imports scikit-learn
 
-        self._tried = self._state()
+        self._last_attempt = self._file_stamps()
         try:
             model = load(self.path, self._pinned)
         except ModelUnavailable as error:
@@ -93,20 +93,20 @@ class ModelService:
         self._count("loaded")
         return model
 
-    def _keep_up(self, seconds: float) -> None:
-        """Look at the files now and then; one that changed is taken when it has stopped changing."""
-        seen: FilesState | None = None
+    def _watch_files(self, seconds: float) -> None:
+        """Poll the files, and reload the model once they changed and are stable again."""
+        stamps: FileStamps | None = None
         while True:
             time.sleep(seconds)
-            before, seen = seen, self._state()
-            if seen == before and seen != self._tried:
-                self._replace()
+            previous, stamps = stamps, self._file_stamps()
+            if stamps == previous and stamps != self._last_attempt:
+                self._reload()
 
-    def _state(self) -> FilesState:
+    def _file_stamps(self) -> FileStamps:
         return [read_stamp(path) for path in (self.path, manifest_path(self.path))]
 
-    def _replace(self) -> None:
-        """Load what was published beside what answers, and let it answer if it can be trusted."""
+    def _reload(self) -> None:
+        """Replace the current model by the published one, or keep it if that cannot be trusted."""
         try:
             model = self._read()
         except ModelUnavailable as error:
@@ -118,42 +118,40 @@ class ModelService:
 
 
 def init_app(app: Flask) -> None:
-    """Give the app its model service."""
+    """Create the model service of an application."""
     app.extensions[EXTENSION] = ModelService(model_path(app), app.config["MODEL_SHA256"], get_metrics(app).count_load)
 
 
 def get_service(app: Flask | None = None) -> ModelService:
-    """Return the model service of an app, or of the current one."""
+    """Return the model service of an application, or of the current one."""
     service: ModelService = (app or current_app).extensions[EXTENSION]
     return service
 
 
 def get_model() -> "Model":
-    """Return the current app's model, loading it if need be, or raise ``ModelUnavailable``."""
+    """Return the model of the current application, or raise ``ModelUnavailable``."""
     return get_service().model
 
 
 def get_registry(app: Flask) -> "Registry":
-    """Return the registry of an app's published versions, under ``instance/models``."""
-    from iris_app.model.registry import Registry  # here, and not above, to keep scikit-learn out of start-up
+    """Return the registry of an application's published versions, under ``instance/models``."""
+    from iris_app.model.registry import Registry  # not at import: it imports scikit-learn
 
     return Registry(Path(app.instance_path, "models"), model_path(app), app.config["MODEL_SHA256"])
 
 
 def model_path(app: Flask) -> Path:
-    """Say where the app's artifact lies."""
+    """Return the path of an application's artifact."""
     return Path(app.instance_path, app.config["MODEL_PATH"])
 
 
 def predict(model: "Model", rows: Floats) -> "PredictionBatch":
-    """Predict the class of each row, and record it for the current request if there is one.
-
-    Every view, and the command for files, predicts by this function.
+    """Predict the class of each row, and record the predictions for the current request if there is one.
 
     Parameters
     ----------
     model : Model
-        The model that the rows were read for.
+        The model whose schema the rows have.
     rows : ndarray of shape (n, features), float64
         The schema's features, in their order and units.
     """

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from iris_app.formatting import format_number
 
-# Rows below the codecs: float64, of shape (n, features) where nothing else is said.
+# Arrays of float64; rows have shape (n, features).
 Floats: TypeAlias = NDArray[np.float64]
 
 
@@ -47,7 +47,7 @@ class Feature:
 
     @property
     def bounds(self) -> str:
-        """The accepted values, in words."""
+        """A description of the accepted values."""
         return f"greater than {format_number(self.above)} and at most {format_number(self.at_most)} {self.unit}"
 
     @property
@@ -56,7 +56,7 @@ class Feature:
         return f"{self.label} is missing."
 
     def accepts_tenth(self, value: float) -> bool:
-        """Check whether a value that is too large would be accepted if it was in millimetres."""
+        """Check whether a value that is too large would be accepted if it were in millimetres."""
         return self.unit == "cm" and self.at_most < value <= 10 * self.at_most
 
     def accepts(self, value: object) -> bool:
@@ -78,14 +78,14 @@ class Feature:
 
 @dataclass(frozen=True, slots=True)
 class Class:
-    """A class that is predicted, with a typical row of it: one value a feature, in the features' units."""
+    """A class that the model predicts, with a typical row: one value per feature, in the features' units."""
 
     name: str
     typical: tuple[float, ...]
 
     @property
     def label(self) -> str:
-        """The name as a person reads it."""
+        """The name for people."""
         return self.name.capitalize()
 
 
@@ -99,12 +99,14 @@ class Schema:
         The key of the predicted class in an answer.
     target_columns : frozenset of str
         Names of columns that may hold the true class, in lower case.
+    sample_name : str
+        The stem of the sample file's name.
     targets, noun, nouns : str
-        The plural of the target, and the thing that a row describes with its plural.
+        The plural of the target; the name of a row, and its plural.
     title, heading, lead, description : str
-        The title of all pages, the heading and the first sentence of the form, and the description for search engines.
+        The title of all pages, the heading and first sentence of the form, and the description for search engines.
     panels : tuple
-        The scatter plots of an answer: a title, and the indices of the features across and up.
+        The scatter plots of a prediction: a title, and the indices of the features on the x and y axes.
     """
 
     features: tuple[Feature, ...]
@@ -114,6 +116,7 @@ class Schema:
     target_columns: frozenset[str]
     noun: str
     nouns: str
+    sample_name: str
     title: str
     heading: str
     lead: str
@@ -128,31 +131,38 @@ class Schema:
     @cached_property
     def class_names(self) -> list[str]:
         """The names of the classes, in their order."""
-        return [one.name for one in self.classes]
+        return [class_.name for class_ in self.classes]
 
     def match_feature(self, name: str) -> Feature | None:
-        """Find the feature that a column's name means: by its letters, without a unit at its end."""
+        """Find the feature whose name has the letters of a column's name, apart from a unit at its end."""
         if any(map(str.isdigit, name)):  # a value, or one of several columns
             return None
         letters = _letters(name)
-        return next((one for one in self.features if letters.removesuffix(one.unit) in self._spellings[one.name]), None)
+        return next(
+            (
+                feature
+                for feature in self.features
+                if letters.removesuffix(feature.unit) in self._spellings[feature.name]
+            ),
+            None,
+        )
 
     def is_target_column(self, name: str) -> bool:
-        """Check whether a column's name says that it holds the true class."""
+        """Check whether a column may hold the true class, by its name."""
         return name.strip().lower() in self.target_columns
 
     def match_class(self, text: str) -> Class | None:
-        """Find the class that a cell names, by the end of its letters or by its index."""
+        """Find the class that a cell names: its letters end with the class's name, or it is the class's index."""
         if text in self._indices:
             return self.classes[int(text)]
         letters = _letters(text)
-        return next((one for one in self.classes if letters.endswith(one.name)), None)
+        return next((class_ for class_ in self.classes if letters.endswith(class_.name)), None)
 
     def find_out_of_bounds(self, rows: Floats) -> list[tuple[int, int]]:
-        """Return row and column of each value that is not accepted, of an array of shape (n, features)."""
+        """Return the row and column of each value out of bounds in an array of shape (n, features)."""
         above, at_most = self._bounds
         if not len(rows) or (rows.min() > above.max() and rows.max() <= at_most.min()):
-            return []  # the usual case, found fastest
+            return []  # fast path
         return [(row, column) for row, column in np.argwhere(~self.accepted(rows)).tolist()]
 
     def accepted(self, rows: Floats) -> NDArray[np.bool_]:

@@ -27,6 +27,12 @@ LAYERS = [
 ]
 
 
+def is_python(path: Path) -> bool:
+    return path.suffix == ".py" or (
+        path.suffix == "" and path.read_bytes().partition(b"\n")[0].endswith(b'python" "$0" "$@"\'')
+    )
+
+
 def relative(path: Path) -> str:
     return str(path.relative_to(CHECKOUT))
 
@@ -36,6 +42,92 @@ def test_only_the_tables_spell_a_feature_or_a_species(path: Path) -> None:
     features = [name for one in SCHEMA.features for name in (one.name, one.form_name, one.label)]
     words = "|".join(re.escape(word) for word in features + [species.name for species in SCHEMA.classes])
     assert re.findall(rf"\b({words})\b", path.read_text(), re.IGNORECASE) == []
+
+
+# The words of the example, which only its schema and its training say.
+EXAMPLE_WORDS = re.compile(r"\b(flower|sepal|petal|species|iris)(s|es)?\b", re.IGNORECASE)
+
+MAY_NAME_THE_EXAMPLE = {
+    "iris_app/iris.py": "the schema of the example",
+    "iris_app/training.py": "trains the example",
+    "iris_app/ui/templates/ui/drawing.svg": "the picture of the example",
+    "iris_app/codecs/csv_rows.py": "until its rework",
+}
+
+
+def is_in_bulk(path: Path) -> bool:
+    """Check whether a file belongs to the package whose rework is not finished; remove this with it."""
+    return path.is_relative_to(PACKAGE / "bulk")
+
+
+@pytest.mark.parametrize(
+    "path",
+    [path for path in SOURCES if relative(path) not in MAY_NAME_THE_EXAMPLE and not is_in_bulk(path)],
+    ids=relative,
+)
+def test_only_the_schema_and_the_training_say_the_example_s_words(path: Path) -> None:
+    text = path.read_text().replace("from iris_app.iris import SCHEMA\n", "\n")
+    assert [line for line in text.splitlines() if EXAMPLE_WORDS.search(line)] == []
+
+
+@pytest.mark.parametrize("name", MAY_NAME_THE_EXAMPLE)
+def test_a_file_that_may_say_the_example_s_words_does(name: str) -> None:
+    assert EXAMPLE_WORDS.search((CHECKOUT / name).read_text())
+
+
+MODULES = [path for path in SOURCES if path.suffix == ".py"]
+SCRIPTS = [path for path in (CHECKOUT / "scripts").rglob("*") if path.is_file() and is_python(path)]
+
+
+def docstrings(tree: ast.AST) -> list[str]:
+    kinds = (ast.Module, ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)
+    return [text for node in ast.walk(tree) if isinstance(node, kinds) and (text := ast.get_docstring(node))]
+
+
+@pytest.mark.parametrize("path", [path for path in MODULES if not is_in_bulk(path)], ids=relative)
+def test_a_docstring_begins_neither_with_say_nor_with_a_question_word(path: Path) -> None:
+    first_words = re.compile(r"(Say|Tell|Who|What|Which|Where|How|Whether)\b")
+    assert [text for text in docstrings(ast.parse(path.read_text())) if first_words.match(text)] == []
+
+
+def is_private(name: str) -> bool:
+    return name.startswith("_") and not (name.startswith("__") and name.endswith("__"))
+
+
+def private_parts(tree: ast.AST) -> list[str]:
+    """Return the private attributes and modules that code uses of anything but its own class."""
+    found = []
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Attribute) and is_private(node.attr):
+            if not (isinstance(node.value, ast.Name) and node.value.id in {"self", "cls"}):
+                found.append(ast.unparse(node))
+        elif isinstance(node, ast.ImportFrom):
+            names = [*(node.module or "").split("."), *(alias.name for alias in node.names)]
+            found += [ast.unparse(node) for name in names if is_private(name)]
+        elif isinstance(node, ast.Import):
+            found += [alias.name for alias in node.names if any(map(is_private, alias.name.split(".")))]
+    return found
+
+
+# Parts of libraries that are not private by name, but internal or marked as unstable.
+UNSTABLE = re.compile(
+    r"ensure_sync|werkzeug\.request\b|\b(cfg|app|request)\.__dict__|register_io_source|collect_batches"
+)
+
+
+@pytest.mark.parametrize(
+    "path", [*MODULES, *SCRIPTS, CHECKOUT / "gunicorn.conf.py", CHECKOUT / "wsgi.py"], ids=relative
+)
+def test_no_private_part_of_another_library_is_used(path: Path) -> None:
+    text = path.read_text()
+    assert private_parts(ast.parse(text)) == []
+    assert UNSTABLE.findall(text) == []
+
+
+@pytest.mark.parametrize("path", [path for path in SOURCES if path.suffix in {".html", ".svg"}], ids=relative)
+def test_no_template_uses_a_private_attribute(path: Path) -> None:
+    expressions = re.findall(r"\{[{%].*?[%}]\}", path.read_text(), re.DOTALL)
+    assert [text for text in expressions if re.search(r"\w\._\w", text)] == []
 
 
 def part(module: str) -> str:

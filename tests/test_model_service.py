@@ -126,4 +126,4 @@ def test_only_the_pinned_artifact_is_loaded(model_path: Path) -> None:
 def test_a_path_that_no_file_can_have_is_watched_in_vain() -> None:
     service = ModelService(Path("a\0b"))
     service.watch(0.1)
-    assert service._state() == [None, None]
+    assert service._file_stamps() == [None, None]

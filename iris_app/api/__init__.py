@@ -1,4 +1,4 @@
-"""The door for programs: JSON in, JSON out, under ``/api``."""
+"""The blueprint for programs, under ``/api``."""
 
 from iris_app.api.views import bp, render_problem, swagger
 

@@ -1,15 +1,14 @@
-"""The forms in which measurements come and answers go, by their media types."""
+"""The readers of rows and the writers of predictions, by media type."""
 
 from collections.abc import Callable, Iterable, Iterator
 from typing import NamedTuple
 
 import msgspec
-import numpy as np
-from numpy.typing import NDArray
 
 from iris_app.codecs import csv_rows, json_rows
 from iris_app.codecs.csv_rows import Table
 from iris_app.json_types import Prediction
+from iris_app.schema import Floats
 from iris_app.web.api_response import JSON, encoder
 
 CSV = "text/csv"
@@ -19,21 +18,30 @@ Blocks = Iterable[list[Prediction]]
 
 
 class Batch(NamedTuple):
-    """Measurements of shape (n, 4), whether they came as a single object, and the table that they came in."""
+    """The rows of a body.
 
-    measurements: NDArray[np.float64]
-    one: bool = False
+    Attributes
+    ----------
+    rows : ndarray of shape (n, features), float64
+    is_single : bool
+        Whether the body was a single JSON object.
+    table : Table, optional
+        The table of a CSV body.
+    """
+
+    rows: Floats
+    is_single: bool = False
     table: Table | None = None
 
 
 class PredictionResponse(Prediction, frozen=True, gc=False, kw_only=True):
-    """The answer to one measurement: a prediction, and the version of the model that made it."""
+    """The prediction for one row, and the version of the model."""
 
     model: str
 
 
 class BatchResponse(msgspec.Struct, frozen=True):
-    """The answers to an array of measurements, in its order, and the version of the model that made them."""
+    """The predictions for an array of rows, in its order, and the version of the model."""
 
     model: str
     predictions: list[Prediction]
@@ -53,22 +61,22 @@ def _read_ndjson(body: bytes, max_rows: int) -> Batch:
 
 
 def _write_json(batch: Batch, blocks: Blocks, model: str) -> Iterator[bytes]:
-    """Yield the text of ``Answers``, block by block, each without its brackets."""
-    if batch.one:
+    """Yield a ``PredictionResponse`` or, block by block, a ``BatchResponse``."""
+    if batch.is_single:
         ((prediction,),) = blocks
         yield encoder.encode(_to_response(prediction, model))
         return
-    none = encoder.encode(BatchResponse(model, []))
-    yield none[:-2]
-    for number, block in enumerate(blocks):
-        if number:
+    empty = encoder.encode(BatchResponse(model, []))
+    yield empty[:-2]
+    for index, block in enumerate(blocks):
+        if index:
             yield b","
         yield encoder.encode(block)[1:-1]
-    yield none[-2:]
+    yield empty[-2:]
 
 
 def _write_csv(batch: Batch, blocks: Blocks, _model: str) -> Iterator[bytes]:
-    table = batch.table or csv_rows.table_of(batch.measurements)
+    table = batch.table or csv_rows.table_of(batch.rows)
     return map(str.encode, csv_rows.write(table, blocks))
 
 

@@ -35,9 +35,19 @@ CSV_DESCRIPTION = (
 
 
 def document(version: str, max_rows: int, *, keys: bool = False) -> dict[str, Any]:
-    """Make the document for a version of the application, the rows that one request may hold, and with keys or not."""
+    """Return the OpenAPI document.
+
+    Parameters
+    ----------
+    version : str
+        The version of the application.
+    max_rows : int
+        The maximum number of rows of a request.
+    keys : bool
+        Whether clients need an API key.
+    """
     _, components = msgspec.json.schema_components(TYPES, ref_template="#/components/schemas/{name}")
-    made = {
+    result = {
         "openapi": "3.1.0",
         "info": {
             "title": "iris_app",
@@ -51,14 +61,14 @@ def document(version: str, max_rows: int, *, keys: bool = False) -> dict[str, An
         },
         "components": {"schemas": components},
     }
-    return _locked(made) if keys else made
+    return _with_security(result) if keys else result
 
 
-def _locked(document: dict[str, Any]) -> dict[str, Any]:
-    """Say that every call wants a key, and what happens without one."""
+def _with_security(document: dict[str, Any]) -> dict[str, Any]:
+    """Add the security scheme of API keys, and the response without one."""
     for path in document["paths"].values():
-        for call in path.values():
-            call["responses"] |= _problems({"401": "There is no key, or none that is known."})
+        for operation in path.values():
+            operation["responses"] |= _problems({"401": "There is no key, or none that is known."})
     schemes = {"key": {"type": "http", "scheme": "bearer"}}
     return document | {"security": [{"key": []}], "components": document["components"] | {"securitySchemes": schemes}}
 
@@ -84,7 +94,7 @@ def _classify(components: dict[str, Any], max_rows: int) -> dict[str, Any]:
             "content": {
                 JSON: {"schema": {"anyOf": [_ref(Measurement), rows]}, "example": EXAMPLE},
                 CSV: {
-                    "schema": rows | {"items": _row_among_others(components), "description": CSV_DESCRIPTION},
+                    "schema": rows | {"items": _csv_row(components), "description": CSV_DESCRIPTION},
                     "example": f"{','.join(EXAMPLE)}\n{','.join(map(str, EXAMPLE.values()))}\n",
                 },
                 NDJSON: {
@@ -120,14 +130,14 @@ def _model() -> dict[str, Any]:
     }
 
 
-def _row_among_others(components: dict[str, Any]) -> dict[str, Any]:
-    """Describe a measurement that may have other fields beside its own, named by anything that CSV can hold."""
+def _csv_row(components: dict[str, Any]) -> dict[str, Any]:
+    """Return the schema of a CSV row, which may have other columns of any name."""
     measurement = {key: value for key, value in components["Measurement"].items() if key != "additionalProperties"}
     return measurement | {"propertyNames": {"pattern": "^[^\\u0000]*$"}}
 
 
-def _ref(kind: type) -> dict[str, str]:
-    return {"$ref": f"#/components/schemas/{kind.__name__}"}
+def _ref(type_: type) -> dict[str, str]:
+    return {"$ref": f"#/components/schemas/{type_.__name__}"}
 
 
 def _problems(descriptions: dict[str, str]) -> dict[str, Any]:

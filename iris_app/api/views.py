@@ -13,7 +13,7 @@ from iris_app.api.formats import READERS, WRITERS
 from iris_app.exceptions import MalformedDocument
 from iris_app.model.manifest import ModelDescription
 from iris_app.model_service import get_model
-from iris_app.web.api_response import ApiResponse, gather, json_response
+from iris_app.web.api_response import ApiResponse, join_or_stream, json_response
 from iris_app.web.problem import Problem
 from iris_app.web.request import Request, request
 from iris_app.web.response import Response
@@ -21,7 +21,7 @@ from iris_app.web.view_flags import public
 
 bp = Blueprint("api", __name__, url_prefix="/api", static_folder="static", template_folder="templates")
 
-# Swagger UI's own files, beside the page that uses them.
+# The static files of Swagger UI.
 swagger = Blueprint(
     "swagger",
     __name__,
@@ -34,50 +34,50 @@ swagger = Blueprint(
 @bp.post("/classify")
 def classify() -> Response:
     """Classify the rows in the body."""
-    own = request.mimetype
-    read = READERS.get(own)
+    mimetype = request.mimetype
+    read = READERS.get(mimetype)
     if read is None:
         raise UnsupportedMediaType(f"Send {' or '.join(READERS)}, and say which in Content-Type.")
-    form, explain = _form_of_answer(request, own), _explanation_wanted(request)
+    accepted, explain = _select_mimetype(request, mimetype), _wants_explanation(request)
     batch = read(request.read_body(), current_app.config["MAX_BATCH_ROWS"])
     model = get_model()
-    blocks = model_service.predict(model, batch.measurements).to_predictions(explain=explain)
-    answer = gather(WRITERS[form](batch, blocks, model.version))
+    blocks = model_service.predict(model, batch.rows).to_predictions(explain=explain)
+    body = join_or_stream(WRITERS[accepted](batch, blocks, model.version))
     headers = [("X-Model-Version", model.version), ("Vary", "Accept")]
-    return ApiResponse(answer, mimetype=form, headers=headers)
+    return ApiResponse(body, mimetype=accepted, headers=headers)
 
 
-def _form_of_answer(request: Request, own: str) -> str:
-    """Choose the media type that the client prefers, and among equals that of its request."""
+def _select_mimetype(request: Request, default: str) -> str:
+    """Select the media type that the client prefers; among equals, that of the request body."""
     if request.environ.get("HTTP_ACCEPT", "*/*") in {"*/*", ""}:
-        return own
-    # Parameters, such as a charset, do not choose between forms.
-    wanted = MIMEAccept([(name.partition(";")[0], quality) for name, quality in request.accept_mimetypes])
-    form = wanted.best_match([own, *WRITERS])
-    if form is None:
+        return default
+    # Parameters, such as a charset, do not matter.
+    accepted = MIMEAccept([(name.partition(";")[0], quality) for name, quality in request.accept_mimetypes])
+    mimetype = accepted.best_match([default, *WRITERS])
+    if mimetype is None:
         raise NotAcceptable(f"The answer can be {' or '.join(WRITERS)}.")
-    return form
+    return mimetype
 
 
-def _explanation_wanted(request: Request) -> bool:
+def _wants_explanation(request: Request) -> bool:
     if not request.query_string:
         return False
-    wanted = request.args.get("explain", "false")
-    if wanted not in {"true", "false"}:
+    explain = request.args.get("explain", "false")
+    if explain not in {"true", "false"}:
         raise MalformedDocument("The parameter explain must be true or false.")
-    return wanted == "true"
+    return explain == "true"
 
 
 @bp.get("/model")
 def model() -> Response:
-    """Describe the model that answers."""
+    """Describe the current model."""
     return json_response(ModelDescription.of(get_model().manifest))
 
 
 @bp.get("/openapi.json")
 @public
 def specification() -> Response:
-    """Describe the API in OpenAPI 3.1."""
+    """Return the OpenAPI document."""
     return json_response(
         openapi.document(
             version("iris_app"), current_app.config["MAX_BATCH_ROWS"], keys=bool(current_app.config["API_KEYS"])
@@ -88,10 +88,10 @@ def specification() -> Response:
 @bp.get("/docs")
 @public
 def docs() -> str:
-    """Show the API's documentation, in which it can be tried."""
+    """Show the interactive documentation of the API."""
     return render_template("api/docs.html")
 
 
 def render_problem(problem: Problem) -> Response:
-    """Render a problem as RFC 9457 has it."""
+    """Render a problem as RFC 9457 specifies."""
     return json_response(problem, problem.status, "application/problem+json")

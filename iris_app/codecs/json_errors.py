@@ -1,4 +1,4 @@
-"""The errors in JSON that could not be read as rows: it is parsed again without types, to name every wrong value."""
+"""Find every error in JSON that could not be read as rows, by parsing it without types."""
 
 import contextlib
 import difflib
@@ -21,21 +21,21 @@ from iris_app.iris import SCHEMA
 ErrorFactories = Iterator[Callable[[], InvalidValue]]
 FindErrors = Callable[[object, str, int | None], ErrorFactories]
 
-# The longest name of an unknown field that is repeated whole, and pointed at.
-LONGEST_NAME = 60
+# The length up to which an error repeats the name of an unknown field in full.
+MAX_NAME_LENGTH = 60
 
-# Fields of an object, features and others.
+# The fields that an object may have.
 MAX_FIELDS = 1000
 
-# The end of a field's name, where the colon does not follow at once.
-SPACED = re.compile(rb'"[ \t\r\n]+:')
+# The end of a field's name and the colon after it, with space between.
+SPACED_COLON = re.compile(rb'"[ \t\r\n]+:')
 
 _any_object = msgspec.json.Decoder(dict[str, Any])
 _any_rows = msgspec.json.Decoder(list[msgspec.Raw])
 
 
-def limit(rows: Sized, max_rows: int) -> None:
-    """Raise ``TooManyRows`` where there are more rows than one request may hold."""
+def check_row_count(rows: Sized, max_rows: int) -> None:
+    """Raise ``TooManyRows`` if there are more than ``max_rows`` rows."""
     if len(rows) > max_rows:
         raise TooManyRows(f"{len(rows):,} measurements are more than the {max_rows:,} that one request may hold.")
 
@@ -47,7 +47,7 @@ def raise_errors(body: bytes, max_rows: int, find_errors: FindErrors) -> NoRetur
         bounds.check_json(body, max_rows)
         rows = _any_rows.decode(body)
     if rows is not None:
-        limit(rows, max_rows)  # before they are parsed for all that is wrong, which takes long
+        check_row_count(rows, max_rows)  # before the slow search for errors
         _raise_row_errors(((f"/{index}", None, bytes(row)) for index, row in enumerate(rows)), find_errors)
     document = _parse_bounded(body, "The body")
     if not isinstance(document, list):
@@ -59,28 +59,28 @@ def raise_line_errors(body: bytes, max_rows: int) -> NoReturn:
     """Raise the errors in a body whose lines could not be read as rows."""
     bounds.check_lines(body, max_rows)
     bounds.check_json(body, max_rows)
-    limit(range(sum(1 for line in io.BytesIO(body) if line.strip())), max_rows)
+    check_row_count(range(sum(1 for line in io.BytesIO(body) if line.strip())), max_rows)
     numbered = ((number, line) for number, line in enumerate(io.BytesIO(body), start=1) if line.strip())
     _raise_row_errors((("", number, line.rstrip(b"\n")) for number, line in numbered), errors_in_object)
 
 
 def _raise_row_errors(rows: Iterable[tuple[str, int | None, bytes]], find_errors: FindErrors) -> NoReturn:
-    """Raise the errors in rows, each a pointer, a line and a text, and parsed alone, so that nothing is kept."""
-    named: list[Callable[[], InvalidValue]] = []
+    """Raise the errors in rows, each a pointer, a line number and a text, by parsing one at a time."""
+    listed: list[Callable[[], InvalidValue]] = []
     count = 0
     for pointer, line, text in rows:
-        if len(named) >= ERRORS_NAMED and (wrong := _count_errors(text)) is not None:
+        if len(listed) >= ERRORS_NAMED and (wrong := _count_errors(text)) is not None:
             count += wrong
             continue
         row = _parse_bounded(text, "The body" if line is None else f"Line {line}")
         errors = list(find_errors(row, pointer, line))
         count += len(errors)
-        named += errors[: ERRORS_NAMED - len(named)]
-    raise InvalidValues(named, count)
+        listed += errors[: ERRORS_NAMED - len(listed)]
+    raise InvalidValues(listed, count)
 
 
 def _count_errors(text: bytes) -> int | None:
-    """Count the errors in an object, or return None where it must be parsed to find them."""
+    """Count the errors in an object, or return None if it must be parsed again for that."""
     try:
         row = _any_object.decode(text)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
@@ -95,7 +95,7 @@ def _count_errors(text: bytes) -> int | None:
 
 
 def _parse_bounded(text: bytes, what: str) -> object:
-    """Parse JSON without types, if an object in it can be no longer than one may be."""
+    """Parse JSON without types, or raise ``MalformedDocument`` if it is an object of too many fields."""
     if text.lstrip()[:1] == b"{" and text.count(b",") > MAX_FIELDS:
         raise MalformedDocument(f"{what} has more than the {MAX_FIELDS:,} fields that an object may have.")
     return parse(text, what)
@@ -107,31 +107,31 @@ def errors_in_rows(rows: list[Any], find_errors: FindErrors) -> ErrorFactories:
 
 
 def count_fields(text: bytes) -> int:
-    """Count the fields of all objects in a document, and in its strings what looks like one."""
-    return text.count(b'":') + sum(1 for _ in SPACED.finditer(text))
+    """Count the fields of all objects in a document, and what looks like one within its strings."""
+    return text.count(b'":') + sum(1 for _ in SPACED_COLON.finditer(text))
 
 
 def find_repeated(text: bytes, known: int) -> str | None:
-    """Find a name that is given more than once in any object of a document that is known to be JSON.
+    """Return a name that is repeated in an object of valid JSON, if there is one.
 
     Raises
     ------
     MalformedDocument
-        Where there are more than ``MAX_FIELDS`` fields beside so many ``known`` ones.
+        If there are more than ``MAX_FIELDS`` fields beside the ``known`` ones.
     """
     if count_fields(text) > known + MAX_FIELDS:
         raise MalformedDocument(f"There are more than {MAX_FIELDS:,} fields beside those that are read.")
     found: list[str] = []
 
-    def note(pairs: list[tuple[str, object]]) -> None:
+    def collect(pairs: list[tuple[str, object]]) -> None:
         found.extend(_repeated(pairs))
 
-    _load(text, "The body", note)
+    _load(text, "The body", collect)
     return truncate(found[0]) if found else None
 
 
 def parse(text: bytes, what: str) -> object:
-    """Parse JSON without types; integers become floats, since there is no length that they may not have."""
+    """Parse JSON without types; integers become floats, since Python parses long ones in quadratic time."""
     return _load(text, what, _object)
 
 
@@ -147,16 +147,16 @@ def _load(text: bytes, what: str, hook: Callable[[list[tuple[str, object]]], obj
 
 
 class Object(dict[str, object]):
-    """A JSON object that remembers which of its names were given more than once."""
+    """A JSON object with a list of its repeated names."""
 
     twice: Sequence[str] = ()
 
 
 def _object(pairs: list[tuple[str, object]]) -> Object:
-    made = Object(pairs)
-    if len(made) < len(pairs):
-        made.twice = _repeated(pairs)
-    return made
+    document = Object(pairs)
+    if len(document) < len(pairs):
+        document.twice = _repeated(pairs)
+    return document
 
 
 def _repeated(pairs: list[tuple[str, object]]) -> list[str]:
@@ -198,17 +198,17 @@ def errors_in_list_or_object(row: object, pointer: str, line: int | None = None)
 
 
 def _unknown_field(name: str, pointer: str, line: int | None) -> InvalidValue:
-    """Return the error for an unknown field, with the feature that was meant if it can be guessed."""
-    if len(name) > LONGEST_NAME:
+    """Return the error for an unknown field, with a suggestion if there is a similar one."""
+    if len(name) > MAX_NAME_LENGTH:
         return InvalidValue(f'There is no field "{truncate(_readable(name))}".', pointer, line)
-    shown, meant = _readable(name), _guess_feature(name)
+    shown, suggestion = _readable(name), _suggest_feature(name)
     escaped = shown.replace("~", "~0").replace("/", "~1")
-    detail = f'There is no field "{shown}".' + (f' Did you mean "{meant}"?' if meant else "")
+    detail = f'There is no field "{shown}".' + (f' Did you mean "{suggestion}"?' if suggestion else "")
     return InvalidValue(detail, f"{pointer}/{escaped}", line)
 
 
-def _guess_feature(name: str) -> str | None:
-    """Guess the feature that was meant by a name."""
+def _suggest_feature(name: str) -> str | None:
+    """Return the name of the feature that is most similar, if one is."""
     feature = SCHEMA.match_feature(name)
     return (
         feature.name
@@ -218,5 +218,5 @@ def _guess_feature(name: str) -> str | None:
 
 
 def _readable(name: str) -> str:
-    """Replace lone surrogates, which UTF-8 cannot write, and escape what is not printable."""
+    """Replace lone surrogates, which UTF-8 cannot encode, and escape unprintable characters."""
     return printable(name.encode(errors="replace").decode())

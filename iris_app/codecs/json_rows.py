@@ -1,6 +1,6 @@
 """Read rows from JSON.
 
-Right rows are read in one pass, by msgspec. What it refuses is parsed again without types, to name all errors.
+Valid rows are read in one pass by msgspec. What it rejects is parsed again without types, to list all errors.
 """
 
 from collections.abc import Iterable, Iterator
@@ -13,10 +13,10 @@ import numpy as np
 
 from iris_app.codecs import bounds
 from iris_app.codecs.json_errors import (
+    check_row_count,
     errors_in_list_or_object,
     errors_in_object,
     errors_in_rows,
-    limit,
     raise_errors,
     raise_line_errors,
 )
@@ -26,20 +26,20 @@ from iris_app.iris import SCHEMA
 from iris_app.json_types import Measurement
 from iris_app.schema import Floats
 
-# Bytes of a long array that are read at once: few enough that the objects fit into a processor's cache.
-BLOCK = 65_536
+# Bytes per block of a long array: their objects fit into a processor's cache.
+BLOCK_SIZE = 65_536
 
-_values = tuple(Measurement.__annotations__[name] for name in SCHEMA.features_by_name)
+_value_types = tuple(Measurement.__annotations__[name] for name in SCHEMA.features_by_name)
 
-_one = msgspec.json.Decoder(Measurement)
-_one_or_many = msgspec.json.Decoder(Measurement | GenericAlias(list, (Measurement,)))
-_unchecked: Any = msgspec.defstruct(
+_row_decoder = msgspec.json.Decoder(Measurement)
+_rows_decoder = msgspec.json.Decoder(Measurement | GenericAlias(list, (Measurement,)))
+_UncheckedRow: Any = msgspec.defstruct(
     "Unchecked", [(name, float) for name in SCHEMA.features_by_name], forbid_unknown_fields=True, gc=False
 )
-_many_unchecked = msgspec.json.Decoder(GenericAlias(list, (_unchecked,)))
-_lists_type: Any = GenericAlias(list, (GenericAlias(tuple, _values),))
-_lists_or_objects = msgspec.json.Decoder(GenericAlias(list, (GenericAlias(tuple, _values) | Measurement,)))
-_array = StructArray(Measurement(*(feature.example for feature in SCHEMA.features)))
+_unchecked_decoder = msgspec.json.Decoder(GenericAlias(list, (_UncheckedRow,)))
+_lists_type: Any = GenericAlias(list, (GenericAlias(tuple, _value_types),))
+_mixed_decoder = msgspec.json.Decoder(GenericAlias(list, (GenericAlias(tuple, _value_types) | Measurement,)))
+_struct_array = StructArray(Measurement(*(feature.example for feature in SCHEMA.features)))
 
 
 def read(body: bytes, max_rows: int) -> tuple[Floats, bool]:
@@ -50,38 +50,38 @@ def read(body: bytes, max_rows: int) -> tuple[Floats, bool]:
     body : bytes
         A JSON object with the features' names, or an array of such objects.
     max_rows : int
-        How many objects the array may hold.
+        The maximum length of the array.
 
     Returns
     -------
     rows : ndarray of shape (n, features), float64
         The features in their order and units; n is 1 for an object.
-    one : bool
-        Whether it was an object.
+    is_single : bool
+        Whether the body was an object.
 
     Raises
     ------
     MalformedDocument
-        Where the body is not JSON in UTF-8.
+        If the body is not JSON in UTF-8.
     TooManyRows
-        Where the array is longer than ``max_rows``.
+        If the array is longer than ``max_rows``.
     InvalidValues
-        Where a value is missing, unknown, no number or out of bounds.
+        If a value is missing, unknown, not a number or out of bounds.
     """
-    if len(body) > BLOCK and (array := _read_blocks(body, max_rows)) is not None:
+    if len(body) > BLOCK_SIZE and (array := _read_blocks(body, max_rows)) is not None:
         return array, False
     try:
-        document = _one_or_many.decode(body)
+        document = _rows_decoder.decode(body)
     except (msgspec.DecodeError, UnicodeDecodeError):
         raise_errors(body, max_rows, errors_in_object)
-    is_one = not isinstance(document, list)
-    rows = [document] if is_one else document
+    is_single = not isinstance(document, list)
+    rows = [document] if is_single else document
     if bounds.count(body, b":") != len(rows) * len(SCHEMA.features):
         raise_errors(body, max_rows, errors_in_object)
-    if is_one:
+    if is_single:
         return np.array([msgspec.structs.astuple(document)]), True
-    limit(rows, max_rows)
-    return _array.to_array(rows), False
+    check_row_count(rows, max_rows)
+    return _struct_array.to_array(rows), False
 
 
 def _read_blocks(body: bytes, max_rows: int) -> Floats | None:
@@ -89,7 +89,7 @@ def _read_blocks(body: bytes, max_rows: int) -> Floats | None:
     blocks, count = [], 0
     try:
         for block in _blocks(body):
-            blocks.append(_array.to_array(_many_unchecked.decode(block)))
+            blocks.append(_struct_array.to_array(_unchecked_decoder.decode(block)))
             count += len(blocks[-1])
             if count > max_rows:
                 return None
@@ -98,39 +98,39 @@ def _read_blocks(body: bytes, max_rows: int) -> Floats | None:
     if bounds.count(body, b":") != count * len(SCHEMA.features):  # a field is given twice
         return None
     array = np.concatenate(blocks)
-    # Behind a comma there must be something; and to check all values at once is faster than to check each.
+    # An empty block follows a trailing comma. Checking the bounds of all values at once is faster than of each.
     return array if all(map(len, blocks)) and not SCHEMA.find_out_of_bounds(array) else None
 
 
 def _blocks(body: bytes) -> Iterator[bytes]:
-    """Cut an array of objects into shorter ones, behind objects."""
-    begin, opening = 0, b""
-    while (end := body.find(b"},", begin + BLOCK)) >= 0:
-        yield b"".join([opening, memoryview(body)[begin : end + 1], b"]"])
-        begin, opening = end + 2, b"["
-    yield opening + body[begin:]
+    """Split an array of objects into shorter arrays."""
+    start, opening = 0, b""
+    while (end := body.find(b"},", start + BLOCK_SIZE)) >= 0:
+        yield b"".join([opening, memoryview(body)[start : end + 1], b"]"])
+        start, opening = end + 2, b"["
+    yield opening + body[start:]
 
 
 def read_lines(body: bytes, max_rows: int) -> Floats:
-    """Read rows from a body that holds an object a line; see ``read``."""
+    """Read rows from NDJSON; see ``read``."""
     try:
-        rows = _one.decode_lines(body)
+        rows = _row_decoder.decode_lines(body)
     except (msgspec.DecodeError, UnicodeDecodeError):
         raise_line_errors(body, max_rows)
-    limit(rows, max_rows)
+    check_row_count(rows, max_rows)
     if bounds.count(body, b":") != len(rows) * len(SCHEMA.features):
         raise_line_errors(body, max_rows)
-    return _array.to_array(rows)
+    return _struct_array.to_array(rows)
 
 
 def read_rows(body: bytes, max_rows: int) -> Floats:
     """Read rows from an array of lists in the order of the features, or of objects; see ``read``."""
     bounds.check_json(body, max_rows)
     try:
-        rows = _lists_or_objects.decode(body)
+        rows = _mixed_decoder.decode(body)
     except (msgspec.DecodeError, UnicodeDecodeError):
         raise_errors(body, max_rows, errors_in_list_or_object)
-    limit(rows, max_rows)
+    check_row_count(rows, max_rows)
     colons = bounds.count(body, b":")
     if colons and colons != sum(type(row) is not tuple for row in rows) * len(SCHEMA.features):
         raise_errors(body, max_rows, errors_in_list_or_object)
@@ -139,7 +139,7 @@ def read_rows(body: bytes, max_rows: int) -> Floats:
 
 def check_rows(rows: list[list[object]], max_rows: int) -> Floats:
     """Read rows from lists that were parsed already, in the order of the features; see ``read``."""
-    limit(rows, max_rows)
+    check_row_count(rows, max_rows)
     try:
         return _to_array(msgspec.convert(rows, _lists_type), len(rows))
     except msgspec.ValidationError:
@@ -147,7 +147,7 @@ def check_rows(rows: list[list[object]], max_rows: int) -> Floats:
 
 
 def _to_array(rows: Iterable[Iterable[float]], count: int) -> Floats:
-    """Make an array of rows that are known to be right."""
+    """Return valid rows as an array."""
     return np.fromiter(chain.from_iterable(rows), np.float64, count * len(SCHEMA.features)).reshape(
         -1, len(SCHEMA.features)
     )

@@ -1,8 +1,8 @@
 """Arrays of the values of msgspec structs.
 
-A loop over a batch of structs takes longer than all else that is done with it, and msgspec has no way to hand out their
-values. So they are encoded as MessagePack, in which a struct of floats always has the same bytes but for its values,
-and NumPy reads the values from there. Only this module knows that layout, and a test fails when it changes. It is
+A loop over the structs of a batch would take longer than all other steps together, and msgspec cannot export their
+values to an array. So they are encoded as MessagePack, where structs of floats differ only in their values, which NumPy
+reads. Only this module depends on that layout, and a test fails when it changes. It is
 https://github.com/msgpack/msgpack/blob/master/spec.md: a map's head, and for each field its name, the byte 0xcb and a
 big-endian float64.
 """

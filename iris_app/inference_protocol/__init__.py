@@ -1,4 +1,4 @@
-"""The door for platforms: the Open Inference Protocol, version 2, under ``/v2``."""
+"""The blueprint of the Open Inference Protocol, version 2, under ``/v2``."""
 
 from iris_app.inference_protocol.views import bp, render_problem
 

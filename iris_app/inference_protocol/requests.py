@@ -1,4 +1,4 @@
-"""Read an inference request: tensors as JSON or as bytes, into measurements."""
+"""Read the tensors of an inference request, in JSON or binary, as rows."""
 
 import math
 import re
@@ -9,14 +9,12 @@ from typing import Any
 
 import msgspec
 import numpy as np
-from numpy.typing import NDArray
 
 from iris_app.codecs import bounds, json_errors
 from iris_app.exceptions import InvalidValue, InvalidValues, MalformedDocument, TooManyRows
 from iris_app.formatting import truncate
 from iris_app.iris import SCHEMA
-
-Floats = NDArray[np.float64]
+from iris_app.schema import Floats
 
 DTYPES = {
     "FP32": "<f4",
@@ -27,13 +25,13 @@ DTYPES = {
 
 
 class InputParameters(msgspec.Struct, frozen=True):
-    """How a tensor comes: in this many bytes after the JSON, or as JSON."""
+    """The parameters of an input tensor: its number of bytes after the JSON, unless it is in JSON."""
 
     binary_data_size: int | None = None
 
 
 class Input(msgspec.Struct, frozen=True):
-    """A tensor that comes."""
+    """An input tensor."""
 
     name: str
     shape: list[int]
@@ -43,31 +41,31 @@ class Input(msgspec.Struct, frozen=True):
 
     @property
     def title(self) -> str:
-        """Name the tensor as an error repeats it."""
+        """The name of the tensor for an error message."""
         return f"Tensor {truncate(self.name)}"
 
 
 class OutputParameters(msgspec.Struct, frozen=True):
-    """How a tensor shall go: as bytes after the JSON, or as JSON."""
+    """The parameters of a requested output: binary after the JSON, or in JSON."""
 
     binary_data: bool | None = None
 
 
 class RequestedOutput(msgspec.Struct, frozen=True):
-    """A tensor that shall go."""
+    """A requested output tensor."""
 
     name: str
     parameters: OutputParameters | None = None
 
 
 class RequestParameters(msgspec.Struct, frozen=True):
-    """How the tensors shall go that do not say it for themselves."""
+    """The parameters of a request: the default of ``binary_data`` for its outputs."""
 
     binary_data_output: bool | None = None
 
 
 class InferenceRequest(msgspec.Struct, frozen=True):
-    """What is asked; members that the protocol does not know are passed over."""
+    """A request for inference; unknown members are ignored."""
 
     inputs: list[Input]
     id: str | None = None
@@ -81,31 +79,31 @@ _decoder = msgspec.json.Decoder(InferenceRequest)
 
 
 def read(body: bytes, header_length: int | None, max_rows: int) -> tuple[InferenceRequest, Floats]:
-    """Read a request and the measurements in its tensors.
+    """Read a request and the rows in its tensors.
 
     Parameters
     ----------
     body : bytes
-        JSON, and behind it the bytes of the tensors that say how many they are.
+        JSON, followed by the bytes of binary tensors.
     header_length : int, optional
-        The length of the JSON, where bytes follow.
+        The length of the JSON, if binary tensors follow.
     max_rows : int
-        How many rows the tensors may have.
+        The maximum number of rows.
 
     Returns
     -------
     request : InferenceRequest
-    measurements : ndarray of shape (n, 4), float64
-        ``SCHEMA.features`` in their order and units.
+    rows : ndarray of shape (n, features), float64
+        The schema's features, in their order and units.
 
     Raises
     ------
     MalformedDocument
-        Where it is no inference request, or its tensors are not what they say or not what the model takes.
+        If it is not an inference request, or its tensors do not match their shapes or the model's inputs.
     TooManyRows
-        Where there are more rows than ``max_rows``.
+        If there are more rows than ``max_rows``.
     InvalidValues
-        Where a value is out of bounds.
+        If a value is out of bounds.
     """
     if header_length is not None and header_length > len(body):
         raise MalformedDocument(f"The JSON is said to have {header_length} bytes, and the body has {len(body)}.")
@@ -115,12 +113,12 @@ def read(body: bytes, header_length: int | None, max_rows: int) -> tuple[Inferen
     known = _count_members(request)
     if document.count(b":") != known and (name := json_errors.find_repeated(document, known)):
         raise MalformedDocument(f"{name} is given more than once.")
-    rows = _count_rows(request.inputs, max_rows)
+    count = _count_rows(request.inputs, max_rows)
     contents = _contents(request.inputs, memoryview(body)[len(body) if header_length is None else header_length :])
-    measurements = _measurements(request.inputs, contents, rows)
-    if wrong := SCHEMA.find_out_of_bounds(measurements):
-        raise InvalidValues(partial(_wrong_value, measurements, row, column) for row, column in wrong)
-    return request, measurements
+    rows = _to_rows(request.inputs, contents, count)
+    if invalid := SCHEMA.find_out_of_bounds(rows):
+        raise InvalidValues(partial(_invalid_value, rows, row, column) for row, column in invalid)
+    return request, rows
 
 
 def _decode(document: bytes) -> InferenceRequest:
@@ -133,18 +131,18 @@ def _decode(document: bytes) -> InferenceRequest:
 
 
 def _count_members(request: InferenceRequest) -> int:
-    """Count the members of a request that the protocol knows, each once."""
-    tensors: list[InferenceRequest | Input | RequestedOutput] = [request, *request.inputs, *(request.outputs or ())]
-    given = [*tensors, *(one.parameters for one in tensors if one.parameters)]
+    """Count the known members of a request, each once."""
+    objects: list[InferenceRequest | Input | RequestedOutput] = [request, *request.inputs, *(request.outputs or ())]
+    with_parameters = [*objects, *(item.parameters for item in objects if item.parameters)]
     return sum(
         value is not None and not (isinstance(value, msgspec.Raw) and not value)
-        for one in given
-        for value in msgspec.structs.astuple(one)
+        for item in with_parameters
+        for value in msgspec.structs.astuple(item)
     )
 
 
 def _contents(inputs: Sequence[Input], binary: memoryview) -> list[Floats]:
-    """Return the values of each tensor; where they are not JSON, they follow each other in ``binary``."""
+    """Return the values of each tensor; those that are not in JSON follow each other in ``binary``."""
     contents, start = [], 0
     for tensor in inputs:
         size = tensor.parameters.binary_data_size if tensor.parameters else None
@@ -172,7 +170,7 @@ def _from_bytes(tensor: Input, size: int, content: memoryview) -> Floats:
 
 
 def _from_json(tensor: Input) -> Floats:
-    """Read data that are flat, or nested as the shape is."""
+    """Return the values of a tensor in JSON, flat or nested by its shape."""
     integers, elements = not _dtype(tensor).startswith("<f"), math.prod(tensor.shape)
     if not tensor.data:
         raise MalformedDocument(f"{tensor.title} has no data, as JSON or as bytes.")
@@ -201,7 +199,7 @@ def _dtype(tensor: Input) -> str:
 
 
 def _count_rows(inputs: Sequence[Input], max_rows: int) -> int:
-    """Return n, where the tensors are one of shape [n, features] or one for each feature, of shape [n] or [n, 1]."""
+    """Return n of one tensor of shape [n, features], or of one per feature of shape [n] or [n, 1]."""
     shapes = [tensor.shape for tensor in inputs]
     named = sorted(tensor.name for tensor in inputs) == sorted(SCHEMA.features_by_name)
     rows = {shape[0] for shape in shapes if shape}
@@ -218,13 +216,13 @@ def _count_rows(inputs: Sequence[Input], max_rows: int) -> int:
     return count
 
 
-def _measurements(inputs: Sequence[Input], contents: Sequence[Floats], rows: int) -> Floats:
-    """Make one array of shape (n, features) of tensors that were counted."""
+def _to_rows(inputs: Sequence[Input], contents: Sequence[Floats], count: int) -> Floats:
+    """Return the values of the tensors as an array of shape (count, features)."""
     if len(inputs) == 1:
-        return contents[0].reshape(rows, len(SCHEMA.features))
+        return contents[0].reshape(count, len(SCHEMA.features))
     columns = {tensor.name: content for tensor, content in zip(inputs, contents, strict=True)}
-    return np.column_stack([columns[name].reshape(rows) for name in SCHEMA.features_by_name])
+    return np.column_stack([columns[name].reshape(count) for name in SCHEMA.features_by_name])
 
 
-def _wrong_value(measurements: Floats, row: int, column: int) -> InvalidValue:
-    return InvalidValue(f"Row {row}: {SCHEMA.features[column].validate(float(measurements[row, column]))}")
+def _invalid_value(rows: Floats, row: int, column: int) -> InvalidValue:
+    return InvalidValue(f"Row {row}: {SCHEMA.features[column].validate(float(rows[row, column]))}")

@@ -1,4 +1,4 @@
-"""Write the tensors of an answer, as JSON or as bytes."""
+"""Write the tensors of an inference response, in JSON or binary."""
 
 import struct
 from collections.abc import Callable
@@ -15,7 +15,7 @@ from iris_app.model.predictions import PredictionBatch
 
 
 class Output(NamedTuple):
-    """An output tensor: its datatype, its width, and the functions that make its JSON values and its bytes."""
+    """An output tensor: its datatype, its width, and functions that return its JSON values and its bytes."""
 
     datatype: str
     width: int
@@ -43,8 +43,8 @@ OUTPUTS = {
 }
 
 
-def requested(request: InferenceRequest) -> list[RequestedOutput]:
-    """Return the outputs that are asked for, the class alone where none is, or raise ``MalformedDocument``."""
+def select_outputs(request: InferenceRequest) -> list[RequestedOutput]:
+    """Return the requested outputs, by default the class, or raise ``MalformedDocument``."""
     outputs = request.outputs or [RequestedOutput("predict")]
     names = [output.name for output in outputs]
     if not set(names) <= set(OUTPUTS) or len(set(names)) < len(names):
@@ -55,36 +55,36 @@ def requested(request: InferenceRequest) -> list[RequestedOutput]:
 def write(
     request: InferenceRequest, outputs: list[RequestedOutput], head: dict[str, Any], batch: PredictionBatch
 ) -> tuple[bytes, int | None]:
-    """Write an answer.
+    """Write a response.
 
     Parameters
     ----------
     request : InferenceRequest
-        Says how the outputs go that do not say it for themselves.
+        The request; its parameters are the default for outputs.
     outputs : list of RequestedOutput
-        What goes, in this order.
+        The outputs, in order.
     head : dict
-        The members of the answer before its outputs.
+        The members of the response before its outputs.
     batch : PredictionBatch
 
     Returns
     -------
     body : bytes
     header_length : int or None
-        The length of the JSON where bytes follow.
+        The length of the JSON, if binary tensors follow.
     """
     binary_by_default = bool(request.parameters and request.parameters.binary_data_output)
     tensors: list[dict[str, Any]] = []
     contents: list[bytes | memoryview] = []
     for output in outputs:
-        kind = OUTPUTS[output.name]
-        tensor = {"name": output.name, "shape": [len(batch), kind.width], "datatype": kind.datatype}
-        said = output.parameters.binary_data if output.parameters else None
-        if binary_by_default if said is None else said:
-            content = kind.content(batch)
+        spec = OUTPUTS[output.name]
+        tensor = {"name": output.name, "shape": [len(batch), spec.width], "datatype": spec.datatype}
+        binary = output.parameters.binary_data if output.parameters else None
+        if binary_by_default if binary is None else binary:
+            content = spec.content(batch)
             tensors.append(tensor | {"parameters": {"binary_data_size": len(content)}})
             contents.append(content)
         else:
-            tensors.append(tensor | {"data": kind.values(batch)})
+            tensors.append(tensor | {"data": spec.values(batch)})
     document = msgspec.json.encode(head | {"outputs": tensors})
     return b"".join([document, *contents]), len(document) if contents else None

@@ -1,4 +1,4 @@
-"""``/v2``: the protocol's calls."""
+"""``/v2``: the endpoints of the protocol."""
 
 import uuid
 from importlib.metadata import version as version_of
@@ -44,7 +44,7 @@ def server_live() -> Response:
 @bp.get("/health/ready")
 @probe
 def server_ready() -> Response:
-    """Report that the server has its model, or raise ``ModelUnavailable``."""
+    """Report that the server has a model, or raise ``ModelUnavailable``."""
     get_model()
     return json_response({"live": True, "ready": True})
 
@@ -52,7 +52,7 @@ def server_ready() -> Response:
 @bp.get("/models/<name>")
 @bp.get("/models/<name>/versions/<version>")
 def model(name: str, version: str | None = None) -> Response:
-    """Describe the model: the tensors that it takes and gives."""
+    """Describe the model's inputs and outputs."""
     return json_response(
         {
             "name": name,
@@ -60,8 +60,8 @@ def model(name: str, version: str | None = None) -> Response:
             "platform": "scikit-learn",
             "inputs": [{"name": "measurements", "datatype": "FP64", "shape": [-1, len(SCHEMA.features)]}],
             "outputs": [
-                {"name": output, "datatype": kind.datatype, "shape": [-1, kind.width]}
-                for output, kind in responses.OUTPUTS.items()
+                {"name": output, "datatype": spec.datatype, "shape": [-1, spec.width]}
+                for output, spec in responses.OUTPUTS.items()
             ],
         }
     )
@@ -81,22 +81,22 @@ def model_ready(name: str, version: str | None = None) -> Response:
 def infer(name: str, version: str | None = None) -> Response:
     """Classify the rows in the tensors."""
     model = _model(name, version)
-    asked, measurements = requests.read(request.read_body(), _header_length(), current_app.config["MAX_BATCH_ROWS"])
-    outputs = responses.requested(asked)
+    inference, rows = requests.read(request.read_body(), _header_length(), current_app.config["MAX_BATCH_ROWS"])
+    outputs = responses.select_outputs(inference)
     head = {
         "model_name": name,
         "model_version": model.version,
-        "id": uuid.uuid4().hex if asked.id is None else asked.id,
+        "id": uuid.uuid4().hex if inference.id is None else inference.id,
     }
-    batch = model_service.predict(model, measurements)
-    answer, header_length = responses.write(asked, outputs, head, batch)
+    batch = model_service.predict(model, rows)
+    body, header_length = responses.write(inference, outputs, head, batch)
     if header_length is None:
-        return ApiResponse(answer)
-    return ApiResponse(answer, mimetype="application/octet-stream", headers=[(HEADER_LENGTH, str(header_length))])
+        return ApiResponse(body)
+    return ApiResponse(body, mimetype="application/octet-stream", headers=[(HEADER_LENGTH, str(header_length))])
 
 
 def _model(name: str, version: str | None) -> "Model":
-    """Return the model of a name and a version, or raise ``NotFound``."""
+    """Return the model by its name and version, or raise ``NotFound``."""
     if name != current_app.config["MODEL_NAME"]:
         raise NotFound(f"There is no model {truncate(name)}; there is {current_app.config['MODEL_NAME']}.")
     model = get_model()
@@ -115,5 +115,5 @@ def _header_length() -> int | None:
 
 
 def render_problem(problem: Problem) -> Response:
-    """Render a problem with the statuses that the protocol knows."""
+    """Render a problem with the statuses of the protocol."""
     return json_response({"error": problem.summary}, 400 if problem.status in {406, 415, 422} else problem.status)

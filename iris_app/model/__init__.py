@@ -1,1 +1,1 @@
-"""A trained classifier: on disk, in memory, and as people and programs see it."""
+"""The model: on disk, in memory, its predictions and their explanation."""

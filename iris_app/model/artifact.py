@@ -1,7 +1,7 @@
-"""The model on disk: a joblib file and, beside it, a manifest in JSON that says what the file must be.
+"""The model on disk: an artifact (joblib), and beside it its manifest (JSON) and its picture.
 
-Nothing is unpickled before its sha256 is the manifest's, and nothing is returned that does not do what the manifest
-says it does. This module imports scikit-learn; whoever must start fast imports it late.
+An artifact is unpickled only if it has the sha256 of its manifest, and returned only if it predicts as the manifest
+records. This module imports scikit-learn, which takes long.
 """
 
 import hashlib
@@ -27,28 +27,28 @@ from iris_app.files import atomic_write
 from iris_app.iris import SCHEMA
 from iris_app.model.manifest import Manifest, Training, manifest_path, pairplot_path
 
-# Probabilities computed elsewhere may differ in their last digits, by the order in which a processor adds.
+# Probabilities that another processor computed may differ in their last digits.
 TOLERANCE = 1e-9
 
-# Bytes of a manifest or a picture, which have a hundredth of that.
-LARGEST = 32 * 1024 * 1024
+# Bytes of a manifest or a picture; usual ones have a hundredth of that.
+MAX_FILE_SIZE = 32 * 1024 * 1024
 
-REMEDY = "Train a model with scripts/train_model.py."
-ANOTHER_PAIR = "Put the right pair in place, or train again."
-SAME_EVERYWHERE = "Install the same versions everywhere."
+TRAIN_HINT = "Train a model with scripts/train_model.py."
+PAIR_HINT = "Put the right pair in place, or train again."
+VERSIONS_HINT = "Install the same versions everywhere."
 
 
 class Packed(msgspec.Struct, frozen=True):
-    """A model as it is sent: the bytes of its artifact, and its manifest, in JSON."""
+    """A model to be sent to another process: the bytes of its artifact, and its manifest in JSON."""
 
     artifact: bytes
     manifest: bytes
 
 
 def save(path: Path, classifier: Any, training: Training, pairplot: bytes) -> Manifest:
-    """Write the artifact and its picture, then the manifest, each whole or not at all.
+    """Write the artifact and its picture, then the manifest, each atomically.
 
-    Whoever reads between them finds digests that differ and refuses the artifact, or does without the picture.
+    A reader between two of the writes sees digests that differ, and refuses the artifact or leaves out the picture.
     """
     buffer = io.BytesIO()
     joblib.dump(classifier, buffer)
@@ -66,30 +66,30 @@ def save(path: Path, classifier: Any, training: Training, pairplot: bytes) -> Ma
         },
         **msgspec.structs.asdict(training),
     )
-    _put(path, artifact, pairplot, msgspec.json.format(msgspec.json.encode(manifest)))
+    _write_files(path, artifact, pairplot, msgspec.json.format(msgspec.json.encode(manifest)))
     return manifest
 
 
 def copy(source: Path, path: Path, pinned: str | None = None) -> Manifest:
-    """Verify the artifact at ``source`` as ``load`` does, and write it, its picture and its manifest as ``save`` does.
+    """Verify the model at ``source``, and copy its files to ``path``.
 
     Raises
     ------
     ModelUnavailable
-        Where it cannot be trusted; nothing is written.
+        If it cannot be trusted; nothing is written.
     """
     _, manifest, pairplot = load(source, pinned)
-    _put(path, _read(source), pairplot, _read(manifest_path(source)))
+    _write_files(path, _read(source), pairplot, _read(manifest_path(source)))
     return manifest
 
 
 def pack(path: Path, manifest: Manifest) -> Packed:
-    """Read the artifact at ``path`` to be sent to where it does not lie.
+    """Read the artifact at ``path``, to send it to another process.
 
     Raises
     ------
     ModelUnavailable
-        Where it is not the one that the manifest describes.
+        If it is not the one that the manifest describes.
     """
     content = _read(path, manifest.bytes)
     _verify(path, content, manifest)
@@ -97,12 +97,12 @@ def pack(path: Path, manifest: Manifest) -> Packed:
 
 
 def unpack(packed: Packed) -> tuple[Any, Manifest]:
-    """Verify and unpickle an artifact that was sent, as ``load`` does one that lies on the disk.
+    """Verify and unpickle an artifact that another process sent.
 
     Raises
     ------
     ModelUnavailable
-        Where it is not whole, or made by another scikit-learn than is here; nothing is unpickled then.
+        If it is damaged, or saved with another version of scikit-learn; then it is not unpickled.
     """
     manifest = msgspec.json.decode(packed.manifest, type=Manifest)
     name = f"The model that was sent to {platform.node()}"
@@ -110,28 +110,33 @@ def unpack(packed: Packed) -> tuple[Any, Manifest]:
     version = manifest.versions.get("scikit-learn")
     if version != sklearn.__version__:
         raise ModelUnavailable(
-            f"{name} was saved with scikit-learn {version}, and there it is {sklearn.__version__}. {SAME_EVERYWHERE}",
+            f"{name} was saved with scikit-learn {version}, and there it is {sklearn.__version__}. {VERSIONS_HINT}",
             "saved by another scikit-learn",
         )
     return _unpickle(name, packed.artifact, manifest), manifest
 
 
 def load(path: Path, pinned: str | None = None) -> tuple[Any, Manifest, bytes | None]:
-    """Read, verify and unpickle the artifact at ``path``, whose sha256 must be the ``pinned`` one where there is one.
+    """Read, verify and unpickle the artifact at ``path``.
+
+    Parameters
+    ----------
+    path : Path
+    pinned : str, optional
+        The only sha256 that the artifact may have.
 
     Returns
     -------
     classifier : scikit-learn classifier
     manifest : Manifest
     pairplot : bytes or None
-        The picture of the data, as SVG, where it is there and is the manifest's.
+        The picture of the data, as SVG, if it has the digest of the manifest.
 
     Raises
     ------
     ModelUnavailable
-        Where the artifact or its manifest is missing, damaged, made for something else or by another scikit-learn, or
-        where the classifier does not answer its golden rows as it did in training. The message says which, and what to
-        do.
+        If the artifact or its manifest is missing, damaged, of another schema or of another scikit-learn, or if the
+        golden rows get other probabilities than in training. The message says which, and what to do.
     """
     manifest = read_manifest(path)
     artifact = _read(path, manifest.bytes)
@@ -144,25 +149,25 @@ def load(path: Path, pinned: str | None = None) -> tuple[Any, Manifest, bytes | 
 
 
 def _verify(name: Path | str, content: bytes, manifest: Manifest) -> str:
-    """Return an artifact's sha256, which must be the manifest's."""
+    """Return the sha256 of an artifact, or raise ``ModelUnavailable`` if it is not that of the manifest."""
     digest = hashlib.sha256(content).hexdigest()
     if digest != manifest.sha256:
         raise ModelUnavailable(
             f"{name} is not the artifact that its manifest describes: its sha256 is {digest}, "
-            f"the manifest's {manifest.sha256}. {ANOTHER_PAIR}",
+            f"the manifest's {manifest.sha256}. {PAIR_HINT}",
             "wrong digest",
         )
     return digest
 
 
 def read_manifest(path: Path) -> Manifest:
-    """Read what the artifact at ``path`` must be, or raise ``ModelUnavailable``."""
-    place = manifest_path(path)
+    """Read the manifest of the artifact at ``path``, or raise ``ModelUnavailable``."""
+    file = manifest_path(path)
     try:
-        return msgspec.json.decode(_read(place), type=Manifest)
+        return msgspec.json.decode(_read(file), type=Manifest)
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise ModelUnavailable(
-            f"{place} is not the manifest of a model for this application: {error}", "wrong manifest"
+            f"{file} is not the manifest of a model for this application: {error}", "wrong manifest"
         ) from error
 
 
@@ -174,8 +179,8 @@ def _read_pairplot(path: Path, manifest: Manifest) -> bytes | None:
     return pairplot if hashlib.sha256(pairplot).hexdigest() == manifest.pairplot_sha256 else None
 
 
-def _put(path: Path, artifact: bytes, pairplot: bytes | None, manifest: bytes) -> None:
-    """Write what makes a model; a reader between two of the files sees digests that differ."""
+def _write_files(path: Path, artifact: bytes, pairplot: bytes | None, manifest: bytes) -> None:
+    """Write the files of a model; see ``save``."""
     path.parent.mkdir(parents=True, exist_ok=True)
     _write(path, artifact)
     if pairplot is not None:
@@ -189,32 +194,32 @@ def _write(path: Path, content: bytes) -> None:
 
 
 def _read(path: Path, size: int | None = None) -> bytes:
-    """Read a file, but nothing of one that has not the ``size`` that is known, or cannot be what it is for."""
+    """Read a regular file of the given size, or of at most ``MAX_FILE_SIZE``, or raise ``ModelUnavailable``."""
     try:
-        with open(path, "rb", opener=_open_at_once) as file:
-            state = os.fstat(file.fileno())
-            found = state.st_size
-            if not stat.S_ISREG(state.st_mode) or (size is None and found > LARGEST):
-                raise ModelUnavailable(f"{path} is no file, or far too large. {ANOTHER_PAIR}", "unreadable")
+        with open(path, "rb", opener=_open_nonblocking) as file:
+            status = os.fstat(file.fileno())
+            found = status.st_size
+            if not stat.S_ISREG(status.st_mode) or (size is None and found > MAX_FILE_SIZE):
+                raise ModelUnavailable(f"{path} is no file, or far too large. {PAIR_HINT}", "unreadable")
             if size not in {None, found}:
                 raise ModelUnavailable(
                     f"{path} is not the artifact that its manifest describes: it has {found:,} bytes, "
-                    f"the manifest's {size:,}. {ANOTHER_PAIR}",
+                    f"the manifest's {size:,}. {PAIR_HINT}",
                     "wrong size",
                 )
             return file.read(found)
-    except (OSError, ValueError) as error:  # ValueError: no file can have such a path
+    except (OSError, ValueError) as error:  # ValueError: an impossible path
         reason = error.strerror if isinstance(error, OSError) else error
-        raise ModelUnavailable(f"{path} cannot be read: {reason}. {REMEDY}", "unreadable") from error
+        raise ModelUnavailable(f"{path} cannot be read: {reason}. {TRAIN_HINT}", "unreadable") from error
 
 
-def _open_at_once(path: str, flags: int) -> int:
-    """Open a file without waiting for a writer, should it be a pipe."""
+def _open_nonblocking(path: str, flags: int) -> int:
+    """Open a file without waiting for a writer, in case it is a pipe."""
     return os.open(path, flags | os.O_NONBLOCK)
 
 
 def _unpickle(name: Path | str, artifact: bytes, manifest: Manifest) -> Any:
-    """Unpickle and check a classifier; both run code that is not ours, so anything can come of them."""
+    """Unpickle and check a classifier; both run foreign code, so any exception may come of them."""
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("error", InconsistentVersionWarning)
@@ -226,7 +231,7 @@ def _unpickle(name: Path | str, artifact: bytes, manifest: Manifest) -> Any:
             f"{warning.current_sklearn_version}. Train again with the version that serves.",
             "saved by another scikit-learn",
         ) from warning
-    except BaseException as error:  # it may try to end the process, too
+    except BaseException as error:  # SystemExit too
         raise ModelUnavailable(
             f"{name} cannot be used: {error!r}. It was saved with scikit-learn "
             f"{manifest.versions.get('scikit-learn', 'of an unknown version')}, and this is {sklearn.__version__}.",
@@ -236,9 +241,9 @@ def _unpickle(name: Path | str, artifact: bytes, manifest: Manifest) -> Any:
 
 
 def _check(classifier: Any, manifest: Manifest) -> None:
-    """Hold a classifier against the tables of the domain and against its own golden rows."""
+    """Check that a classifier fits the schema, and predicts its golden rows as in training."""
     if [(summary.name, summary.unit) for summary in manifest.features] != [
-        (one.name, one.unit) for one in SCHEMA.features
+        (feature.name, feature.unit) for feature in SCHEMA.features
     ]:
         raise ValueError("trained on other features, or in another order")
     if [summary.name for summary in manifest.classes] != SCHEMA.class_names:
@@ -257,6 +262,6 @@ def _check(classifier: Any, manifest: Manifest) -> None:
     if min(seen[index] for index in range(len(SCHEMA.class_names))) < 2:
         raise ValueError("trained on too few rows of a class")
     expected = [row.probabilities for row in manifest.golden_rows]
-    answered = classifier.predict_proba(np.array([row.measurement for row in manifest.golden_rows]))
-    if not np.allclose(answered, expected, rtol=0, atol=TOLERANCE):
+    predicted = classifier.predict_proba(np.array([row.measurement for row in manifest.golden_rows]))
+    if not np.allclose(predicted, expected, rtol=0, atol=TOLERANCE):
         raise ValueError("does not answer its golden rows as it did in training")

@@ -1,6 +1,6 @@
-"""A model that was loaded and verified, and its predictions.
+"""The model in memory, and its predictions.
 
-This module imports scikit-learn; ``iris_app.model_service`` imports it when a model is first asked for.
+This module imports scikit-learn; ``iris_app.model_service`` imports it when a model is first needed.
 """
 
 import logging
@@ -25,7 +25,7 @@ from iris_app.schema import Floats
 
 logger = logging.getLogger(__name__)
 
-# The linear map and the pipeline round differently; this is far above what that can make, far below what matters.
+# The linear map and the pipeline round differently, by much less than this.
 TOLERANCE = 1e-12
 
 
@@ -53,7 +53,7 @@ class Model:
         self._explainer = Explainer(*linear, manifest) if linear else None
 
     def predict(self, rows: Floats) -> PredictionBatch:
-        """Predict the class of each row, by itself.
+        """Predict the class of each row.
 
         Parameters
         ----------
@@ -67,8 +67,8 @@ class Model:
     def predict_proba(self, rows: Floats) -> Floats:
         """Return the probability of each class.
 
-        A row gets the same bits alone and among others where the classifier is a linear map; elsewhere the classifier's
-        own ``predict_proba`` decides, and many round differently with the number of rows.
+        A linear map gives a row the same bits alone and among others. Other classifiers may round differently with the
+        number of rows.
 
         Parameters
         ----------
@@ -86,7 +86,7 @@ class Model:
         return probabilities
 
     def _predict_one(self, rows: Floats) -> SinglePrediction | None:
-        """Predict the class of one row by a linear map, if it is like those of the training."""
+        """Predict the class of a single typical row by the linear map, or return None."""
         if self._linear_map is None or len(rows) != 1:
             return None
         row = rows[0].tolist()
@@ -99,19 +99,21 @@ class Model:
         return SinglePrediction(self.manifest, rows, columns, self._detector, self._explain, prediction)
 
     def _explain(self, rows: Floats) -> Iterable[Explanation | None]:
-        """Explain the predictions for rows, or return None for each where the model cannot be explained."""
+        """Explain the prediction for each row, or yield None for each if the model cannot be explained."""
         if self._linear_map is None or self._explainer is None:
             return no_explanations(rows)
         return self._explainer.explain(rows, self._linear_map.transform(np.ascontiguousarray(rows.T)).T)
 
 
 def load(path: Path, pinned: str | None = None) -> Model:
-    """Load the model whose artifact lies at ``path``, with the ``pinned`` sha256, or raise ``ModelUnavailable``."""
+    """Load the model at ``path``, whose sha256 must be ``pinned`` if that is given, or raise ``ModelUnavailable``."""
     return Model(*artifact.load(path, pinned))
 
 
 def extract_linear_map(classifier: Any) -> Affine | None:
-    """Read a ``StandardScaler`` and a multinomial ``LogisticRegression`` as the one affine map that they are together.
+    """Fold a ``StandardScaler`` and a multinomial ``LogisticRegression`` into one affine map.
+
+    Return None if the classifier is anything else: a subclass may compute otherwise.
 
     Returns
     -------
@@ -119,8 +121,6 @@ def extract_linear_map(classifier: Any) -> Affine | None:
         The log-odds of each class for a unit of each feature.
     intercepts : ndarray of shape (classes,)
         In log-odds. The softmax of ``weights @ x + intercepts`` is the classifier's ``predict_proba``.
-
-    None in place of both where the classifier is anything else: a subclass may compute as it likes.
     """
     steps = [step for _, step in classifier.steps] if type(classifier) is Pipeline else []
     if [type(step) for step in steps] != [StandardScaler, LogisticRegression]:
@@ -133,12 +133,12 @@ def extract_linear_map(classifier: Any) -> Affine | None:
 
 
 def _verify_linear_map(linear: Affine | None, classifier: Any, manifest: Manifest) -> Affine | None:
-    """Return the linear map if it predicts as the classifier does, near the training's rows and far from them."""
+    """Return the linear map if it predicts as the classifier does, on golden rows and on random ones."""
     if linear is None:
         return None
     above, at_most = np.array([(feature.above, feature.at_most) for feature in SCHEMA.features]).T
-    anywhere = np.random.default_rng(0).uniform(above, at_most, (100, len(SCHEMA.features)))
-    rows = np.vstack([anywhere, [row.measurement for row in manifest.golden_rows]])
+    random_rows = np.random.default_rng(0).uniform(above, at_most, (100, len(SCHEMA.features)))
+    rows = np.vstack([random_rows, [row.measurement for row in manifest.golden_rows]])
     probabilities = softmax(AffineMap(*linear).transform(rows.T)).T
     if np.allclose(probabilities, classifier.predict_proba(rows), rtol=0, atol=TOLERANCE):
         return linear

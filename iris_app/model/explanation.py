@@ -13,7 +13,7 @@ from iris_app.schema import Feature, Floats
 
 Indices = NDArray[np.intp]
 
-# In standard deviations of a class: a value within the first is usual for it, and beyond the second far off.
+# Standard deviations of a class within which a value is typical of it, and beyond which it is far off.
 USUAL, FAR = 2.0, 4.0
 
 
@@ -41,7 +41,7 @@ class Explainer:
         self._spreads = np.array([group.std(axis=0, ddof=1) for group in groups])
 
     def explain(self, rows: Floats, scores: Floats) -> Iterator[Explanation]:
-        """Explain, for each row, its class against the runner-up.
+        """Explain the class of each row against the runner-up.
 
         Parameters
         ----------
@@ -66,7 +66,7 @@ class Explainer:
             )
 
     def _sentence(self, row: Floats, contributions: Floats, predicted: int, runner_up: int) -> str:
-        """Describe the largest contribution of a value that lies nearer to the class than to the runner-up."""
+        """Describe the largest contribution among the values that are nearer to the class than to the runner-up."""
         own, other = ((row - self._means[index]) / self._spreads[index] for index in (predicted, runner_up))
         candidates = np.flatnonzero((contributions > 0) & (abs(own) < abs(other)))
         if not len(candidates):
@@ -84,7 +84,7 @@ class Explainer:
 
 
 def _fit(deviation: float, feature: Feature) -> str:
-    """Describe a value by the standard deviations between it and the class's mean."""
+    """Describe the distance of a value from a class's mean, in standard deviations."""
     if abs(deviation) <= USUAL:
         return "typical"
     off = feature.less if deviation < 0 else feature.more

@@ -1,7 +1,7 @@
 """Affine maps and softmax, for arrays and for one row, with the same bits.
 
-Both add in one fixed order: a matrix product would choose an order by the number of rows, which changes the last bits.
-One row is computed in Python's floats, since NumPy takes longer to start than to compute it.
+Both add in one fixed order, since a matrix product would choose the order, and so the last bits, by the number of rows.
+One row is computed in Python's floats: a call of NumPy would take longer.
 """
 
 import operator
@@ -20,7 +20,7 @@ Number = TypeVar("Number", float, Floats)
 
 
 class AffineMap:
-    """An affine map of columns or of one row.
+    """An affine map, of columns or of one row.
 
     Parameters
     ----------
@@ -31,7 +31,7 @@ class AffineMap:
     def __init__(self, weights: Floats, intercepts: Floats) -> None:
         self._weights = list(np.ascontiguousarray(weights.T)[:, :, None])
         self._intercepts = intercepts[:, None]
-        self._one: tuple[list[list[float]], list[float]] = weights.T.tolist(), intercepts.tolist()
+        self._as_lists: tuple[list[list[float]], list[float]] = weights.T.tolist(), intercepts.tolist()
 
     def transform(self, columns: Floats) -> Floats:
         """Map columns of shape (features, n) to columns of shape (outputs, n)."""
@@ -42,10 +42,10 @@ class AffineMap:
         return mapped
 
     def transform_one(self, row: Sequence[float]) -> list[float]:
-        """Map one value a feature to one an output."""
-        columns, intercepts = self._one
+        """Map a row of one value per feature to one value per output."""
+        columns, intercepts = self._as_lists
         sums = [weight * row[0] for weight in columns[0]]
-        for weights, value in zip(columns[1:], row[1:]):  # noqa: B905 -- asking for equal lengths takes as long as one
+        for weights, value in zip(columns[1:], row[1:]):  # noqa: B905 -- strict takes as long as the sum
             sums = [sum_ + weight * value for sum_, weight in zip(sums, weights)]  # noqa: B905
         return [sum_ + intercept for sum_, intercept in zip(sums, intercepts)]  # noqa: B905
 
@@ -59,16 +59,16 @@ def softmax(scores: Floats) -> Floats:
 
 def softmax_one(scores: list[float]) -> list[float]:
     """Return the probabilities of one row's log-odds."""
-    highest = max(scores)
-    odds = np.exp([score - highest for score in scores]).tolist()  # math.exp may differ in the last bit
-    whole = ordered_sum(odds)
-    return [part / whole for part in odds]
+    maximum = max(scores)
+    odds = np.exp([score - maximum for score in scores]).tolist()  # math.exp may differ in the last bit
+    total = ordered_sum(odds)
+    return [value / total for value in odds]
 
 
 def argmax(columns: Floats) -> NDArray[np.int16]:
-    """Return the index of the highest value of each column of an array of shape (classes, n), the first among equals.
+    """Return the index of the first maximum of each column of an array of shape (classes, n).
 
-    It is faster than NumPy's own for a few classes.
+    For a few classes it is faster than NumPy's own.
     """
     best, *others = columns
     indices = np.zeros(len(best), np.int16)
@@ -79,5 +79,5 @@ def argmax(columns: Floats) -> NDArray[np.int16]:
 
 
 def ordered_sum(terms: Iterable[Number]) -> Number:
-    """Add terms, or along the first axis, in their order."""
+    """Add terms in their order; an array is summed along its first axis."""
     return reduce(operator.add, terms)

@@ -16,13 +16,13 @@ Odds = Annotated[list[float], Meta(min_length=len(SCHEMA.class_names), max_lengt
 
 
 class Histogram(msgspec.Struct, frozen=True):
-    """Counts of values between edges: up to the first of them, between each two, and above the last."""
+    """Counts of values up to the first edge, between each two edges, and above the last."""
 
     edges: list[float]
     counts: list[int]
 
     def __post_init__(self) -> None:
-        """Refuse edges that do not rise, and counts that do not fit them."""
+        """Check that the edges rise and that the counts fit them."""
         if len(self.counts) != len(self.edges) + 1 or self.edges != sorted(set(self.edges)):
             raise ValueError("a histogram has rising edges and one count more than edges")
 
@@ -88,7 +88,7 @@ class TrainingRow(msgspec.Struct, frozen=True, array_like=True):
 
 
 class About(msgspec.Struct, frozen=True):
-    """A model in words: what it is, what it was trained on, and what it must not be used for."""
+    """A description of the model, its data and its limits, for people."""
 
     model: str
     data: str
@@ -128,7 +128,7 @@ class Manifest(Training, frozen=True, kw_only=True):
 
 
 class ModelDescription(msgspec.Struct, frozen=True, rename={"classes": SCHEMA.target}):
-    """The model that answers: its version, its training and its scores."""
+    """A description of the current model: its version, its training and its scores."""
 
     version: str
     sha256: str
@@ -141,7 +141,7 @@ class ModelDescription(msgspec.Struct, frozen=True, rename={"classes": SCHEMA.ta
 
     @classmethod
     def of(cls, manifest: Manifest) -> Self:
-        """Describe the model that a manifest belongs to."""
+        """Describe the model of a manifest."""
         shared = {name: getattr(manifest, name) for name in cls.__struct_fields__ if name != "classes"}
         return cls(classes=SCHEMA.class_names, **shared)
 

@@ -15,11 +15,11 @@ from iris_app.model.linear import Affine, AffineMap, ordered_sum
 from iris_app.model.manifest import FeatureSummary, Manifest
 from iris_app.schema import Feature, Floats
 
-# Distances are compared with one of the training, whose last digits depend on the order of an addition.
+# The last digits of a distance depend on the order of additions.
 TOLERANCE = 1e-12
 
-# The rows that are examined at once: their arrays fit into a processor's cache.
-BLOCK = 4096
+# Rows per block: their arrays fit into a processor's cache.
+BLOCK_ROWS = 4096
 
 OUT_OF_RANGE = "out_of_range"
 
@@ -33,16 +33,19 @@ PAIRS = list(combinations(range(len(SCHEMA.features)), 2))
 
 # The feature whose value each feature takes where a pair is swapped, of shape (features, pairs).
 SWAPPED = np.array(
-    [[{one: other, other: one}.get(index, index) for one, other in PAIRS] for index in range(len(SCHEMA.features))]
+    [
+        [{first: second, second: first}.get(index, index) for first, second in PAIRS]
+        for index in range(len(SCHEMA.features))
+    ]
 )
 
 MAYBE_SWAPPED = [
     PredictionWarning(
         "maybe_swapped",
-        f"With {SCHEMA.features[one].label.lower()} and {SCHEMA.features[other].label.lower()} swapped "
+        f"With {SCHEMA.features[first].label.lower()} and {SCHEMA.features[second].label.lower()} swapped "
         f"it would be a usual {SCHEMA.noun}.",
     )
-    for one, other in PAIRS
+    for first, second in PAIRS
 ]
 
 
@@ -55,9 +58,9 @@ class Outliers:
     rows : ndarray of shape (u,), int64
         The indices of the outliers among the n rows.
     outside : ndarray of shape (features, u), bool
-        Whether a value lies outside the training's range; where none does, their combination is unlike the training.
+        Whether each value lies outside the training's range. If none does, their combination is unlike the training.
     swaps : ndarray of shape (u,), int64
-        The index in ``PAIRS`` of the first swap that makes the row a usual one, or -1.
+        The index in ``PAIRS`` of the first swap that makes the row typical, or -1.
     """
 
     rows: NDArray[np.int64]
@@ -95,7 +98,7 @@ class OutlierDetector:
         self._whiten = AffineMap(weights, intercepts)
         count = len(SCHEMA.classes)
         self._whiten_by_class = [AffineMap(weights[index::count], intercepts[index::count]) for index in range(count)]
-        self._farthest_square = (manifest.farthest_distance * (1 + TOLERANCE)) ** 2
+        self._max_square_distance = (manifest.farthest_distance * (1 + TOLERANCE)) ** 2
 
     def find(self, rows: Floats) -> Outliers:
         """Find the outliers in an array of shape (n, features)."""
@@ -110,18 +113,18 @@ class OutlierDetector:
             if not minimum <= value <= maximum:
                 return False
         coordinates = self._whiten_by_class[class_index].transform_one(row)
-        return ordered_sum([coordinate * coordinate for coordinate in coordinates]) <= self._farthest_square
+        return ordered_sum([coordinate * coordinate for coordinate in coordinates]) <= self._max_square_distance
 
     def warnings(self, rows: Floats, found: Outliers) -> Iterator[tuple[int, tuple[PredictionWarning, ...]]]:
         """Yield the index of each outlier of an array of shape (n, features) and its warnings."""
         parts = (found.rows, found.outside.T, rows[found.rows], found.swaps)
         for row, outside, values, swap in zip(*(part.tolist() for part in parts), strict=True):
-            beyond = [
+            out_of_range = [
                 _out_of_range(SCHEMA.features[index], self._features[index], values[index])
                 for index, is_outside in enumerate(outside)
                 if is_outside
             ]
-            yield row, (*(beyond or [UNLIKE_TRAINING]), *([MAYBE_SWAPPED[swap]] if swap >= 0 else []))
+            yield row, (*(out_of_range or [UNLIKE_TRAINING]), *([MAYBE_SWAPPED[swap]] if swap >= 0 else []))
 
     def _out_of_distribution(self, columns: Floats) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
         """Return the values outside the training's range, and the rows that are far from all of its rows.
@@ -130,18 +133,18 @@ class OutlierDetector:
         """
         outside = (columns < self._minimum) | (columns > self._maximum)
         far = np.empty(columns.shape[1], bool)
-        for start in range(0, len(far), BLOCK):
-            block = slice(start, start + BLOCK)
+        for start in range(0, len(far), BLOCK_ROWS):
+            block = slice(start, start + BLOCK_ROWS)
             whitened = self._whiten.transform(columns[:, block])
             squares = ordered_sum((whitened * whitened).reshape(len(SCHEMA.features), len(SCHEMA.classes), -1))
-            far[block] = np.minimum.reduce(squares) > self._farthest_square
+            far[block] = np.minimum.reduce(squares) > self._max_square_distance
         return outside, far
 
     def _find_swaps(self, columns: Floats) -> NDArray[np.int64]:
-        """Find, for each outlier, the first pair of values whose swap makes it a usual row, or -1."""
+        """Return the index of the first pair whose swap makes each outlier typical, or -1."""
         outside, far = self._out_of_distribution(columns[SWAPPED].reshape(len(SCHEMA.features), -1))
-        usual = ~(far | np.logical_or.reduce(outside)).reshape(len(PAIRS), -1)
-        return np.where(np.logical_or.reduce(usual), usual.argmax(axis=0), -1)
+        typical = ~(far | np.logical_or.reduce(outside)).reshape(len(PAIRS), -1)
+        return np.where(np.logical_or.reduce(typical), typical.argmax(axis=0), -1)
 
 
 def _label(outside: list[int], swap: int) -> str:
@@ -152,11 +155,11 @@ def _label(outside: list[int], swap: int) -> str:
     return " ".join([*(names or [UNLIKE_TRAINING.label]), *([MAYBE_SWAPPED[swap].label] if swap >= 0 else [])])
 
 
-def _out_of_range(feature: Feature, seen: FeatureSummary, value: float) -> PredictionWarning:
+def _out_of_range(feature: Feature, summary: FeatureSummary, value: float) -> PredictionWarning:
     return PredictionWarning(
         OUT_OF_RANGE,
         f"{feature.label} {format_number(value)} {feature.unit} is outside what the model was trained on: "
-        f"{format_number(seen.minimum)} to {format_number(seen.maximum)} {feature.unit}.",
+        f"{format_number(summary.minimum)} to {format_number(summary.maximum)} {feature.unit}.",
         feature.name,
     )
 

@@ -1,4 +1,4 @@
-"""The predictions for some rows, by columns, and as one object a row."""
+"""The predictions for a batch of rows, as columns and as objects."""
 
 from collections import Counter
 from collections.abc import Iterable, Iterator
@@ -15,14 +15,14 @@ from iris_app.iris import SCHEMA
 from iris_app.json_types import Explanation, Prediction, PredictionWarning, Probabilities
 from iris_app.model.linear import argmax
 from iris_app.model.manifest import Manifest
-from iris_app.model.outliers import BLOCK, OutlierDetector, Outliers
+from iris_app.model.outliers import BLOCK_ROWS, OutlierDetector, Outliers
 from iris_app.schema import Floats
 
 _names = np.array(SCHEMA.class_names, object)
 
 
 class Explain(Protocol):
-    """The function that explains the predictions for an array of shape (n, features)."""
+    """A function that explains the predictions for an array of shape (n, features)."""
 
     def __call__(self, rows: Floats) -> Iterable[Explanation | None]:
         """Return an explanation for each row."""
@@ -76,12 +76,12 @@ class PredictionBatch:
         return self.outliers.warning_counts()
 
     def to_predictions(self, *, explain: bool = False) -> Iterator[list[Prediction]]:
-        """Yield the predictions in blocks, so that not all objects need exist at once."""
+        """Yield the predictions in blocks, so that not all objects exist at once."""
         warnings: list[tuple[PredictionWarning, ...]] = [()] * len(self)
         for row, found in self.detector.warnings(self.rows, self.outliers):
             warnings[row] = found
-        for start in range(0, len(self), BLOCK):
-            block = slice(start, start + BLOCK)
+        for start in range(0, len(self), BLOCK_ROWS):
+            block = slice(start, start + BLOCK_ROWS)
             names = _names[self.classes[block]].tolist()
             probabilities = map(Probabilities, *self.probabilities[:, block].tolist())
             explanations = [self.explain(self.rows[block])] if explain else []
@@ -90,19 +90,19 @@ class PredictionBatch:
 
 @dataclass(frozen=True)
 class SinglePrediction(PredictionBatch):
-    """The prediction for one row that is like those of the training, which is computed much faster.
+    """The prediction for one typical row, which is computed much faster.
 
-    ``probabilities`` holds the same bits as those that an array would get.
+    Its probabilities have the same bits as those of a batch.
     """
 
     prediction: Prediction
 
     def class_counts(self) -> dict[str, int]:
-        """Count the rows of each class that has any."""
+        """Return a count of one for the row's class."""
         return {self.prediction.predicted_class: 1}
 
     def warning_counts(self) -> Counter[str]:
-        """Return no counts: the row is like those of the training."""
+        """Return no counts: a typical row has no warnings."""
         return Counter()
 
     def labels(self) -> list[str]:

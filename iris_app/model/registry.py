@@ -1,6 +1,6 @@
-"""The versions of the model that were published, kept so that any of them can be put back.
+"""The registry of published versions, any of which can be made current again.
 
-Each lies in a folder of its own, whose name counts publications and holds the artifact's sha256. This module imports
+Each version has a folder, named by the number of its publication and the artifact's sha256. This module imports
 scikit-learn, by way of the artifact.
 """
 
@@ -23,8 +23,8 @@ FOLDER_NAME = re.compile("([0-9]+)-([0-9a-f]{64})")
 
 
 @dataclass(frozen=True, order=True)
-class Version:
-    """A version that is kept: the number of its publication, its sha256, and where its artifact lies."""
+class PublishedVersion:
+    """A published version: the number of its publication, its sha256, and the path of its artifact."""
 
     number: int
     sha256: str
@@ -32,16 +32,16 @@ class Version:
 
 
 class Registry:
-    """Keep what is published, and put it in place.
+    """Publish models, store them, and roll back to stored ones.
 
     Parameters
     ----------
     folder : Path
-        Where the versions are kept.
+        The folder of the stored versions.
     path : Path
-        Where the model lies that is served.
+        The path of the current model, which is served.
     pinned : str, optional
-        The only sha256 that the model that is served may have.
+        The only sha256 that the current model may have.
     """
 
     def __init__(self, folder: Path, path: Path, pinned: str | None = None) -> None:
@@ -49,88 +49,88 @@ class Registry:
         self.path = path
         self._pinned = pinned
 
-    def kept(self) -> list[Version]:
-        """List the versions, the one published last at the end.
+    def versions(self) -> list[PublishedVersion]:
+        """List the stored versions in the order of their publication.
 
-        One that was in place when another took over counts as published just before it, however it came there.
+        A model that was put in place otherwise counts as published when the next one replaces it.
         """
         names = (path.name for path in self.folder.glob("*-*"))
         return sorted(
-            Version(int(match[1]), match[2], self.folder / match[0] / "model.joblib")
+            PublishedVersion(int(match[1]), match[2], self.folder / match[0] / "model.joblib")
             for match in map(FOLDER_NAME.fullmatch, names)
             if match
         )
 
     def current(self) -> str | None:
-        """Return the sha256 of what should be served, or None where nothing says what that is."""
+        """Return the sha256 of the current model, or None if it has no readable manifest."""
         try:
             return read_manifest(self.path).sha256
         except ModelUnavailable:
             return None
 
     def publish(self, classifier: Any, training: Training, pairplot: bytes, *, keep: int) -> Manifest:
-        """Put a model in place, and keep it, what was in place before it, and ``keep`` versions in all.
+        """Make a model current, and store it; keep at most ``keep`` versions, the previous model among them.
 
         Raises
         ------
         ModelUnavailable
-            Where the model cannot be trusted; what was in place stays.
+            If the model cannot be trusted; the current one stays.
         """
-        with self._alone():
-            self._keep_what_is_in_place()
-            version = self._keep(lambda path: save(path, classifier, training, pairplot))
+        with self._locked():
+            self._store_current()
+            version = self._store(lambda path: save(path, classifier, training, pairplot))
             manifest = copy(version.path, self.path, self._pinned)
-            for old in self.kept()[:-keep]:
+            for old in self.versions()[:-keep]:
                 shutil.rmtree(old.path.parent)
             return manifest
 
-    def rollback(self, beginning: str | None = None) -> Manifest:
-        """Put in place the version whose sha256 begins so, or else the one before what is in place.
+    def rollback(self, prefix: str | None = None) -> Manifest:
+        """Make current the version whose sha256 starts with ``prefix``, or else the one before the current one.
 
         Raises
         ------
         ModelUnavailable
-            Where there is no such version, or it cannot be trusted; what was in place stays.
+            If there is no such version, or it cannot be trusted; the current one stays.
         """
-        with self._alone():
+        with self._locked():
             current = self.current()
-            if current not in [version.sha256 for version in self.kept()]:
-                self._keep_what_is_in_place()
-            version = self._find(beginning) if beginning else self._before(current)
+            if current not in [version.sha256 for version in self.versions()]:
+                self._store_current()
+            version = self._find(prefix) if prefix else self._before(current)
             return copy(version.path, self.path, self._pinned)
 
-    def _find(self, beginning: str) -> Version:
-        found = [version for version in self.kept() if version.sha256.startswith(beginning.lower())]
+    def _find(self, prefix: str) -> PublishedVersion:
+        found = [version for version in self.versions() if version.sha256.startswith(prefix.lower())]
         if len(found) != 1:
-            raise ModelUnavailable(f"{len(found) or 'No'} versions in {self.folder} begin with {beginning}.", "unknown")
+            raise ModelUnavailable(f"{len(found) or 'No'} versions in {self.folder} begin with {prefix}.", "unknown")
         return found[0]
 
-    def _before(self, current: str | None) -> Version:
-        earlier = list(takewhile(lambda version: version.sha256 != current, self.kept()))
+    def _before(self, current: str | None) -> PublishedVersion:
+        earlier = list(takewhile(lambda version: version.sha256 != current, self.versions()))
         if not earlier:
             raise ModelUnavailable(f"{self.folder} holds no version before the one that is in place.", "unknown")
         return earlier[-1]
 
-    def _keep_what_is_in_place(self) -> None:
+    def _store_current(self) -> None:
         with suppress(ModelUnavailable):
-            self._keep(partial(copy, self.path))
+            self._store(partial(copy, self.path))
 
-    def _keep(self, put: Callable[[Path], Manifest]) -> Version:
-        """Keep the model that is put into a new folder as the last one; it takes the place of its like."""
+    def _store(self, write: Callable[[Path], Manifest]) -> PublishedVersion:
+        """Store a model as the latest version, in place of an older one with the same sha256."""
         new = self.folder / ".new"
         shutil.rmtree(new, ignore_errors=True)
-        sha256 = put(new / "model.joblib").sha256
-        kept = self.kept()
-        number = kept[-1].number + 1 if kept else 1
+        sha256 = write(new / "model.joblib").sha256
+        versions = self.versions()
+        number = versions[-1].number + 1 if versions else 1
         folder = new.rename(self.folder / f"{number:04}-{sha256}")
-        for like in kept:
-            if like.sha256 == sha256:
-                shutil.rmtree(like.path.parent)
-        return Version(number, sha256, folder / "model.joblib")
+        for version in versions:
+            if version.sha256 == sha256:
+                shutil.rmtree(version.path.parent)
+        return PublishedVersion(number, sha256, folder / "model.joblib")
 
     @contextmanager
-    def _alone(self) -> Iterator[None]:
-        """Wait until nobody else publishes or puts back: two at once would mix their files."""
+    def _locked(self) -> Iterator[None]:
+        """Hold the registry's lock, since two publications at once would mix their files."""
         self.folder.mkdir(parents=True, exist_ok=True)
         with lock_file(self.folder / ".lock"):
             yield

@@ -13,16 +13,16 @@ from iris_app.schema import Floats
 
 Totals = Mapping[tuple[str, str], float]
 
-# The rows of one request that are counted at most, evenly spread.
+# The maximum number of rows per request that are counted, evenly spread.
 MAX_SAMPLED = 250
 
-# From this many values on, it is faster to compare all of them with each edge than each with all edges.
-MANY = 1000
+# The number of values from which comparing all with each edge is faster than a binary search for each.
+EDGEWISE_THRESHOLD = 1000
 
-# With fewer rows than this, their share of each interval says little.
+# The rows that an index needs to be meaningful.
 MIN_SAMPLE = 100
 
-# By custom, a population stability index above the first is a moderate change, and one above the second a major one.
+# By custom, an index above the first is a moderate change, and above the second a major one.
 PSI_MODERATE, PSI_MAJOR = 0.1, 0.25
 
 
@@ -41,7 +41,7 @@ def count_intervals(manifest: Manifest, rows: Floats) -> Iterator[tuple[tuple[st
     tuple of str
         The name of a feature and that of an interval.
     int
-        The number of rows with a value there, if there is any.
+        The number of rows with a value in it, above 0.
     """
     for feature, values in zip(manifest.features, np.ascontiguousarray(rows.T), strict=True):
         for interval, count in zip(
@@ -54,7 +54,7 @@ def count_intervals(manifest: Manifest, rows: Floats) -> Iterator[tuple[tuple[st
 def count_by_interval(values: Floats, histogram: Histogram) -> list[int]:
     """Count values by interval, each with its upper edge."""
     edges = histogram.edges
-    if len(values) < MANY:
+    if len(values) < EDGEWISE_THRESHOLD:
         counts: list[int] = np.bincount(np.searchsorted(edges, values), minlength=len(histogram.counts)).tolist()
         return counts
     up_to = [0, *(int(np.count_nonzero(values <= edge)) for edge in edges), len(values)]
@@ -69,7 +69,7 @@ class DriftWindow:
         self._snapshots: deque[tuple[float, Totals]] = deque()
 
     def add(self, now: float, totals: Totals) -> None:
-        """Add a snapshot, and drop those before the window but for the last."""
+        """Add a snapshot, and drop those before the window except the last."""
         self._snapshots.append((now, totals))
         while len(self._snapshots) > 1 and self._snapshots[1][0] <= now - self._seconds:
             self._snapshots.popleft()
@@ -93,15 +93,15 @@ def population_stability_index(expected: list[int], seen: list[float]) -> float:
     Parameters
     ----------
     expected, seen : list
-        Counts by the same intervals; half a row is added to each, so that an empty one has a logarithm.
+        Counts by interval. Half a row is added to each, so that the logarithm is finite.
 
     Returns
     -------
     float
-        0 where the shares are the same; see ``PSI_MODERATE`` and ``PSI_MAJOR``.
+        0 for equal shares; see ``PSI_MODERATE`` and ``PSI_MAJOR``.
     """
-    was, now = _shares(expected), _shares(seen)
-    return float(((now - was) * np.log(now / was)).sum())
+    expected_shares, seen_shares = _shares(expected), _shares(seen)
+    return float(((seen_shares - expected_shares) * np.log(seen_shares / expected_shares)).sum())
 
 
 def _shares(counts: list[int] | list[float]) -> Floats:

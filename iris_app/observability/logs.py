@@ -1,4 +1,4 @@
-"""The log: a line of JSON for each thing that is said, with the request that it is about."""
+"""Logging in JSON, a line per record, with the id of the request."""
 
 import json
 import logging
@@ -14,20 +14,20 @@ from flask import has_request_context
 from iris_app.formatting import printable
 from iris_app.web.request import Request, request
 
-# The one control character that msgspec writes as it is.
+# The only control character that msgspec does not escape.
 DELETE = b"\x7f"
 
 encode = msgspec.json.Encoder(enc_hook=str).encode
 
 
 def request_context(request: Request) -> dict[str, object]:
-    """Return what a line says of the request that it is about."""
+    """Return the fields that identify a request."""
     trace = request.traceparent
     return {"request_id": request.id, "traceparent": trace} if trace else {"request_id": request.id}
 
 
 class LineHandler(logging.StreamHandler[TextIO]):
-    """Write each record at once, with no more steps than that takes."""
+    """Write and flush each record, without the locks and lookups of ``StreamHandler``."""
 
     def emit(self, record: logging.LogRecord) -> None:
         """Write a record as a line."""
@@ -36,19 +36,19 @@ class LineHandler(logging.StreamHandler[TextIO]):
         except Exception:
             self.handleError(record)
 
-    def emit_many(self, logger: str, facts: Iterable[tuple[float, str, dict[str, object]]]) -> None:
-        """Write what is said of requests, as records of level INFO would be, without making any.
+    def emit_many(self, logger: str, entries: Iterable[tuple[float, str, dict[str, object]]]) -> None:
+        """Write lines as records of level INFO would be written, without creating records.
 
-        ``facts`` are the times, the messages and the fields of the lines.
+        ``entries`` are the times, the messages and the fields of the lines.
         """
         lines = [
             {"time": datetime.fromtimestamp(at, UTC), "level": "INFO", "logger": logger, "message": message, **fields}
-            for at, message, fields in facts
+            for at, message, fields in entries
         ]
         try:
             with cast("RLock", self.lock):
-                for piece in _pieces(map(_encoded, lines)):
-                    self._write(piece.decode())
+                for chunk in _chunks(map(_encode_line, lines)):
+                    self._write(chunk.decode())
         except Exception:
             self.handleError(logging.LogRecord(logger, logging.INFO, "", 0, str(lines[0]["message"]), None, None))
 
@@ -58,10 +58,10 @@ class LineHandler(logging.StreamHandler[TextIO]):
 
 
 class JsonFormatter(logging.Formatter):
-    """Write a record as one line, its traceback and its ``fields`` included, or else the id of the current request."""
+    """Format a record as a line of JSON, with its traceback, and its ``fields`` or the current request's id."""
 
     def format(self, record: logging.LogRecord) -> str:
-        """Return the line."""
+        """Return the line of a record."""
         line: dict[str, Any] = {
             "time": datetime.fromtimestamp(record.created, UTC),
             "level": record.levelname,
@@ -74,40 +74,40 @@ class JsonFormatter(logging.Formatter):
             line |= request_context(request)
         if record.exc_info:
             line["exception"] = self.formatException(record.exc_info)
-        return _encoded(line).decode()
+        return _encode_line(line).decode()
 
 
 def fast_handler(logger: logging.Logger) -> LineHandler | None:
-    """Return what writes the lines of a logger, where that is a ``LineHandler`` and nothing else looks at them."""
+    """Return the only handler of a logger, if it is an unfiltered ``LineHandler`` that writes JSON."""
     handlers: list[logging.Handler] = []
     filters: list[object] = []
     current: logging.Logger | None = logger
     while current:
         handlers += current.handlers
         current = current.parent if current.propagate else None
-    for one in (logger, *handlers):
-        filters += one.filters
-    is_ours = len(handlers) == 1 and type(handlers[0].formatter) is JsonFormatter and logger.isEnabledFor(logging.INFO)
-    return handlers[0] if is_ours and not filters and isinstance(handlers[0], LineHandler) else None
+    for filterer in (logger, *handlers):
+        filters += filterer.filters
+    is_only = len(handlers) == 1 and type(handlers[0].formatter) is JsonFormatter and logger.isEnabledFor(logging.INFO)
+    return handlers[0] if is_only and not filters and isinstance(handlers[0], LineHandler) else None
 
 
-def _pieces(lines: Iterable[bytes]) -> Iterator[bytes]:
-    """Join lines to pieces that a pipe takes whole, or those of other workers might come in between."""
-    piece = b""
+def _chunks(lines: Iterable[bytes]) -> Iterator[bytes]:
+    """Join lines into chunks that a pipe takes atomically, so that workers do not mix their lines."""
+    chunk = b""
     for line in lines:
-        if piece and len(piece) + len(line) >= PIPE_BUF:
-            yield piece
-            piece = b""
-        piece += line + b"\n"
-    if piece:
-        yield piece
+        if chunk and len(chunk) + len(line) >= PIPE_BUF:
+            yield chunk
+            chunk = b""
+        chunk += line + b"\n"
+    if chunk:
+        yield chunk
 
 
-def _encoded(line: dict[str, Any]) -> bytes:
-    """Encode a line; characters that would move or hide others on a terminal are escaped, as JSON does."""
+def _encode_line(line: dict[str, Any]) -> bytes:
+    """Encode a line as JSON, and escape unprintable characters, which could hide or reorder text on a terminal."""
     try:
         encoded = encode(line)
-    except UnicodeEncodeError:  # half of a surrogate pair, which UTF-8 cannot write
+    except UnicodeEncodeError:  # a lone surrogate, which UTF-8 cannot encode
         encoded = json.dumps(line, default=str, ensure_ascii=False).encode(errors="replace")
     if encoded.isascii() and DELETE not in encoded:
         return encoded

@@ -1,4 +1,4 @@
-"""Metrics for Prometheus: in the memory of a process, or in files that the workers of gunicorn share."""
+"""Metrics for Prometheus, in memory or in files that gunicorn's workers share."""
 
 import os
 from collections import Counter
@@ -26,20 +26,20 @@ from iris_app.observability.records import RequestRecord
 from iris_app.schema import Floats
 from iris_app.web.request import PredictionStats
 
-# The buckets of the durations: from what one row takes to what a full batch may.
+# The buckets of durations: from one row to a full batch.
 SECONDS = (0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10)
 
-# Methods that clients make up are counted as one.
+# Other methods are counted as "other", since clients can invent any number.
 METHODS = frozenset({"GET", "HEAD", "POST", "OPTIONS"})
 
-# The snapshots that are taken in a window of the drift.
+# Snapshots per window of the drift.
 SNAPSHOTS = 60
 
-# The variable in which prometheus_client looks for the folder of shared files.
+# The variable by which prometheus_client finds the folder of shared files.
 DIRECTORY = "PROMETHEUS_MULTIPROC_DIR"
 
-# The size of a file of counts until it must grow. The disk space is taken when the file is made, so that a full disk is
-# found then: a process that writes to mapped memory without a disk behind it is killed.
+# The initial size of a file of counts. Its disk space is allocated at once: a process that writes to mapped memory on a
+# full disk is killed.
 FILE_SIZE = 256 * 1024
 
 
@@ -49,12 +49,12 @@ class Metrics:
     Parameters
     ----------
     drift_window : float
-        Seconds of requests that are compared with the training.
+        The seconds whose rows are compared with the training.
 
     Attributes
     ----------
     incomplete : bool
-        Whether other processes count for themselves, so that the counts of this one are not the whole.
+        Whether this process cannot see the counts of the others.
     """
 
     def __init__(self, drift_window: float) -> None:
@@ -79,7 +79,7 @@ class Metrics:
         self.incomplete = False
 
     def count_requests(self, records: Sequence[RequestRecord]) -> None:
-        """Count requests by route and duration, and their rows; many together cost a fraction of each alone."""
+        """Count requests by route and duration, and their rows; one call for many is much faster."""
         for record in records:
             method = record.method if record.method in METHODS else "other"
             self._durations(method, record.route or "none", record.status).observe(record.seconds)
@@ -105,7 +105,7 @@ class Metrics:
     def expose(self, accept: str, manifest: Manifest | None) -> tuple[bytes, str]:
         """Return the metrics in the format that a client accepts, and its media type.
 
-        ``manifest`` is that of the model that answers, if there is one.
+        ``manifest`` is that of the current model, if there is one.
         """
         exposed = CollectorRegistry()
         exposed.register(self._collector())
@@ -158,7 +158,7 @@ class Metrics:
         yield gauge
 
     def _drift(self, manifest: Manifest) -> Iterator[Metric]:
-        """Yield the drift of each feature from the training, where enough rows were seen."""
+        """Yield the drift of each feature from the training, given enough rows."""
         totals = self._totals()
         counts = [self._window.counts(feature, totals) for feature in manifest.features]
         rows = GaugeMetricFamily("iris_app_drift_rows", "Rows in the window that is compared with the training.")
@@ -172,7 +172,7 @@ class Metrics:
 
 
 class _Gauges:
-    """Collect the present values, as prometheus_client asks for them."""
+    """A collector of gauges."""
 
     def __init__(self, families: list[Metric]) -> None:
         self._families = families
@@ -182,12 +182,12 @@ class _Gauges:
 
 
 def preallocate_files(directory: Path, slot: int) -> None:
-    """Make the files of one worker's counts, unless a worker before it left them to go on in.
+    """Create the files of a worker's counts, unless an earlier worker of the slot left them.
 
     Raises
     ------
     OSError
-        Where there is no space for them.
+        If there is no space for them.
     """
     for kind in ("counter", "histogram"):
         path = directory / f"{kind}_{slot}.db"
@@ -200,16 +200,16 @@ def preallocate_files(directory: Path, slot: int) -> None:
 
 
 def enable_multiprocess(directory: Path, slot: int) -> None:
-    """Count in files that other processes read; call it before anything is counted.
+    """Count in shared files; call it before anything is counted.
 
     Parameters
     ----------
     directory : Path
         The folder of the files.
     slot : int
-        A number that no other live process has. The next process with it goes on counting in the same files.
+        A number that no other live process has; a later process with it continues the same files.
     """
     os.environ[DIRECTORY] = str(directory)
-    # prometheus_client sets this at its first import, before the fork, and counts by process id. A number that the next
-    # worker takes over keeps the files few. See https://prometheus.github.io/client_python/multiprocess/
+    # prometheus_client chooses this at import, before the fork, and names files by process id. Slots are few, as later
+    # workers reuse them. See https://prometheus.github.io/client_python/multiprocess/
     values.ValueClass = values.MultiProcessValue(lambda: slot)  # type: ignore[no-untyped-call]

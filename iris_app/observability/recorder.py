@@ -1,4 +1,4 @@
-"""Count and log every request, and record what it was answered."""
+"""Record every request: count it, log it, and sample its rows."""
 
 import logging
 from collections import deque
@@ -22,7 +22,7 @@ from iris_app.web.view_flags import has_flag
 
 EXTENSION = "request_recorder"
 
-# The records that are buffered at most, and the seconds between two flushes: few enough that no request waits for them.
+# The maximum number of buffered records, and the seconds between flushes: a flush of them delays no request noticeably.
 MAX_BUFFERED = 64
 FLUSH_INTERVAL = 0.25
 
@@ -35,12 +35,12 @@ FEATURES_BY_INDEX = {str(index): feature for index, feature in enumerate(SCHEMA.
 
 
 class RequestRecorder:
-    """Count and log requests: each at once, or from ``start`` on many together, which costs far less.
+    """Count and log requests: each at once, or in batches after ``start``, which costs much less.
 
     Parameters
     ----------
     app : Flask
-        The application that answers the requests.
+        The application whose requests are recorded.
     """
 
     def __init__(self, app: Flask) -> None:
@@ -53,7 +53,7 @@ class RequestRecorder:
         self._last_flush = 0.0
 
     def record(self, response: Response) -> Response:
-        """Record the current request, which was answered with this response."""
+        """Record the current request and its response."""
         self._buffer.append(make_record(request, response.status_code))
         if len(self._buffer) >= MAX_BUFFERED or monotonic() >= self._last_flush + self._idle_threshold:
             self.flush()
@@ -68,9 +68,9 @@ class RequestRecorder:
             self._log([record for record in records if not has_flag(self._app, record.rule, "is_probe")])
 
     def start(self) -> None:
-        """Buffer records from now on, and flush them and take snapshots for the drift until the process ends.
+        """Buffer records, and start a thread that flushes them and takes snapshots for the drift.
 
-        Call it after logging is configured, and ``flush`` at the end.
+        Call it after logging is configured, and call ``flush`` at the end.
         """
         self._handler = fast_handler(logger)
         self._idle_threshold = IDLE_THRESHOLD
@@ -78,7 +78,7 @@ class RequestRecorder:
 
     def _run(self) -> None:
         while True:
-            # Under load the requests flush the buffer themselves; another thread would only be in their way.
+            # Under load, requests flush the buffer themselves.
             if self._buffer and monotonic() >= self._last_flush + FLUSH_INTERVAL:
                 self.flush()
             self.metrics.take_snapshot(monotonic())
@@ -112,7 +112,7 @@ def get_metrics(app: Flask | None = None) -> Metrics:
 
 
 def record_predictions(batch: PredictionBatch) -> None:
-    """Record the predictions that the current request is answered with, if there is one."""
+    """Record the predictions for the current request, if there is one."""
     if not has_request_context():
         return
     request.stats = PredictionStats(len(batch), batch.manifest, batch.class_counts(), sample(batch.rows))
@@ -121,13 +121,13 @@ def record_predictions(batch: PredictionBatch) -> None:
 
 
 def record_errors(errors: Iterable[InvalidValue]) -> None:
-    """Count the values of the current request that were refused."""
+    """Count the invalid values of the current request."""
     for error in errors:
-        record_wrong_value(_feature(error))
+        record_invalid_value(_feature(error))
 
 
-def record_wrong_value(feature: Feature | None) -> None:
-    """Count a value that was refused, by its feature if it has one."""
+def record_invalid_value(feature: Feature | None) -> None:
+    """Count an invalid value by its feature, if it has one."""
     get_metrics().count_invalid(feature.name if feature else "other")
 
 

@@ -9,16 +9,16 @@ from iris_app.web.request import PredictionStats, Request
 
 
 class RequestRecord(msgspec.Struct, gc=False):
-    """A request and its answer, kept until they are counted and logged.
+    """A request and its response, buffered until it is counted and logged.
 
     Attributes
     ----------
     at : float
-        The time of the answer, in seconds since the epoch.
+        The time of the response, in seconds since the epoch.
     seconds : float
-        The time that the answer took.
+        The duration of the request.
     rule : Rule, optional
-        The rule that the address matched.
+        The URL rule that matched.
     """
 
     at: float
@@ -35,7 +35,7 @@ class RequestRecord(msgspec.Struct, gc=False):
 
     @property
     def route(self) -> str | None:
-        """The pattern of addresses that the address matched."""
+        """The pattern of the URL rule."""
         return self.rule.rule if self.rule else None
 
     @property
@@ -44,7 +44,7 @@ class RequestRecord(msgspec.Struct, gc=False):
         return f"{self.method} {self.path} {self.status}"
 
     def log_fields(self) -> dict[str, object]:
-        """Return the fields of the access log beside its message; no values of rows are among them."""
+        """Return the fields of the access log, without the values of rows."""
         fields: dict[str, object] = {"request_id": self.request_id}
         if self.traceparent:
             fields["traceparent"] = self.traceparent
@@ -62,10 +62,10 @@ class RequestRecord(msgspec.Struct, gc=False):
 
 
 def make_record(request: Request, status: int) -> RequestRecord:
-    """Make the record of a request that is answered now."""
+    """Create the record of a request that was answered with ``status``."""
     return RequestRecord(
         time(),
-        perf_counter() - request.began,
+        perf_counter() - request.started,
         status,
         request.id,
         request.traceparent,

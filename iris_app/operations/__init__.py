@@ -1,4 +1,4 @@
-"""The door for whoever is on call: ``/healthz``, ``/readyz`` and ``/metrics``."""
+"""The blueprint for operators: ``/healthz``, ``/readyz`` and ``/metrics``."""
 
 from iris_app.operations.views import bp
 

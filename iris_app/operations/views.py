@@ -1,4 +1,4 @@
-"""``/healthz`` and ``/readyz``, which load balancers and orchestrators ask, and ``/metrics``, which Prometheus does."""
+"""``/healthz`` and ``/readyz`` for load balancers and orchestrators, and ``/metrics`` for Prometheus."""
 
 import hashlib
 from typing import Any
@@ -21,14 +21,14 @@ bp = Blueprint("operations", __name__)
 @bp.get("/healthz")
 @probe
 def healthz() -> Response:
-    """Say that the process answers."""
+    """Report that the process is alive."""
     return _json({"alive": True})
 
 
 @bp.get("/readyz")
 @probe
 def readyz() -> Response:
-    """Say whether this worker holds a verified model and is not about to stop; the log says more."""
+    """Report the readiness of this worker: it has a verified model and is not stopping."""
     service = get_service()
     if current_app.extensions.get("stopping", bool)():
         return _json({"ready": False, "reasons": ["This worker is stopping."]}, 503)
@@ -45,7 +45,7 @@ def readyz() -> Response:
 @bp.get("/metrics")
 @probe
 def metrics() -> Response:
-    """Tell Prometheus what all workers counted."""
+    """Expose the metrics of all workers."""
     if token := current_app.config["METRICS_TOKEN"]:
         check_token({"metrics": hashlib.sha256(token.encode()).hexdigest()})
     model, metrics = get_service().loaded, get_metrics()

@@ -1,4 +1,4 @@
-"""The door for people: a form and its answer, whole files, and the model's own page."""
+"""The blueprint of the pages: the form and its result, the upload of a file, and the model card."""
 
 from iris_app.ui import batch, model_card, views
 from iris_app.ui.blueprint import bp

@@ -1,4 +1,4 @@
-"""``/batch``: a whole file at once."""
+"""``/batch``: classify an uploaded CSV file."""
 
 import base64
 from collections import Counter
@@ -26,19 +26,19 @@ from iris_app.ui.blueprint import bp, status
 from iris_app.ui.forms import PageForm
 from iris_app.web.response import Response
 
-# How many rows the page shows; the file that can be downloaded has all of them.
-ROWS_SHOWN = 50
+# The rows that the page shows; the file to download has all.
+MAX_ROWS_SHOWN = 50
 
-# How many columns that may name the species are compared with the answers, and how much of a cell.
-TARGET_COLUMNS = 3
-LONGEST_SPECIES = 100
+# The columns that are searched for the true classes, and the characters of a cell that are.
+MAX_TARGET_COLUMNS = 3
+MAX_LABEL_LENGTH = 100
 
-# How much of a file's name its answers keep.
-LONGEST_NAME = 80
+# The characters of the uploaded file's name that the file to download keeps.
+MAX_STEM_LENGTH = 80
 
 
 class BatchForm(PageForm):
-    """A file, what to do with its bad rows and its formulas, and a token that proves that the form was ours."""
+    """A file, options for its bad rows and its formulas, and a CSRF token."""
 
     file = FileField("A CSV file", [FileRequired("Choose a file first.")])
     skip_bad_rows = BooleanField("Leave out rows that cannot be read, and classify the others")
@@ -47,7 +47,15 @@ class BatchForm(PageForm):
 
 @dataclass(frozen=True, slots=True)
 class Agreement:
-    """How often which species of a file was taken for which, how many agree, and how many names mean no species."""
+    """The agreement of the predictions with the true classes that a file names.
+
+    Attributes
+    ----------
+    matrix : list of list of int
+        The confusion matrix: true classes down, predicted ones across.
+    agreeing, named, unknown : int
+        The number of rows whose classes agree, that name a class, and that name an unknown one.
+    """
 
     matrix: list[list[int]]
     agreeing: int
@@ -56,71 +64,86 @@ class Agreement:
 
 
 @dataclass(frozen=True, slots=True)
-class Outcome:
-    """What came of a file; ``shown`` are its first rows, as they came, with their answers."""
+class BatchResult:
+    """The result of a file.
+
+    Attributes
+    ----------
+    table : Table
+    labels : list of str
+        The predicted class of each row.
+    outliers : int
+        The number of rows with warnings.
+    shown : list of tuple
+        The cells and the prediction of the first rows.
+    filename, download : str
+        The name of the file to download, and its ``data:`` URL.
+    """
 
     table: Table
-    species: list[str]
-    unusual: int
+    labels: list[str]
+    outliers: int
     shown: list[tuple[list[str], Prediction]]
     filename: str
     download: str
 
     @property
     def counts(self) -> list[tuple[str, int]]:
-        """How many flowers are of each species."""
-        counts = Counter(self.species)
-        return [(species.label, counts[species.name]) for species in SCHEMA.classes]
+        """The label of each class and its number of rows."""
+        counts = Counter(self.labels)
+        return [(class_.label, counts[class_.name]) for class_ in SCHEMA.classes]
 
     @property
     def agreement(self) -> Agreement | None:
-        """How the answers agree with the column that names the species, where there is one."""
-        columns = [at for at, name in enumerate(self.table.header) if SCHEMA.is_target_column(name)][:TARGET_COLUMNS]
-        readings: list[list[Class | None]] = [[] for _ in columns]
+        """The agreement with the column that names most true classes, if there is one."""
+        columns = [index for index, name in enumerate(self.table.header) if SCHEMA.is_target_column(name)]
+        columns = columns[:MAX_TARGET_COLUMNS]
+        candidates: list[list[Class | None]] = [[] for _ in columns]
         for row in self.table.rows if columns else ():
-            for at, reading in zip(columns, readings, strict=True):
-                reading.append(SCHEMA.match_class(row[at][:LONGEST_SPECIES]))
-        named = max(readings, key=lambda reading: sum(map(bool, reading)), default=[])
-        pairs = Counter((one.name, two) for one, two in zip(named, self.species, strict=False) if one)
+            for index, classes in zip(columns, candidates, strict=True):
+                classes.append(SCHEMA.match_class(row[index][:MAX_LABEL_LENGTH]))
+        actual = max(candidates, key=lambda classes: sum(map(bool, classes)), default=[])
+        pairs = Counter(
+            (class_.name, predicted) for class_, predicted in zip(actual, self.labels, strict=False) if class_
+        )
         if not pairs:
             return None
-        matrix = [[pairs[actual, predicted] for predicted in SCHEMA.class_names] for actual in SCHEMA.class_names]
-        return Agreement(
-            matrix, sum(pairs[name, name] for name in SCHEMA.class_names), pairs.total(), named.count(None)
-        )
+        names = SCHEMA.class_names
+        matrix = [[pairs[name, predicted] for predicted in names] for name in names]
+        return Agreement(matrix, sum(pairs[name, name] for name in names), pairs.total(), actual.count(None))
 
 
-class Gathered:
-    """Blocks of predictions, of which no more is kept, as they are passed on, than the page shows."""
+class BlockCollector:
+    """Collect the labels and the first predictions of blocks that are passed on."""
 
     def __init__(self) -> None:
-        self.species: list[str] = []
-        self.unusual = 0
+        self.labels: list[str] = []
+        self.outliers = 0
         self.first: list[Prediction] = []
 
-    def passing(self, blocks: Iterable[list[Prediction]]) -> Iterator[list[Prediction]]:
-        """Yield each block."""
+    def collect(self, blocks: Iterable[list[Prediction]]) -> Iterator[list[Prediction]]:
+        """Yield each block unchanged."""
         for block in blocks:
-            self.species += map(attrgetter("predicted_class"), block)
-            self.unusual += sum(bool(prediction.warnings) for prediction in block)
-            self.first += block[: ROWS_SHOWN - len(self.first)]
+            self.labels += map(attrgetter("predicted_class"), block)
+            self.outliers += sum(bool(prediction.warnings) for prediction in block)
+            self.first += block[: MAX_ROWS_SHOWN - len(self.first)]
             yield block
 
 
 @bp.get("/batch")
 def batch() -> str:
-    """Ask for a file."""
+    """Show the form."""
     return _page(BatchForm(formdata=None))
 
 
 @bp.post("/batch")
 def classify_batch() -> str | tuple[str, int]:
-    """Classify the flowers in a file; nothing of it is kept."""
+    """Classify the rows of the file, which is not stored."""
     form = BatchForm(CombinedMultiDict((request.files, request.form)))
     if not form.validate():
         return _page(form, expired=form.is_expired), status(400 if form.is_expired else 422)
     try:
-        return _page(form, outcome=_classify(form))
+        return _page(form, result=_classify(form))
     except InvalidValues as error:
         record_errors(error.errors)
         return _page(form, error=error), status(422)
@@ -132,45 +155,48 @@ def classify_batch() -> str | tuple[str, int]:
 
 @bp.get("/batch/sample.csv")
 def sample() -> Response:
-    """Hand out a small file to try."""
-    header = ["flower", *(feature.name for feature in SCHEMA.features), "species"]
-    rows = [[str(at), *map(format_number, one.typical), one.name] for at, one in enumerate(SCHEMA.classes, start=1)]
+    """Return a sample file: a typical row of each class."""
+    header = [SCHEMA.noun, *SCHEMA.features_by_name, SCHEMA.target]
+    rows = [
+        [str(number), *map(format_number, class_.typical), class_.name]
+        for number, class_ in enumerate(SCHEMA.classes, start=1)
+    ]
     text = "".join(",".join(row) + "\n" for row in [header, *rows])
-    answer = Response(text, mimetype="text/csv")
-    answer.headers.set("Content-Disposition", "attachment", filename="irises.csv")
-    return answer
+    response = Response(text, mimetype="text/csv")
+    response.headers.set("Content-Disposition", "attachment", filename=f"{SCHEMA.sample_name}.csv")
+    return response
 
 
-def _classify(form: BatchForm) -> Outcome:
+def _classify(form: BatchForm) -> BatchResult:
     body = form.file.data.read()
     table = csv_rows.read(body, current_app.config["MAX_BATCH_ROWS"], skip_bad_rows=form.skip_bad_rows.data)
-    predicted = model_service.predict(model_service.get_model(), table.measurements)
-    gathered = Gathered()
-    blocks = gathered.passing(predicted.to_predictions())
+    predictions = model_service.predict(model_service.get_model(), table.measurements)
+    collector = BlockCollector()
+    blocks = collector.collect(predictions.to_predictions())
     chunks = csv_rows.write(table if form.keep_formulas.data else csv_rows.guard(table), blocks)
-    written = b"".join(map(str.encode, chunks))
-    stem = secure_filename(PurePath(form.file.data.filename).stem)[:LONGEST_NAME] or "irises"
-    return Outcome(
+    content = b"".join(map(str.encode, chunks))
+    stem = secure_filename(PurePath(form.file.data.filename).stem)[:MAX_STEM_LENGTH] or SCHEMA.sample_name
+    return BatchResult(
         table,
-        gathered.species,
-        gathered.unusual,
-        list(zip(table.rows, gathered.first, strict=False)),
+        collector.labels,
+        collector.outliers,
+        list(zip(table.rows, collector.first, strict=False)),
         f"{stem}-classified.csv",
-        "data:text/csv;base64," + base64.b64encode(written).decode(),
+        "data:text/csv;base64," + base64.b64encode(content).decode(),
     )
 
 
 def _page(
     form: BatchForm,
     *,
-    outcome: Outcome | None = None,
+    result: BatchResult | None = None,
     error: Exception | None = None,
     expired: bool = False,
 ) -> str:
     return render_template(
         "ui/batch.html",
         form=form,
-        outcome=outcome,
+        result=result,
         error=error,
         expired=expired,
         classes=SCHEMA.classes,

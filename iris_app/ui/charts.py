@@ -1,4 +1,4 @@
-"""The charts of a prediction, in numbers: scatter plots among the training's rows, and bars."""
+"""The geometry of a prediction's charts: scatter plots among the training's rows, and bars."""
 
 import math
 from collections import Counter
@@ -14,48 +14,48 @@ from iris_app.json_types import Prediction
 from iris_app.model.manifest import TrainingRow
 from iris_app.schema import Feature, Floats
 
-# The size of a panel in the drawing's own units; x grows to the right and y downwards.
+# The size of a panel in SVG units; y grows downwards.
 WIDTH, HEIGHT = 320.0, 240.0
 
-# The columns and rows of the grid on which a panel's regions are predicted.
+# The grid on which a panel's regions are predicted.
 COLUMNS, ROWS = 80, 60
 
-# The rows around this one that a panel's description counts.
+# The nearest rows that a panel's description counts.
 NEIGHBOURS = 10
 
 
 @dataclass(frozen=True, slots=True)
 class Axis:
-    """A feature along an edge of a panel: from ``low`` to ``high`` in its unit, over ``length`` of the drawing."""
+    """An axis of a panel: a feature from ``low`` to ``high``, in its unit, over ``length`` SVG units."""
 
     feature: Feature
     low: float
     high: float
     length: float
 
-    def place(self, value: float) -> float:
-        """Return how far along the axis a value stands."""
+    def position(self, value: float) -> float:
+        """Return the position of a value along the axis, in SVG units."""
         return round((value - self.low) / (self.high - self.low) * self.length, 2)
 
     @property
     def ticks(self) -> list[tuple[float, str]]:
-        """Return the place and label of each tick: a few, at round values."""
+        """The position and label of each tick, at round values."""
         rough = (self.high - self.low) / 6
         power = 10.0 ** math.floor(math.log10(rough))
         step = next(power * factor for factor in (1, 2, 5, 10) if power * factor >= rough)
         first, last = math.ceil(self.low / step), math.floor(self.high / step)
-        return [(self.place(index * step), f"{index * step:.3g}") for index in range(first, last + 1)]
+        return [(self.position(index * step), f"{index * step:.3g}") for index in range(first, last + 1)]
 
 
 @dataclass(frozen=True, slots=True)
 class Panel:
-    """A scatter plot of a row among those of the training, by two features."""
+    """A scatter plot of a row among the training's rows, by two features."""
 
     title: str
     across: Axis
     up: Axis
     training_rows: list[tuple[float, float, int]]
-    this: tuple[float, float]
+    point: tuple[float, float]
     regions: list[tuple[float, float, float, float, int]]
     description: str
 
@@ -63,12 +63,12 @@ class Panel:
 def panels(
     row: Sequence[float], training_rows: Sequence[TrainingRow], predict_proba: Callable[[Floats], Floats]
 ) -> list[Panel]:
-    """Draw the panels of a row.
+    """Compute the panels of a row.
 
     Parameters
     ----------
     row : sequence of float
-        One value a feature, in its unit.
+        One value per feature, in its unit.
     training_rows : sequence of TrainingRow
     predict_proba : callable
         Takes rows of shape (n, features) and returns probabilities of shape (n, classes).
@@ -88,21 +88,21 @@ def _panel(
         _axis(SCHEMA.features[index], [row[index], *(other.measurement[index] for other in training_rows)], length)
         for index, length in ((across, WIDTH), (up, HEIGHT))
     )
-    places = [
-        (x_axis.place(other.measurement[across]), HEIGHT - y_axis.place(other.measurement[up]), other.class_index)
+    points = [
+        (x_axis.position(other.measurement[across]), HEIGHT - y_axis.position(other.measurement[up]), other.class_index)
         for other in training_rows
     ]
-    this = (x_axis.place(row[across]), HEIGHT - y_axis.place(row[up]))
-    answer = SCHEMA.class_names[int(predict_proba(np.array([row]))[0].argmax())]
+    point = (x_axis.position(row[across]), HEIGHT - y_axis.position(row[up]))
+    predicted = SCHEMA.class_names[int(predict_proba(np.array([row]))[0].argmax())]
     regions = _regions(across, up, x_axis, y_axis, row, predict_proba)
     return Panel(
         title,
         x_axis,
         y_axis,
-        places,
-        this,
+        points,
+        point,
         regions,
-        _describe(title, x_axis, y_axis, row, places, this, answer),
+        _describe(title, x_axis, y_axis, row, points, point, predicted),
     )
 
 
@@ -114,7 +114,7 @@ def _axis(feature: Feature, values: list[float], length: float) -> Axis:
 def _regions(
     across: int, up: int, x_axis: Axis, y_axis: Axis, row: Sequence[float], predict_proba: Callable[[Floats], Floats]
 ) -> list[tuple[float, float, float, float, int]]:
-    """Return, as rectangles, the regions of the classes while the row's other values stay as they are."""
+    """Return the regions of the classes as rectangles, with the row's other values unchanged."""
     width, height = WIDTH / COLUMNS, HEIGHT / ROWS
     grid = np.tile(np.asarray(row, np.float64), (ROWS, COLUMNS, 1))
     grid[:, :, across] = x_axis.low + (np.arange(COLUMNS) + 0.5) / COLUMNS * (x_axis.high - x_axis.low)
@@ -132,12 +132,12 @@ def _describe(
     x_axis: Axis,
     y_axis: Axis,
     row: Sequence[float],
-    places: Iterable[tuple[float, float, int]],
-    this: tuple[float, float],
-    answer: str,
+    points: Iterable[tuple[float, float, int]],
+    point: tuple[float, float],
+    predicted: str,
 ) -> str:
     """Describe a panel in a sentence."""
-    nearest = sorted(places, key=lambda place: math.dist(place[:2], this))[:NEIGHBOURS]
+    nearest = sorted(points, key=lambda other: math.dist(other[:2], point))[:NEIGHBOURS]
     counts = Counter(SCHEMA.class_names[index] for _, _, index in nearest).most_common()
     values = ", ".join(
         f"{axis.feature.label.lower()} {format_number(row[SCHEMA.features.index(axis.feature)])} {axis.feature.unit}"
@@ -146,13 +146,13 @@ def _describe(
     among = ", ".join(f"{count} {name}" for name, count in counts)
     return (
         f"{title}: this {SCHEMA.noun} ({values}) among those of the training; the {NEIGHBOURS} nearest to it are "
-        f"{among}. It lies where the model answers {answer}."
+        f"{among}. It lies where the model answers {predicted}."
     )
 
 
 @dataclass(frozen=True, slots=True)
 class Bar:
-    """A contribution to the log-odds, as a bar from the middle to the left or right, in percent of the width."""
+    """A bar for a contribution to the log-odds, from the middle to either side, in percent of the width."""
 
     label: str
     log_odds: float
@@ -161,11 +161,11 @@ class Bar:
 
 
 def bars(prediction: Prediction) -> list[Bar]:
-    """Draw the contributions to a prediction, if it is explained."""
+    """Compute the bars of a prediction's contributions, if it is explained."""
     explanation = prediction.explanation
     if not explanation:
         return []
-    parts = [(one.label, getattr(explanation.contributions, one.name)) for one in SCHEMA.features]
+    parts = [(feature.label, getattr(explanation.contributions, feature.name)) for feature in SCHEMA.features]
     parts.append((f"An average {SCHEMA.noun}", explanation.average))
     largest = max(abs(value) for _, value in parts) or 1.0
     return [Bar(label, value, 50 + 50 * min(value, 0) / largest, 50 * abs(value) / largest) for label, value in parts]
@@ -176,7 +176,7 @@ CONFIDENCE = ((0.99, "almost certainly"), (0.9, "very likely"), (0.7, "probably"
 
 
 def verdict(prediction: Prediction) -> str:
-    """Describe the certainty of a prediction in a sentence, with the margin to the runner-up."""
+    """Describe a prediction and its certainty in a sentence, with the margin to the runner-up."""
     odds = sorted(((getattr(prediction.probabilities, name), name) for name in SCHEMA.class_names), reverse=True)
     (first, predicted), (second, runner_up) = odds[:2]
     margin = f"{format_percent(first)}, against {format_percent(second)} for {runner_up}"

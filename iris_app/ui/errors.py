@@ -8,7 +8,7 @@ from iris_app.iris import SCHEMA
 from iris_app.web.problem import Problem
 from iris_app.web.response import Response
 
-WORDS = {
+MESSAGES = {
     400: (
         "That request could not be read",
         "The browser sent something that we did not understand. Please start again from the form.",
@@ -29,13 +29,13 @@ WORDS = {
 
 def render_problem(problem: Problem) -> Response:
     """Render a problem as a page."""
-    heading, advice = WORDS.get(problem.status, (problem.title, problem.detail))
-    typed = _typed() if problem.status >= HTTPStatus.INTERNAL_SERVER_ERROR else {}
+    heading, advice = MESSAGES.get(problem.status, (problem.title, problem.detail))
+    typed = _form_values() if problem.status >= HTTPStatus.INTERNAL_SERVER_ERROR else {}
     page = render_template("ui/error.html", heading=heading, advice=advice, problem=problem, typed=typed)
     return Response(page, problem.status)
 
 
-def _typed() -> dict[str, str]:
-    """Return what was typed into the form that could not be answered, so that it is not lost."""
+def _form_values() -> dict[str, str]:
+    """Return the values of the form, so that they are not lost."""
     names = [feature.form_name for feature in SCHEMA.features]
     return {name: request.values[name] for name in names if name in request.values}

@@ -1,4 +1,4 @@
-"""The form of one row: a field a feature, made from the schema."""
+"""The form of one row, with a field per feature of the schema."""
 
 import math
 from typing import Any
@@ -15,9 +15,9 @@ from iris_app.schema import Feature, Floats
 
 
 class FeatureField(FloatField):
-    """A number as a person types it: with a point or a comma, with or without its unit.
+    """A field for a number, with a decimal point or comma, with or without the unit.
 
-    It is a text field with a numeric keyboard, since a browser's number field drops what it cannot read.
+    Its widget is a text input, since a browser's number input discards invalid text.
     """
 
     widget = TextInput()
@@ -25,7 +25,7 @@ class FeatureField(FloatField):
     def __init__(self, feature: Feature, **kwargs: Any) -> None:
         super().__init__(
             feature.label,
-            [InputRequired(f"{feature.missing} Measure it in {feature.unit}."), _accepted],
+            [InputRequired(f"{feature.missing} Measure it in {feature.unit}."), _validate_value],
             description=feature.help,
             render_kw={"inputmode": "decimal", "autocomplete": "off"},
             **kwargs,
@@ -33,21 +33,21 @@ class FeatureField(FloatField):
         self.feature = feature
 
     def process_formdata(self, valuelist: list[Any]) -> None:
-        """Read the number; ``data`` is NaN where there is none."""
+        """Parse the number; ``data`` is NaN if the text is not one."""
         if not valuelist:
             return
         text = valuelist[0].strip().removesuffix(self.feature.unit).strip()
         self.data = parse_number(text.replace(",", "."))
 
 
-def _accepted(_form: Form, field: FeatureField) -> None:
+def _validate_value(_form: Form, field: FeatureField) -> None:
     feature, value = field.feature, field.data
     if value is None or math.isnan(value):
         raise ValidationError(
             f"{feature.label} must be a number in {feature.unit}, for example {format_number(feature.example)}."
         )
-    if complaint := feature.validate(value):
-        raise ValidationError(complaint)
+    if error := feature.validate(value):
+        raise ValidationError(error)
 
 
 class PageForm(FlaskForm):  # type: ignore[misc] # Flask-WTF has no types

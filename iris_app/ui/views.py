@@ -1,4 +1,4 @@
-"""The form at ``/home`` and the page that answers it at ``/classify``."""
+"""``/home``, the form, and ``/classify``, the page of its result."""
 
 from collections.abc import Iterable
 from typing import Any
@@ -12,7 +12,7 @@ from iris_app.formatting import format_number
 from iris_app.iris import SCHEMA
 from iris_app.model.manifest import FeatureSummary
 from iris_app.model_service import get_model
-from iris_app.observability.recorder import record_wrong_value
+from iris_app.observability.recorder import record_invalid_value
 from iris_app.ui import charts
 from iris_app.ui.blueprint import bp, status
 from iris_app.ui.forms import RowForm
@@ -22,40 +22,40 @@ Page = str | tuple[str, int] | WerkzeugResponse
 
 @bp.get("/")
 def index() -> WerkzeugResponse:
-    """Lead to the form."""
+    """Redirect to the form."""
     return redirect(url_for(".home"))
 
 
 @bp.get("/home")
 def home() -> Page:
-    """Show the form, filled with what the address holds."""
+    """Show the form, filled from the query string."""
     return _form_page(RowForm(request.args))
 
 
 @bp.post("/classify")
 def classify() -> Page:
-    """Answer the form that was sent."""
+    """Classify the row in the form."""
     settings = current_app.config
     request.max_content_length = min(settings["MAX_CONTENT_LENGTH"], settings["MAX_FORM_MEMORY_SIZE"])
     form = RowForm(request.form)
     form.validate()
-    return _form_page(form, 400, expired=True) if form.is_expired else _answer(form)
+    return _form_page(form, 400, expired=True) if form.is_expired else _result_page(form)
 
 
 @bp.get("/classify")
 def show() -> Page:
-    """Answer the values in the address, so that an answer can be shared and comes back on reload."""
+    """Classify the row in the query string, so that a result can be linked and reloaded."""
     if not request.args:
         return redirect(url_for(".home"))
     form = RowForm(request.args)
     form.validate()
-    return _answer(form)
+    return _result_page(form)
 
 
-def _answer(form: RowForm) -> Page:
+def _result_page(form: RowForm) -> Page:
     if form.wrong_fields:
         for field in form.wrong_fields:
-            record_wrong_value(field.feature)
+            record_invalid_value(field.feature)
         return _form_page(form, status(422))
     model = get_model()
     rows = form.rows
@@ -69,7 +69,7 @@ def _answer(form: RowForm) -> Page:
         verdict=charts.verdict(prediction),
         bars=charts.bars(prediction),
         panels=charts.panels(rows[0].tolist(), model.manifest.training_rows, model.predict_proba),
-        link=_address(".show", *rows.tolist()),
+        link=_url(".show", *rows.tolist()),
         examples=_examples(),
     )
 
@@ -77,7 +77,7 @@ def _answer(form: RowForm) -> Page:
 def _form_page(form: RowForm, code: int = 200, *, expired: bool = False) -> Page:
     try:
         ranges = _ranges(get_model().manifest.features)
-    except ModelUnavailable:  # the form can wait for its answer; whoever sends it is told
+    except ModelUnavailable:  # the form works without the ranges
         ranges = {}
     page = render_template(
         "ui/home.html", form=form, ranges=ranges, examples=_examples(), features=SCHEMA.features, expired=expired
@@ -86,17 +86,20 @@ def _form_page(form: RowForm, code: int = 200, *, expired: bool = False) -> Page
 
 
 def _examples() -> dict[str, str]:
-    """Return the address of the form filled with a typical row of each class."""
-    return {one.name: _address(".home", one.typical) for one in SCHEMA.classes}
+    """Return the URLs of the form filled with a typical row of each class."""
+    return {class_.name: _url(".home", class_.typical) for class_ in SCHEMA.classes}
 
 
 def _ranges(features: Iterable[FeatureSummary]) -> dict[str, str]:
     """Return the range of each feature in the training."""
-    return {one.name: f"{format_number(one.minimum)} to {format_number(one.maximum)} {one.unit}" for one in features}
+    return {
+        summary.name: f"{format_number(summary.minimum)} to {format_number(summary.maximum)} {summary.unit}"
+        for summary in features
+    }
 
 
-def _address(endpoint: str, row: Iterable[float]) -> str:
-    """Return the address of a page for a row."""
+def _url(endpoint: str, row: Iterable[float]) -> str:
+    """Return the URL of a page for a row."""
     values: dict[str, Any] = {
         feature.form_name: format_number(value) for feature, value in zip(SCHEMA.features, row, strict=True)
     }

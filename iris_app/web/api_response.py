@@ -1,4 +1,4 @@
-"""Responses to programs, most of them in JSON."""
+"""Responses to programs, in JSON and other media types."""
 
 from collections.abc import Iterable, Iterator
 from itertools import chain
@@ -12,14 +12,14 @@ from iris_app.web.response import Response
 
 JSON = "application/json"
 
-# Bytes of an answer that is sent piece by piece, as it is made.
-LONG = 1024 * 1024
+# Bytes from which a body is streamed.
+STREAM_THRESHOLD = 1024 * 1024
 
 encoder = msgspec.json.Encoder()
 
 
 class ApiResponse(Response):
-    """A response with a whole document, whose headers do not depend on the request."""
+    """A response to a program, whose headers do not depend on the request."""
 
     policy = "default-src 'none'; frame-ancestors 'none'"
 
@@ -31,24 +31,24 @@ class ApiResponse(Response):
         mimetype: str = JSON,
         headers: Iterable[tuple[str, str]] = (),
     ) -> None:
-        made = Headers()
-        made.add("Content-Type", get_content_type(mimetype, "utf-8"))
+        all_headers = Headers()
+        all_headers.add("Content-Type", get_content_type(mimetype, "utf-8"))
         if isinstance(body, bytes):
-            made.add("Content-Length", str(len(body)))
+            all_headers.add("Content-Length", str(len(body)))
         for name, value in headers:
-            made.add(name, value)
-        # There is nothing in its chunks to encode, and nothing to close behind them.
-        super().__init__([body] if isinstance(body, bytes) else body, status, made, direct_passthrough=True)
+            all_headers.add(name, value)
+        # The chunks are bytes already, and need no closing.
+        super().__init__([body] if isinstance(body, bytes) else body, status, all_headers, direct_passthrough=True)
 
     def get_wsgi_headers(self, environ: dict[str, Any]) -> Headers:  # noqa: ARG002 -- Werkzeug's own
         """Return the headers."""
         return self.headers
 
 
-def gather(chunks: Iterator[bytes]) -> bytes | Iterator[bytes]:
-    """Join the chunks of a short body; return an iterator for a long one, so that it is never in memory whole."""
+def join_or_stream(chunks: Iterator[bytes]) -> bytes | Iterator[bytes]:
+    """Join the chunks of a short body; return an iterator over those of a long one, to save memory."""
     first: list[bytes] = []
-    while sum(map(len, first)) <= LONG:
+    while sum(map(len, first)) <= STREAM_THRESHOLD:
         try:
             first.append(next(chunks))
         except StopIteration:

@@ -1,4 +1,4 @@
-"""Answers made smaller for clients that ask for it."""
+"""Compression of responses."""
 
 from flask import Flask, request
 from flask_compress import Compress
@@ -7,7 +7,7 @@ from iris_app.web.response import Response
 
 
 def init_app(app: Flask) -> None:
-    """Compress the answers of the app, unless COMPRESS_REGISTER is off."""
+    """Compress the responses of an application, unless COMPRESS_REGISTER is off."""
     if not app.config.get("COMPRESS_REGISTER", True):
         return
     app.config["COMPRESS_REGISTER"] = False  # it would compress for clients that do not ask, too
@@ -16,5 +16,5 @@ def init_app(app: Flask) -> None:
     @app.after_request
     def _compress(response: Response) -> Response:
         if "HTTP_ACCEPT_ENCODING" in request.environ:
-            compress.after_request(response)  # it changes the response that it is given
+            compress.after_request(response)  # it modifies the response
         return response

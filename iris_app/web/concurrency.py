@@ -1,4 +1,4 @@
-"""How much a process may have in hand: requests, and bytes of their bodies."""
+"""Limits on the concurrent requests of a process, and on the bytes of their bodies."""
 
 from collections.abc import Callable, Iterable
 from threading import Condition
@@ -8,82 +8,82 @@ from werkzeug.wsgi import ClosingIterator
 
 from iris_app.exceptions import Overloaded
 
-# The key of a request's ``Share`` in its environment, while the application answers it.
-SHARE = "iris_app.share"
+# The key of a request's ``Usage`` in its WSGI environment.
+USAGE = "iris_app.usage"
 
-# Bytes of a body that are not counted; of a longer one, the answer may be too long for the system to take at once.
-LARGE = 64 * 1024
+# Bytes from which a body counts, until its response is sent: a smaller one fits into the buffers of the system.
+MIN_COUNTED_SIZE = 64 * 1024
 
-# Seconds that a request waits for the bodies of others, at most.
-PATIENCE = 5.0
+# Seconds that a request waits at most for the bodies of others.
+MAX_WAIT = 5.0
 
 WSGIApp = Callable[[dict[str, Any], Any], Iterable[bytes]]
 
 
 class Limits:
-    """Count what a process has in hand.
+    """Count the concurrent requests of a process and the bytes of their bodies.
 
     Parameters
     ----------
     requests : int
-        How many requests it may have in hand.
+        The maximum number of requests.
     size : int
-        How many bytes of large bodies, inflated, it may have in hand.
+        The maximum number of bytes of large bodies, inflated.
     """
 
     def __init__(self, requests: int, size: int) -> None:
         self.requests = requests
         self._size = size
         self._changed = Condition()
-        self._requests_in_hand = self._size_in_hand = 0
+        self._active_requests = self._active_size = 0
 
-    def leave_threads(self, threads: int) -> None:
-        """Lower the limit of requests so that a quarter of so many threads is left for probes and refusals."""
+    def reserve_threads(self, threads: int) -> None:
+        """Lower the limit of requests, so that a quarter of the threads is left for probes and rejections."""
         self.requests = min(self.requests, max(threads - max(threads // 4, 1), 1))
 
-    def begin(self) -> None:
-        """Count a request, or raise ``Overloaded`` where there are too many."""
+    def acquire(self) -> None:
+        """Count a request, or raise ``Overloaded`` if there are too many."""
         with self._changed:
-            if self._requests_in_hand >= self.requests:
+            if self._active_requests >= self.requests:
                 raise Overloaded
-            self._requests_in_hand += 1
+            self._active_requests += 1
 
     def reserve(self, size: int) -> None:
-        """Count bytes as soon as there is room for them, or raise ``Overloaded`` where that takes too long."""
+        """Count bytes once they are within the limit, or raise ``Overloaded`` after ``MAX_WAIT``."""
         with self._changed:
-            if not self._changed.wait_for(lambda: self._size_in_hand + size <= self._size, PATIENCE):
+            if not self._changed.wait_for(lambda: self._active_size + size <= self._size, MAX_WAIT):
                 raise Overloaded
-            self._size_in_hand += size
+            self._active_size += size
 
     def release(self, requests: int, size: int) -> None:
         """Stop counting requests and bytes."""
         with self._changed:
-            self._requests_in_hand -= requests
-            self._size_in_hand -= size
+            self._active_requests -= requests
+            self._active_size -= size
             self._changed.notify_all()
 
 
-class Share:
-    """What one request adds to what its process has in hand, until its answer was sent."""
+class Usage:
+    """The part of the limits that one request uses until its response is sent."""
 
     def __init__(self, limits: Limits) -> None:
         self._limits = limits
         self._requests = 0
         self.size = 0
 
-    def begin(self) -> None:
+    def acquire(self) -> None:
         """Count the request, or raise ``Overloaded``."""
-        self._limits.begin()
+        self._limits.acquire()
         self._requests = 1
 
     def reserve(self, size: int) -> None:
-        """Count the bytes that the body may have; once only, or two requests could wait for each other."""
-        if size > LARGE and not self.size:
+        """Count the bytes that the body may have; only once, since two requests could wait for each other."""
+        if size > MIN_COUNTED_SIZE and not self.size:
             self._limits.reserve(size)
             self.size = size
 
     def shrink(self, size: int) -> None:
-        """Count only the bytes that the body has, now that it is known."""
+        """Lower the count to the bytes that the body has."""
         if size < self.size:
             self._limits.release(0, self.size - size)
             self.size = size
@@ -94,19 +94,19 @@ class Share:
         self._requests = self.size = 0
 
 
-def bound(app: WSGIApp, limits: Limits) -> WSGIApp:
-    """Give each request of an application a share of the limits, and take it back whatever becomes of the request."""
+def limit_concurrency(app: WSGIApp, limits: Limits) -> WSGIApp:
+    """Wrap a WSGI application so that each request releases its usage of the limits at its end."""
 
-    def bounded(environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
-        share = environ[SHARE] = Share(limits)
+    def limited(environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
+        usage = environ[USAGE] = Usage(limits)
         try:
-            answer = app(environ, start_response)
+            response = app(environ, start_response)
         except BaseException:
-            share.release()
+            usage.release()
             raise
-        if share.size > LARGE:
-            return ClosingIterator(answer, share.release)
-        share.release()
-        return answer
+        if usage.size > MIN_COUNTED_SIZE:
+            return ClosingIterator(response, usage.release)
+        usage.release()
+        return response
 
-    return bounded
+    return limited

@@ -1,4 +1,4 @@
-"""What went wrong with a request, as every door can tell it."""
+"""The problem that a request ran into, before a blueprint renders it."""
 
 import msgspec
 
@@ -8,8 +8,7 @@ from iris_app.exceptions import InvalidValue
 class Problem(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
     """A problem document (RFC 9457).
 
-    ``errors`` names the wrong values that were found first and ``errors_omitted`` counts the others; ``request_id``
-    finds the request in the log.
+    ``errors`` lists the first wrong values and ``errors_omitted`` counts the others; ``request_id`` is that of the log.
     """
 
     type: str
@@ -22,5 +21,5 @@ class Problem(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
 
     @property
     def summary(self) -> str:
-        """Say in one string what the document says, with the first ten of its errors."""
+        """The detail and the first ten errors, as one string."""
         return " ".join([self.detail, *(error.detail for error in self.errors[:10])])

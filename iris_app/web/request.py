@@ -1,4 +1,4 @@
-"""The request of every view, with an id and a body that is read whole or refused."""
+"""The request class: an id, and a body that is read whole or rejected."""
 
 import re
 from collections.abc import Mapping
@@ -16,8 +16,8 @@ from werkzeug.utils import cached_property
 
 from iris_app.model.manifest import Manifest
 from iris_app.schema import Floats
-from iris_app.web.body import PIECE, inflate, open_body, read_whole
-from iris_app.web.concurrency import LARGE, SHARE, Share
+from iris_app.web.body import CHUNK_SIZE, inflate, open_body, read_sized
+from iris_app.web.concurrency import MIN_COUNTED_SIZE, USAGE, Usage
 
 WELL_FORMED_ID = re.compile(r"[\w.-]{1,64}", re.ASCII)
 
@@ -26,18 +26,18 @@ TRACE = re.compile("00-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}")
 
 
 class PredictionStats(msgspec.Struct, gc=False):
-    """Statistics of the rows that a request was answered.
+    """Statistics of the predictions for a request.
 
     Attributes
     ----------
     rows : int
         The number of rows.
     manifest : Manifest
-        The manifest of the model that answered.
+        The manifest of the model that predicted them.
     classes : mapping of str to int
         The number of rows of each predicted class.
     sample : ndarray of shape (m, features), float64
-        Some of the rows, for the drift.
+        A sample of the rows, for the drift.
     """
 
     rows: int
@@ -47,24 +47,24 @@ class PredictionStats(msgspec.Struct, gc=False):
 
 
 class Request(flask.Request):
-    """A request with an id, the statistics of its answer, and the name of its API key."""
+    """A request with an id, the statistics of its predictions, and the name of its API key."""
 
     stats: PredictionStats | None = None
     key: str | None = None
 
     def __init__(self, environ: dict[str, Any], populate_request: bool = True, shallow: bool = False) -> None:
         super().__init__(environ, populate_request, shallow)
-        self.began = perf_counter()
+        self.started = perf_counter()
 
     @cached_property
     def id(self) -> str:
-        """Return the id that the client sent, where it is well-formed, or a new one."""
-        given = self.environ.get("HTTP_X_REQUEST_ID")
-        return given if given and WELL_FORMED_ID.fullmatch(given) else f"{getrandbits(128):032x}"
+        """Return the id that the client sent, if it is well-formed, or a random one."""
+        sent = self.environ.get("HTTP_X_REQUEST_ID")
+        return sent if sent and WELL_FORMED_ID.fullmatch(sent) else f"{getrandbits(128):032x}"
 
     @cached_property
     def args(self) -> MultiDict[str, str]:
-        """Return the parameters in the address, or raise a 400 where they are not UTF-8."""
+        """Return the parameters of the query string, or raise a 400 if they are not UTF-8."""
         try:
             return super().args
         except UnicodeDecodeError:
@@ -72,70 +72,70 @@ class Request(flask.Request):
 
     @property
     def traceparent(self) -> str | None:
-        """The trace context that the client sent, where it is well-formed."""
-        given = self.environ.get("HTTP_TRACEPARENT")
-        return given if given and TRACE.fullmatch(given) else None
+        """The trace context that the client sent, if it is well-formed."""
+        sent = self.environ.get("HTTP_TRACEPARENT")
+        return sent if sent and TRACE.fullmatch(sent) else None
 
     @property
     def content_length(self) -> int | None:
-        """The length of the body in bytes, or None where it comes in chunks."""
+        """The length of the body in bytes, or None if it is chunked."""
         return get_content_length(
             self.environ.get("CONTENT_LENGTH") or None, self.environ.get("HTTP_TRANSFER_ENCODING")
         )
 
     @cached_property
     def stream(self) -> IO[bytes]:
-        """Return the body as a stream that raises where it is too long, too short or broken."""
+        """Return the body as a stream that raises if it is too long, too short or broken."""
         return open_body(self.environ, self.content_length, self.max_content_length)
 
-    def begin(self, limit: int | None) -> None:
-        """Count the request among those in hand, and what its body may take, or raise ``Overloaded``."""
-        self.share.begin()
+    def enforce_limits(self, limit: int | None) -> None:
+        """Count the request, and the bytes that its body may have, or raise ``Overloaded``."""
+        self.usage.acquire()
         if limit is not None:
-            self.share.reserve(self._largest_body(limit))
+            self.usage.reserve(self._max_body_size(limit))
 
-    def _largest_body(self, limit: int) -> int:
-        """Return how many bytes the body may take, as far as that is known before it is read."""
+    def _max_body_size(self, limit: int) -> int:
+        """Return the bytes that the body may have, as far as the headers show."""
         length = self.content_length
-        if length is None:  # in chunks, which are counted as they are read, if not by Werkzeug
+        if length is None:  # chunked: counted while it is read, unless Werkzeug reads it
             length = limit if self.encoding or self.mimetype == "multipart/form-data" else 0
         if length > limit:
-            return 0  # it is refused unread
+            return 0  # rejected unread
         return limit if self.encoding else length
 
     @property
-    def share(self) -> Share:
-        """What the request adds to what the process has in hand."""
-        share: Share = self.environ[SHARE]
-        return share
+    def usage(self) -> Usage:
+        """The part of the limits that the request uses."""
+        usage: Usage = self.environ[USAGE]
+        return usage
 
     @property
     def encoding(self) -> str:
-        """How the body is compressed; empty where it is not."""
+        """The content encoding of the body, in lower case; empty if it has none."""
         encoding: str = self.environ.get("HTTP_CONTENT_ENCODING", "")
         return encoding.strip().lower()
 
     def read_body(self) -> bytes:
-        """Return the body, inflated where it came compressed, as long as the limit at most."""
+        """Read the body, inflate it if it is compressed, and raise a 413 beyond ``MAX_CONTENT_LENGTH``."""
         limit = current_app.config["MAX_CONTENT_LENGTH"]
         length = self.content_length
-        body = self._read_chunks(limit) if length is None else read_whole(self.environ, length, limit)
+        body = self._read_chunks(limit) if length is None else read_sized(self.environ, length, limit)
         if self.encoding:
             body = inflate(body, self.encoding, limit)
-        self.share.shrink(len(body))
+        self.usage.shrink(len(body))
         return body
 
     def _read_chunks(self, limit: int) -> bytes:
         stream = open_body(self.environ, None, limit)
-        pieces: list[bytes] = []
+        chunks: list[bytes] = []
         size = 0
-        while piece := stream.read(PIECE):
-            size += len(piece)
-            if size > LARGE:
-                self.share.reserve(limit)
-            pieces.append(piece)
-        return b"".join(pieces)
+        while chunk := stream.read(CHUNK_SIZE):
+            size += len(chunk)
+            if size > MIN_COUNTED_SIZE:
+                self.usage.reserve(limit)
+            chunks.append(chunk)
+        return b"".join(chunks)
 
 
-# The current request, with the type that it has in this application.
+# The current request, typed as this application's.
 request = cast("Request", flask.request)

@@ -1,4 +1,4 @@
-"""The response of every view, with the id of its request and security headers."""
+"""The response class: the id of the request, and security headers."""
 
 from collections.abc import Iterable
 from typing import Any
@@ -13,7 +13,7 @@ CONTENT_SECURITY_POLICY = "; ".join(
         "script-src 'self'",
         "style-src 'self'",
         "connect-src 'self'",
-        "img-src 'self' data:",  # Bootstrap draws its small marks as data: pictures
+        "img-src 'self' data:",  # Bootstrap's icons are data: URLs
         "form-action 'self'",
         "frame-ancestors 'none'",
         "base-uri 'none'",
@@ -29,7 +29,7 @@ HEADERS = [
 
 
 class Response(flask.Response):
-    """Add the headers that all responses have in common when the response is sent.
+    """Add the common headers when the response is sent.
 
     ``policy`` is its Content-Security-Policy.
     """
@@ -41,7 +41,7 @@ class Response(flask.Response):
         body, status, headers = super().get_wsgi_response(environ)
         headers += [("Content-Security-Policy", self.policy), ("X-Request-ID", request.id), *HEADERS]
         if "HTTP_ACCEPT_ENCODING" not in environ:
-            headers.append(("Vary", "Accept-Encoding"))  # for clients that send it, Flask-Compress adds this
+            headers.append(("Vary", "Accept-Encoding"))  # Flask-Compress adds it for other clients
         if request.is_secure and (seconds := flask.current_app.config["HSTS_SECONDS"]):
             headers.append(("Strict-Transport-Security", f"max-age={seconds}"))
         return body, status, headers

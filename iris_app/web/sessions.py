@@ -5,8 +5,8 @@ from flask.sessions import SecureCookieSessionInterface
 
 
 class SessionInterface(SecureCookieSessionInterface):
-    """Keep the session in a signed cookie that is Secure wherever the request came by HTTPS."""
+    """Mark the session cookie Secure on every HTTPS request."""
 
     def get_cookie_secure(self, app: Flask) -> bool:
-        """Return whether the cookie may travel over HTTPS only."""
+        """Return whether the cookie is Secure."""
         return request.is_secure or super().get_cookie_secure(app)

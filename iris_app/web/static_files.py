@@ -1,4 +1,4 @@
-"""Static files under versioned addresses, which browsers may keep for as long as they like."""
+"""Static files under versioned URLs, which browsers may cache forever."""
 
 from functools import cache, wraps
 from hashlib import sha256
@@ -12,19 +12,19 @@ ENDPOINT = ".static"
 
 
 def init_app(app: Flask) -> None:
-    """Let browsers keep the static files of an application whose blueprints are all registered."""
+    """Make the static files immutable for caches; call it after all blueprints are registered."""
     for endpoint, view in app.view_functions.items():
         if endpoint.endswith(ENDPOINT):
             app.view_functions[endpoint] = _with_immutable_cache(view)
 
 
 def static(filename: str, blueprint: str = "ui") -> str:
-    """Return the versioned address of a static file of a blueprint."""
+    """Return the versioned URL of a blueprint's static file."""
     return url_for(f"{blueprint}.static", filename=filename, v=_version(_folder(blueprint), filename))
 
 
 def _with_immutable_cache(view: Any) -> Any:
-    """Wrap a view of static files so that browsers keep those whose address names their version."""
+    """Wrap a view of static files, so that a URL with the current version is cached forever."""
 
     @wraps(view)
     def serve(filename: str) -> Response:

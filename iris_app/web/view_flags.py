@@ -1,4 +1,4 @@
-"""Flags on views, for hooks that look at every request."""
+"""Flags on views, read by the hooks of every request."""
 
 from collections.abc import Callable
 from typing import TypeVar
@@ -10,7 +10,7 @@ View = TypeVar("View", bound=Callable[..., object])
 
 
 def probe(view: View) -> View:
-    """Flag a health check: open to everyone, exempt from the concurrency limit, and left out of the access log."""
+    """Flag a health check: public, exempt from the concurrency limit, and left out of the access log."""
     view.is_probe = True  # type: ignore[attr-defined]
     return public(view)
 

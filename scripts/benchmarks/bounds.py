@@ -1,4 +1,4 @@
-"""What must hold, and whether it does."""
+"""The bounds on the benchmark's measures."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -8,7 +8,7 @@ MEGABYTE = 1e6
 
 @dataclass(frozen=True)
 class Bound:
-    """How much a measure may be at most, or must be at least, and what it aims at where that is more."""
+    """An upper or lower bound on a measure, and an aim beyond it."""
 
     measure: str
     limit: float
@@ -17,7 +17,7 @@ class Bound:
     unit: str = "×"
 
     def holds(self, value: float) -> bool:
-        """Say whether a value is within the bound."""
+        """Check whether a value is within the bound."""
         return value >= self.limit if self.at_least else value <= self.limit
 
     def __str__(self) -> str:
@@ -49,17 +49,17 @@ BOUNDS = {
     "files_pandas": Bound("1,000,000 rows of CSV, rows per second against pandas", 8.0, at_least=True),
     "files_memory": Bound("the most memory for 10,000,000 rows, of CSV or of Parquet", 1500.0, unit="MB"),
     "files_flat": Bound("memory for 10,000,000 rows against 1,000,000, of CSV or of Parquet", 1.2),
-    "telling": Bound("over HTTP, CPU per request with metrics, logs and headers against without", 1.25),
+    "observability": Bound("over HTTP, CPU per request with metrics, logs and headers against without", 1.25),
 }
 
 
 def broken(values: Mapping[str, float]) -> list[str]:
-    """Name the measures that were taken and are not within their bounds."""
+    """Return the names of the measures that are out of their bounds."""
     return [name for name, value in values.items() if not BOUNDS[name].holds(value)]
 
 
 def rows_of(values: Mapping[str, float]) -> list[list[str]]:
-    """Return the table: a row for each bound, whether it was measured or not."""
+    """Return a row of the table for each bound, measured or not."""
     return [[bound.measure, *_measured(bound, values.get(name))] for name, bound in BOUNDS.items()]
 
 

@@ -1,4 +1,4 @@
-"""Who is compared: ours, three baselines, and other people's servers on demand."""
+"""The servers that are compared: this application, three baselines, and foreign servers on demand."""
 
 import os
 import sys
@@ -17,7 +17,7 @@ GUNICORN = str(Path(sys.executable).parent / "gunicorn")
 
 
 def ours(*options: str) -> Contestant:
-    """Return ``gunicorn wsgi:app`` as production runs it."""
+    """Return ``gunicorn wsgi:app`` as in production."""
     forms = {
         "JSON": partial(flowers.objects, "/api/classify"),
         "CSV": partial(flowers.table, "/api/classify"),
@@ -28,16 +28,16 @@ def ours(*options: str) -> Contestant:
 
 
 def silent(*options: str) -> Contestant:
-    """Return the same with nothing told of a request: no metrics, no logs, no headers."""
+    """Return the application without metrics, logs and headers."""
     command = [GUNICORN, "benchmarks.silent:app", "--pythonpath", "scripts", "--bind", "127.0.0.1:{0}", *options]
     forms = {"JSON": partial(flowers.objects, "/api/classify")}
     return Contestant("silent", command, forms, described="ours, with metrics, logs and headers off")
 
 
 def baselines(model: Path) -> list[Contestant]:
-    """Return what is compared with everywhere, under the same gunicorn with its own threads.
+    """Return the baselines, under gunicorn.
 
-    ``model`` is a folder with the pipeline and what it folds to.
+    ``model`` is a folder with the pipeline and its affine map.
     """
     floor = _baseline("floor", model, "a bare WSGI function that decodes JSON, computes and encodes JSON")
     hello = _baseline("flask", model, "a Flask view that says hello", partial(_get, "/"))
@@ -46,7 +46,7 @@ def baselines(model: Path) -> list[Contestant]:
 
 
 def foreign(name: str, model: Path, folder: Path) -> Contestant:
-    """Return other people's server, installed into an environment of its own under ``folder``."""
+    """Return a foreign server, installed into its own environment under ``folder``."""
     return FOREIGN[name](environments.make(name, PACKAGES[name], folder), model)
 
 
@@ -63,9 +63,9 @@ def _baseline(
 
 
 def _settings(model: Path, environment: Environment | None = None) -> dict[str, str]:
-    """Say where the model lies, and where commands of an environment do."""
+    """Return the environment variables of a server."""
     path = {"PATH": f"{environment.bin}{os.pathsep}{os.environ['PATH']}"} if environment else {}
-    # What is written to a home goes away with the folder.
+    # The home is temporary, too.
     return path | {"BENCHMARK_MODEL": str(model), "DO_NOT_TRACK": "true", "HOME": str(model)}
 
 
@@ -104,7 +104,7 @@ def _bentoml(environment: Environment, model: Path) -> Contestant:
 def _mlflow(environment: Environment, model: Path) -> Contestant:
     saved = str(model / "mlflow")
     settings = _settings(model, environment) | {"MLFLOW_DISABLE_TELEMETRY": "true"}
-    # The pipeline was fitted on arrays, and would say at every table that its columns have names.
+    # The pipeline was fitted on arrays, and would warn about the names of a table's columns.
     settings |= {"PYTHONWARNINGS": "ignore::UserWarning"}
     environment.run(str(OTHERS / "mlflow_save.py"), str(model / "model.joblib"), saved)
     command = [environment.command("mlflow"), "models", "serve", "--model-uri", saved, "--env-manager", "local"]
@@ -130,7 +130,7 @@ FOREIGN: Mapping[str, Callable[[Environment, Path], Contestant]] = {
     "litserve": _litserve,
 }
 
-# What each is installed by.
+# The packages of each.
 PACKAGES = {
     "fastapi": ["fastapi", "uvicorn[standard]"],
     "mlserver": ["mlserver", "mlserver-sklearn"],

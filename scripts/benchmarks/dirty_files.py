@@ -1,4 +1,4 @@
-"""What bad rows cost: processor seconds by form, columns, share of bad rows and mode, beside polars and pandas.
+"""The cost of bad rows: CPU seconds by form, columns, share of bad rows and mode, beside polars and pandas.
 
     PYTHONPATH=scripts:. .venv/bin/python -m benchmarks.dirty_files --rows 100000
 

@@ -1,4 +1,4 @@
-"""Environments for other people's servers, made on demand and thrown away by deleting their folder."""
+"""Virtual environments for foreign servers, created on demand."""
 
 import json
 import subprocess
@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
 
-# The pipeline is unpickled by what saved it, so that all answer with the same bits.
+# The pipeline is unpickled by the versions that saved it.
 SHARED = ("scikit-learn", "numpy", "joblib")
 
 VERSIONS = "import json, sys, importlib.metadata as m; print(json.dumps([m.version(name) for name in sys.argv[1:]]))"
@@ -16,7 +16,7 @@ VERSIONS = "import json, sys, importlib.metadata as m; print(json.dumps([m.versi
 
 @dataclass(frozen=True)
 class Environment:
-    """An environment: where its commands lie, and what is in it that matters."""
+    """A virtual environment: the folder of its commands, and a description of its packages."""
 
     bin: Path
     described: str
@@ -26,28 +26,28 @@ class Environment:
         return str(self.bin / name)
 
     def run(self, *command: str) -> None:
-        """Run something by its Python."""
+        """Run its Python with arguments."""
         subprocess.run([self.command("python"), *command], check=True, stdout=subprocess.DEVNULL)
 
 
 def make(name: str, packages: list[str], folder: Path) -> Environment:
-    """Install packages into an environment under a folder, unless they are there from before.
+    """Install packages into an environment under a folder, unless it has them.
 
     Raises
     ------
     CalledProcessError
-        Where they cannot be installed; pip has said why.
+        If they cannot be installed; pip prints the reason.
     """
-    place = folder / name
+    target = folder / name
     wanted = "\n".join([*packages, *(f"{package}=={version(package)}" for package in SHARED)])
-    installed = place / "installed.txt"
+    installed = target / "installed.txt"
     if not installed.exists() or installed.read_text() != wanted:
-        print(f"installing {name} into {place}", file=sys.stderr)
-        venv.create(place, clear=True, with_pip=True)
-        command = [str(place / "bin" / "python"), "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
+        print(f"installing {name} into {target}", file=sys.stderr)
+        venv.create(target, clear=True, with_pip=True)
+        command = [str(target / "bin" / "python"), "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
         subprocess.run([*command, *wanted.splitlines()], check=True, stdout=sys.stderr)
         installed.write_text(wanted)
-    return Environment(place / "bin", _describe(place / "bin", packages))
+    return Environment(target / "bin", _describe(target / "bin", packages))
 
 
 def _describe(folder: Path, packages: list[str]) -> str:

@@ -1,4 +1,4 @@
-"""The flowers that everyone is asked about, and how each door and each server wants them."""
+"""The rows that all servers classify, in the format of each endpoint."""
 
 import csv
 import io
@@ -19,7 +19,7 @@ JSON = "application/json"
 
 
 class Request(NamedTuple):
-    """What is sent: where to, what, and the headers beside it; a GET where it is nothing."""
+    """A request; without a body, a GET."""
 
     path: str
     body: bytes = b""
@@ -27,12 +27,12 @@ class Request(NamedTuple):
 
     @property
     def method(self) -> str:
-        """How it is sent."""
+        """The HTTP method."""
         return "POST" if self.body else "GET"
 
 
 def flowers(rows: int) -> Floats:
-    """Return flowers, of shape (rows, 4): Fisher's, again and again."""
+    """Return rows of shape (rows, 4): the data set, repeated."""
     measurements: Floats = load_iris().data
     return measurements[np.arange(rows) % len(measurements)]
 

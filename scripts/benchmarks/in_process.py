@@ -1,4 +1,4 @@
-"""What a request costs without a socket: the processor's time of this process."""
+"""The CPU time of a request, in this process and without a socket."""
 
 import gc
 from collections.abc import Callable, Mapping
@@ -24,24 +24,24 @@ Work = Callable[[], object]
 
 
 def classify(app: Flask, rows: int) -> Work:
-    """Return what asks an app about so many flowers as JSON."""
+    """Return a function that classifies so many rows in JSON."""
     return caller(app, objects("/api/classify", flowers(rows)))
 
 
 def against_hello(app: Flask, effort: Effort) -> float:
-    """Compare one flower with a bare Flask hello."""
+    """Compare the request of one row with a minimal Flask application."""
     return _ratio(effort, classify(app, 1), caller(flask_app.app, Request("/")))
 
 
 def against_parsing(app: Flask, effort: Effort, rows: int) -> float:
-    """Compare flowers as JSON with decoding the same body to structs and encoding the same answer, nothing else."""
+    """Compare a request in JSON with only decoding its body and encoding its response."""
     request = objects("/api/classify", flowers(rows))
     call = caller(app, request)
     return _ratio(effort, call, parsing(request.body, call()))
 
 
 def against_numpy(app: Flask, effort: Effort, rows: int) -> float:
-    """Compare flowers as a tensor of bytes with reading these and computing by the same folded map, nothing else."""
+    """Compare a request of a binary tensor with only computing by the same affine map."""
     model, content = get_service(app).model, flowers(rows).tobytes()
 
     def compute() -> bytes:
@@ -51,25 +51,25 @@ def against_numpy(app: Flask, effort: Effort, rows: int) -> float:
 
 
 def cost_of_a_row(app: Flask, effort: Effort) -> dict[int, list[float]]:
-    """Return the seconds that a row costs by how many there are in a request, a value a round."""
+    """Return the seconds per row by the rows of a request, a value per round."""
     taken = compare(effort, {str(rows): classify(app, rows) for rows in SIZES})
     return {rows: [seconds / rows for seconds in taken[str(rows)]] for rows in SIZES}
 
 
 def compare(effort: Effort, works: Mapping[str, Work]) -> dict[str, list[float]]:
-    """Do pieces of work in turns.
+    """Measure pieces of work in turns.
 
     Returns
     -------
     dict of str to list of float
-        The seconds of the processor that each takes when it is done once, a value a round.
+        The CPU seconds of each, a value per round.
     """
     rounds = {name: partial(_seconds, work, _times_in(work, effort.moment)) for name, work in works.items()}
     return alternate(effort.rounds, rounds)
 
 
 def parsing(body: bytes, answer: bytes) -> Work:
-    """Return what decodes a body of flowers to structs, and encodes an answer from structs that are there."""
+    """Return a function that decodes a body to structs and encodes a prepared response."""
     flower = _struct("Flower", dict.fromkeys(SCHEMA.features_by_name, float))
     probabilities = _struct("Probabilities", dict.fromkeys(SCHEMA.class_names, float))
     prediction = _struct("Prediction", {"species": str, "probabilities": probabilities, "warnings": tuple})
@@ -98,7 +98,7 @@ def _ratio(effort: Effort, work: Work, other: Work) -> float:
 
 
 def _times_in(work: Work, seconds: float) -> int:
-    """Return how often something can be done in some seconds, once at least, by doing it."""
+    """Return the number of times that work runs within some seconds, at least once."""
     began, times = process_time(), 0
     while not times or process_time() - began < seconds:
         work()
@@ -107,8 +107,8 @@ def _times_in(work: Work, seconds: float) -> int:
 
 
 def _seconds(work: Work, times: int) -> float:
-    """Return the seconds of the processor that something takes once, when it is done several times."""
-    gc.collect()  # what the one before left is not this one's to tidy
+    """Return the mean CPU seconds of work over several runs."""
+    gc.collect()  # leave no garbage of the previous measure
     began = process_time()
     for _ in range(times):
         work()

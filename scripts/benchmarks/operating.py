@@ -1,4 +1,4 @@
-"""What a worker more and a start cost whoever operates the app."""
+"""The memory of another worker, and the time of a start."""
 
 import os
 import signal
@@ -13,14 +13,14 @@ from benchmarks import processes, wrk
 from benchmarks.contestants import ours
 from benchmarks.flowers import Request, flowers
 from benchmarks.rounds import Effort, alternate
-from benchmarks.servers import PATIENCE, Failed, Server, running
+from benchmarks.servers import TIMEOUT, Failed, Server, running
 
 READY = Request("/readyz")
 
-# What each worker answers before its memory is looked at.
+# The requests that each worker answers before its memory is measured.
 ANSWERED = 1000
 
-# Enough for every worker to get some of them.
+# Enough connections to reach every worker.
 CONNECTIONS = 16
 
 MOST_WORKERS = 3
@@ -29,7 +29,7 @@ IMPORTS = "import sklearn.pipeline, sklearn.linear_model, sklearn.preprocessing"
 
 
 def memory_of_a_worker(effort: Effort, cores: Sequence[int], folder: Path) -> list[float]:
-    """Return the bytes (PSS) that a worker more takes, from one to three, a value a round."""
+    """Return the bytes (PSS) of each further worker, from one to three, a value per round."""
     added = []
     for _ in range(effort.rounds):
         with running(ours("--workers", "1"), READY, cores, folder) as server:
@@ -44,7 +44,7 @@ def start(effort: Effort, cores: Sequence[int], folder: Path) -> dict[str, list[
         "gunicorn wsgi:app": partial(_start, cores, folder),
         "import of scikit-learn": _import,
     }
-    alternate(1, measures)  # from now on, all files have been read
+    alternate(1, measures)  # warm the file cache
     return alternate(effort.rounds, measures)
 
 
@@ -60,8 +60,8 @@ def _import() -> float:
 
 
 def _with_workers(server: Server, count: int, cores: Sequence[int], folder: Path) -> float:
-    """Return the bytes that gunicorn holds when it has so many workers, one more than before, and all have worked."""
-    deadline = time.monotonic() + PATIENCE
+    """Add a worker, unless it is the first, put load on all, and return the bytes that gunicorn holds."""
+    deadline = time.monotonic() + TIMEOUT
     if count > 1:
         os.kill(server.pid, signal.SIGTTIN)
     while server.log.read_text().count("Answering with model") < count:
@@ -73,12 +73,12 @@ def _with_workers(server: Server, count: int, cores: Sequence[int], folder: Path
 
 
 def _work(server: Server, cores: Sequence[int], folder: Path) -> None:
-    """Ask until every worker has answered enough, which its share of the processor's time tells."""
+    """Send requests until every worker has answered enough, estimated by its share of the CPU time."""
     workers = processes.family(server.pid)[1:]
     request = server.contestant.forms["JSON"](flowers(1))
     script = wrk.write_script(folder / "work.lua", request)
     before, requests = list(map(processes.cpu_seconds, workers)), 0
-    for _ in range(PATIENCE):
+    for _ in range(TIMEOUT):
         requests += wrk.drive(server, request.path, script, 1, cores, CONNECTIONS).requests
         spent = [now - then for now, then in zip(map(processes.cpu_seconds, workers), before, strict=True)]
         if min(spent) / sum(spent) * requests >= ANSWERED:

@@ -1,4 +1,4 @@
-"""Servers that run one beside the other and are driven in turns."""
+"""Servers under load: all run, and are measured in turns."""
 
 import contextlib
 import sys
@@ -16,7 +16,7 @@ FORMS = ("JSON", "CSV", "binary")
 
 
 class Load(NamedTuple):
-    """What a server did in a round: requests a second, latencies in milliseconds, CPU in microseconds a request."""
+    """The load of a round: requests per second, latencies in milliseconds, CPU in microseconds per request."""
 
     rate: float
     p50: float
@@ -25,14 +25,14 @@ class Load(NamedTuple):
 
 
 class Cores(NamedTuple):
-    """Where the servers run, and where who drives them does."""
+    """The cores of the servers and of the client."""
 
     server: Sequence[int]
     client: Sequence[int]
 
 
 class Figures(NamedTuple):
-    """What was seen: loads by form and rows and then by server, and the servers with the bytes that each held."""
+    """The results: loads by form and rows and then by server, and the servers with their memory in bytes."""
 
     loads: dict[tuple[str, int], dict[str, list[Load]]]
     servers: dict[str, tuple[Server, float]]
@@ -46,9 +46,9 @@ def compare(
     folder: Path,
     probability: float,
 ) -> Figures:
-    """Start all servers and drive them in turns, form by form and size by size.
+    """Start all servers and measure them in turns, by form and size.
 
-    ``probability`` is what the answer to a flower alone must hold, so that all serve the same model.
+    ``probability`` must be in the response to the first row, so that all serve the same model.
     """
     with contextlib.ExitStack() as stack:
         servers = [_start(stack, contestant, cores, folder, probability) for contestant in contestants]
@@ -58,7 +58,7 @@ def compare(
                 print(f"over HTTP: {rows:,} rows as {form}", file=sys.stderr)
                 rounds = _rounds(servers, form, rows, effort.seconds, cores, folder)
                 loads[form, rows] = alternate(effort.rounds, rounds)
-        return Figures(loads, {one.contestant.name: (one, one.memory()) for one in servers})
+        return Figures(loads, {server.contestant.name: (server, server.memory()) for server in servers})
 
 
 def _start(
@@ -74,12 +74,12 @@ def _start(
 def _rounds(
     servers: Iterable[Server], form: str, rows: int, seconds: int, cores: Cores, folder: Path
 ) -> Mapping[str, Callable[[], Load]]:
-    """Return a round for each server that takes the form, after each has warmed up."""
+    """Return a round for each server that supports the form, after a warm-up."""
     rounds = {}
     for server in servers:
         if make := server.contestant.forms.get(form):
             request = make(flowers(rows))
-            if not request.body and rows > 1:  # it takes no flowers, and was seen already
+            if not request.body and rows > 1:  # it takes no rows, and was measured already
                 continue
             check(server, request, None)
             script = wrk.write_script(folder / f"{server.contestant.name}-{form}-{rows}.lua", request)

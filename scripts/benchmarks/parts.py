@@ -1,4 +1,4 @@
-"""The parts of the benchmark: each returns the values that have bounds, and tables that say more."""
+"""The parts of the benchmark: each returns the values that have bounds, and tables."""
 
 import contextlib
 import cProfile
@@ -34,7 +34,7 @@ SIZES = (1, 100, 10_000)
 
 
 class Bench(NamedTuple):
-    """What a part needs: how much to measure, whom to compare with, and where files go."""
+    """The context of a part: the effort, the foreign servers, and the folders."""
 
     effort: Effort
     against: Sequence[str]
@@ -44,13 +44,13 @@ class Bench(NamedTuple):
 
 @contextlib.contextmanager
 def bench(effort: Effort, against: Sequence[str], environments: Path) -> Iterator[Bench]:
-    """Make ready what all parts need."""
+    """Create the context of all parts."""
     with tempfile.TemporaryDirectory(prefix="iris_app-benchmark-") as folder:
         yield Bench(effort, against, environments, Path(folder))
 
 
 def measure_over_http(bench: Bench) -> Found:
-    """Measure servers under load, ours and others."""
+    """Measure the servers under load."""
     _need("taskset", "wrk")
     probability = lay_out_model(bench.folder)
     others = [contestants.foreign(name, bench.folder, bench.environments) for name in bench.against]
@@ -59,7 +59,7 @@ def measure_over_http(bench: Bench) -> Found:
     figures = over_http.compare(compared, SIZES, bench.effort, cores(), bench.folder, probability)
     loads = figures.loads["JSON", 1]
     values = {name: ratio(*([load.rate for load in loads[one]] for one in ("ours", name))) for name in loads}
-    values["telling"] = ratio(*([load.cpu for load in loads[one]] for one in ("ours", "silent")))
+    values["observability"] = ratio(*([load.cpu for load in loads[one]] for one in ("ours", "silent")))
     values["p99"] = ratio(*([load.p99 for load in loads[one]] for one in ("ours", "floor")))
     bounded = {name: value for name, value in values.items() if name in BOUNDS}
     return bounded, [report.of_servers(figures), report.of_loads(figures)]
@@ -67,7 +67,7 @@ def measure_over_http(bench: Bench) -> Found:
 
 def measure_in_process(bench: Bench) -> Found:
     """Measure requests without a socket."""
-    _say("in process")
+    _log("in process")
     app, effort = production(), bench.effort
     cost = in_process.cost_of_a_row(app, effort)
     values = {
@@ -81,24 +81,24 @@ def measure_in_process(bench: Bench) -> Found:
 
 
 def measure_memory(bench: Bench) -> Found:
-    """Measure what a worker more takes."""
+    """Measure the memory of another worker."""
     _need("taskset", "wrk")
-    _say("memory of workers")
+    _log("memory of workers")
     added = operating.memory_of_a_worker(bench.effort, sorted(sched_getaffinity(0)), bench.folder)
     return {"worker": median(added) / MEGABYTE}, []
 
 
 def measure_start(bench: Bench) -> Found:
-    """Measure how long a start takes."""
+    """Measure the time of a start."""
     _need("taskset")
-    _say("start")
+    _log("start")
     taken = operating.start(bench.effort, sorted(sched_getaffinity(0)), bench.folder)
     return {"start": ratio(*taken.values())}, [report.of_seconds(taken)]
 
 
 def measure_files(bench: Bench) -> Found:
     """Measure files."""
-    _say("files")
+    _log("files")
     figures = files.compare(bench.effort, bench.folder)
     large, small = figures.large, figures.small
     peaks = {rows: [figures.peak(form, rows) for form in files.FORMS] for rows in (large, small)}
@@ -119,7 +119,7 @@ PARTS: Mapping[str, Callable[[Bench], Found]] = {
 
 
 def profile(rows: int) -> None:
-    """Print where the time of a request about so many flowers goes."""
+    """Profile a request of so many rows."""
     call = in_process.classify(production(), rows)
     call()
     profiler = cProfile.Profile()
@@ -131,13 +131,13 @@ def profile(rows: int) -> None:
 
 
 def cores() -> Cores:
-    """Part the cores that there are: one for the server, another for its client where there is another."""
-    there = sorted(sched_getaffinity(0))
-    return Cores(there[:1], there[-1:])
+    """Return the cores of the server and of the client, which differ if there are two."""
+    available = sorted(sched_getaffinity(0))
+    return Cores(available[:1], available[-1:])
 
 
 def lay_out_model(folder: Path) -> float:
-    """Put the model into a folder for others to serve, and return a probability that it gives to the first flower."""
+    """Export the model to a folder for the other servers, and return its probability for the first row."""
     app = create_app()
     path = model_path(app)
     classifier, _, _ = artifact.load(path, app.config["MODEL_SHA256"])
@@ -145,13 +145,13 @@ def lay_out_model(folder: Path) -> float:
     if folded is None:
         raise Failed("The model does not fold to an affine map, which is all that the floor knows.")
     weights, intercepts = (part.tolist() for part in folded)
-    told = {
+    model_data = {
         "features": list(SCHEMA.features_by_name),
         "species": SCHEMA.class_names,
         "weights": weights,
         "intercepts": intercepts,
     }
-    (folder / "folded.json").write_bytes(msgspec.json.encode(told))
+    (folder / "folded.json").write_bytes(msgspec.json.encode(model_data))
     shutil.copy(path, folder / "model.joblib")
     return float(classifier.predict_proba(flowers(1)).max())
 
@@ -163,5 +163,5 @@ def _need(*tools: str) -> None:
             raise Failed(f"{tool} is needed: install it (on Debian: apt-get install {packages[tool]}).")
 
 
-def _say(text: str) -> None:
+def _log(text: str) -> None:
     print(f"benchmark: {text}", file=sys.stderr)

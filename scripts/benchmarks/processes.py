@@ -1,4 +1,4 @@
-"""What the processes of a server cost, as /proc tells it."""
+"""The CPU time and the memory of processes, from /proc."""
 
 import contextlib
 import os
@@ -9,19 +9,19 @@ TICK = 1 / os.sysconf("SC_CLK_TCK")
 
 
 def family(pid: int) -> list[int]:
-    """Return a process and all that descend from it."""
+    """Return a process and all its descendants."""
     members = [pid]
     children: dict[int, list[int]] = {}
     for folder in PROC.glob("[0-9]*"):
         with contextlib.suppress(OSError):
             children.setdefault(int(_stat(folder)[1]), []).append(int(folder.name))
-    for member in members:  # which grows meanwhile
+    for member in members:  # the list grows
         members += children.get(member, [])
     return members
 
 
 def cpu_seconds(*pids: int) -> float:
-    """Return the processor's time that processes took, and their children that have ended."""
+    """Return the CPU seconds of processes and of their ended children."""
     ticks = 0
     for pid in pids:
         with contextlib.suppress(OSError):
@@ -30,12 +30,12 @@ def cpu_seconds(*pids: int) -> float:
 
 
 def memory(*pids: int) -> float:
-    """Return the bytes that processes hold (PSS): what several share is divided among them."""
+    """Return the memory of processes in bytes (PSS)."""
     return sum(map(_pss, pids))
 
 
 def peak_memory() -> float:
-    """Return the most bytes that this process has held at once."""
+    """Return the peak memory of this process in bytes."""
     lines = (PROC / "self" / "status").read_text().splitlines()
     return next(int(line.split()[1]) * 1024 for line in lines if line.startswith("VmHWM:"))
 
@@ -49,5 +49,5 @@ def _pss(pid: int) -> int:
 
 
 def _stat(folder: Path) -> list[str]:
-    """Return what stands in ``stat`` behind the name, which may hold anything."""
+    """Return the fields of ``stat`` after the name, which may contain spaces."""
     return (folder / "stat").read_text().rpartition(")")[2].split()

@@ -1,4 +1,4 @@
-"""The app as gunicorn has it in a worker, in this process and without a socket."""
+"""The application as in a worker of gunicorn, but in this process and without a socket."""
 
 import atexit
 import contextlib
@@ -22,15 +22,15 @@ from iris_app.web.response import Response
 
 Call = Callable[[], bytes]
 
-# Whose hooks write metrics, logs and headers.
-TELLERS = {"iris_app.observability.recorder", "iris_app.web.static_files"}
+# The modules whose hooks record requests.
+RECORDING_MODULES = {"iris_app.observability.recorder", "iris_app.web.static_files"}
 
-# What shows that headers are still written.
+# Headers that are removed.
 HEADERS = {"X-Request-ID", "Content-Security-Policy"}
 
 
 def production() -> Flask:
-    """Return the app after all that ``gunicorn.conf.py`` does to it, with its log written to where it is forgotten."""
+    """Return the application after the hooks of ``gunicorn.conf.py``, with its log discarded."""
     settings = runpy.run_path(str(CHECKOUT / "gunicorn.conf.py"))
     with contextlib.redirect_stdout(open(os.devnull, "w")):  # noqa: PTH123 -- it stays open for the log
         logging.config.dictConfig(settings["logconfig_dict"])
@@ -38,13 +38,13 @@ def production() -> Flask:
     log = logging.getLogger("gunicorn.error")
     server = SimpleNamespace(log=log, WORKERS={}, app=SimpleNamespace(callable=app))
     worker = SimpleNamespace(log=log, alive=True, wsgi=app)
-    for hook, told in HOOKS.items():
-        settings.get(hook, _nothing)(*told(server, worker))
+    for hook, arguments in HOOKS.items():
+        settings.get(hook, _nothing)(*arguments(server, worker))
     atexit.register(settings.get("on_exit", _nothing), server)
     return app
 
 
-# What gunicorn calls until a worker answers, in its order.
+# The hooks of gunicorn until a worker is ready, in order, with their arguments.
 HOOKS: dict[str, Callable[[Any, Any], tuple[Any, ...]]] = {
     "on_starting": lambda server, _worker: (server,),
     "when_ready": lambda server, _worker: (server,),
@@ -54,32 +54,31 @@ HOOKS: dict[str, Callable[[Any, Any], tuple[Any, ...]]] = {
 }
 
 
-def without_telling() -> Flask:
-    """Return the app without what tells of a request by metrics and logs; see ``nothing_told`` for the rest.
+def without_recording() -> Flask:
+    """Return the application without metrics and access log; see ``recording_disabled`` for the rest.
 
     Raises
     ------
     Failed
-        Where there is nothing to take away, so that nothing would be measured.
+        If there was nothing to remove.
     """
     app = create_app()
     hooks: list[Any] = app.after_request_funcs[None]
-    app.after_request_funcs[None] = [hook for hook in hooks if _origin(hook) not in TELLERS]
-    with nothing_told():
+    app.after_request_funcs[None] = [hook for hook in hooks if _origin(hook) not in RECORDING_MODULES]
+    with recording_disabled():
         headers = app.test_client().get("/api/model").headers
     if "iris_app.observability.recorder" not in map(_origin, hooks) or HEADERS & set(headers.keys()):
-        raise Failed("What tells of a request is no longer where the benchmark takes it away.")
+        raise Failed("The recording of requests is no longer where the benchmark removes it.")
     return app
 
 
 @contextlib.contextmanager
-def nothing_told() -> Iterator[None]:
-    """Have no view note what it answered, nothing logged, and no header added."""
+def recording_disabled() -> Iterator[None]:
+    """Disable the recording of predictions, logging and common headers."""
     logging.disable()
     try:
         with (
             mock.patch.object(model_service, "record_predictions", _nothing),
-            mock.patch.object(model_service, "_note", _nothing),
             mock.patch.object(Response, "get_wsgi_response", flask.Response.get_wsgi_response),
         ):
             yield
@@ -88,21 +87,21 @@ def nothing_told() -> Iterator[None]:
 
 
 def _origin(hook: Any) -> str:
-    """Name the module of a function, or of the one that is called by it with some arguments."""
+    """Return the name of the module of a function or a partial."""
     return str(getattr(hook, "func", hook).__module__)
 
 
 def caller(app: Flask, request: Request) -> Call:
-    """Return what sends a request to an app as gunicorn does, with an environ that is new each time."""
+    """Return a function that calls an application as gunicorn does, with a new environ each time."""
     template = create_environ(request.path, method=request.method, headers=request.headers)
     template |= {"CONTENT_LENGTH": str(len(request.body)), "wsgi.input_terminated": True}
 
     def call() -> bytes:
-        answer = app(template | {"wsgi.input": io.BytesIO(request.body)}, _start_response)
+        response = app(template | {"wsgi.input": io.BytesIO(request.body)}, _start_response)
         try:
-            return b"".join(answer)
+            return b"".join(response)
         finally:
-            getattr(answer, "close", _nothing)()
+            getattr(response, "close", _nothing)()
 
     return call
 

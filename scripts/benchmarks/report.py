@@ -1,4 +1,4 @@
-"""What was measured, as tables in Markdown."""
+"""The results as tables in Markdown."""
 
 import os
 import platform
@@ -15,7 +15,7 @@ from benchmarks.rounds import Effort, ratio
 
 
 def title(effort: Effort) -> str:
-    """Say when, on what, and how much was measured."""
+    """Return the date, the machine and the effort of the benchmark."""
     lines = Path("/proc/cpuinfo").read_text().splitlines()
     names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
     cores, processor = len(os.sched_getaffinity(0)), names[0] if names else platform.machine()
@@ -26,12 +26,12 @@ def title(effort: Effort) -> str:
 
 
 def of_bounds(values: Mapping[str, float]) -> str:
-    """Show what must hold, and whether it does."""
+    """Return the table of bounds."""
     return _table(["measure", "measured", "bound", "holds"], bounds.rows_of(values))
 
 
 def of_servers(figures: Figures) -> str:
-    """Show what each server is, how long it took to start, and what it holds."""
+    """Return the table of servers, with their start and their memory."""
     rows = [
         [name, server.contestant.described, f"{server.started:.2f}", f"{held / MEGABYTE:.0f}"]
         for name, (server, held) in figures.servers.items()
@@ -40,7 +40,7 @@ def of_servers(figures: Figures) -> str:
 
 
 def of_loads(figures: Figures) -> str:
-    """Show what each server did under load, and how many times that ours did."""
+    """Return the table of loads, with the ratios to ours."""
     heads = ["asked about", "server", "requests/s", "p50 (ms)", "p99 (ms)", "CPU (µs/request)"]
     rows = [
         [f"{rows:,} as {form}", name, *_load(loads[name]), *_ratios(loads.get("ours", []), loads[name])]
@@ -51,18 +51,18 @@ def of_loads(figures: Figures) -> str:
 
 
 def of_rows(cost: Mapping[int, Sequence[float]]) -> str:
-    """Show what a row costs by how many there are."""
+    """Return the table of the cost per row."""
     rows = [[f"{rows:,}", f"{median(seconds) * 1e6:.2f}"] for rows, seconds in cost.items()]
     return _table(["rows in a request", "CPU (µs/row)"], rows)
 
 
 def of_seconds(taken: Mapping[str, Sequence[float]]) -> str:
-    """Show how long each takes."""
+    """Return the table of starts."""
     return _table(["start", "seconds"], [[name, f"{median(seconds):.2f}"] for name, seconds in taken.items()])
 
 
 def of_files(figures: FileFigures) -> str:
-    """Show how fast files were classified, and with how much memory."""
+    """Return the table of files."""
     rows = [
         [f"{count:,} rows of {form}", name, f"{count / median(taken):,.0f}", f"{peak / MEGABYTE:,.0f}"]
         for (form, name, count), costs in figures.costs.items()

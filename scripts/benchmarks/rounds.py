@@ -1,4 +1,4 @@
-"""Rounds that take turns, so that a machine that is busy for a while is so for everyone."""
+"""Rounds in turns, so that other load on the machine affects all measures alike."""
 
 from collections.abc import Callable, Mapping, Sequence
 from statistics import median
@@ -8,7 +8,7 @@ Taken = TypeVar("Taken")
 
 
 class Effort(NamedTuple):
-    """How much is measured: how many rounds, the seconds of one over HTTP and in process, the flowers of a file."""
+    """The effort: the number of rounds, the seconds of one over HTTP and in process, the rows of a file."""
 
     rounds: int = 9
     seconds: int = 2
@@ -20,12 +20,12 @@ QUICK = Effort(rounds=1, seconds=1, moment=0.02, flowers=100_000)
 
 
 def alternate(rounds: int, measures: Mapping[str, Callable[[], Taken]]) -> dict[str, list[Taken]]:
-    """Take every measure once a round, in an order that turns about each time: A B C, C B A.
+    """Take every measure once per round, in alternating order: A B C, C B A.
 
     Returns
     -------
     dict of str to list
-        What each measure gave, a value a round.
+        The values of each measure, one per round.
     """
     taken: dict[str, list[Taken]] = {name: [] for name in measures}
     for number in range(rounds):
@@ -35,5 +35,5 @@ def alternate(rounds: int, measures: Mapping[str, Callable[[], Taken]]) -> dict[
 
 
 def ratio(ones: Sequence[float], others: Sequence[float]) -> float:
-    """Return how many times the other the one is: the median of what it was round by round."""
+    """Return the median of the ratios, round by round."""
     return median(one / other for one, other in zip(ones, others, strict=True))

@@ -1,4 +1,4 @@
-"""Servers that are started to be measured."""
+"""Servers that the benchmark starts."""
 
 import contextlib
 import http.client
@@ -18,23 +18,23 @@ from benchmarks.flowers import Floats, Request
 
 CHECKOUT = Path(__file__).parent.parent.parent
 
-# What would steer gunicorn and the metrics from outside.
-STEERING = ("GUNICORN", "WEB_", "PORT", "PROMETHEUS_")
+# Prefixes of variables that would configure gunicorn and the metrics.
+REMOVED_VARIABLES = ("GUNICORN", "WEB_", "PORT", "PROMETHEUS_")
 
-# Seconds in which a server has to start, answer or end.
-PATIENCE = 60
+# Seconds for a server to start or answer.
+TIMEOUT = 60
 
 
 class Failed(Exception):
-    """A server that does not do what it is measured at."""
+    """A server cannot be measured."""
 
 
 @dataclass(frozen=True)
 class Contestant:
-    """A server to be started.
+    """A server to start.
 
     ``command`` and ``settings`` (of the environment) name ports as ``{0}``, on which it answers, ``{1}`` and ``{2}``.
-    ``forms`` make the request by which it is asked about flowers, by the form in which they go.
+    ``forms`` maps names of formats to functions that build the request of some rows.
     """
 
     name: str
@@ -47,7 +47,7 @@ class Contestant:
 
 @dataclass(frozen=True)
 class Server:
-    """A server that runs, and the seconds until it first answered."""
+    """A running server, and the seconds until its first response."""
 
     contestant: Contestant
     pid: int
@@ -56,17 +56,17 @@ class Server:
     started: float
 
     def cpu_seconds(self) -> float:
-        """Return the processor's time that all its processes took until now."""
+        """Return the CPU seconds of all its processes."""
         return processes.cpu_seconds(*processes.family(self.pid))
 
     def memory(self) -> float:
-        """Return the bytes that all its processes hold (PSS)."""
+        """Return the memory of all its processes in bytes (PSS)."""
         return processes.memory(*processes.family(self.pid))
 
 
 @contextlib.contextmanager
 def running(contestant: Contestant, first: Request, cores: Sequence[int], folder: Path) -> Iterator[Server]:
-    """Run a server on some cores, from its first answer on, with its log in a folder."""
+    """Run a server on some cores, with its log in a folder, and wait for its first response."""
     ports = _free_ports(3)
     log = folder / f"{contestant.name}.log"
     command = ["taskset", "--cpu-list", ",".join(map(str, cores))]
@@ -89,8 +89,8 @@ def running(contestant: Contestant, first: Request, cores: Sequence[int], folder
 
 
 def ask(port: int, request: Request) -> tuple[int, bytes]:
-    """Return the status and the body that a server answers with."""
-    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=PATIENCE)
+    """Return the status and the body of a response."""
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=TIMEOUT)
     with contextlib.closing(connection):
         connection.request(request.method, request.path, request.body or None, request.headers)
         response = connection.getresponse()
@@ -98,7 +98,7 @@ def ask(port: int, request: Request) -> tuple[int, bytes]:
 
 
 def check(server: Server, request: Request, probability: float | None) -> None:
-    """Raise ``Failed`` unless a server answers, and the probability is in its answer where there shall be one."""
+    """Raise ``Failed`` unless a server answers 200, with the probability in its response if one is given."""
     status, body = ask(server.port, request)
     numbers = map(float, re.findall(r"\d\.\d+(?:e-?\d+)?", body.decode(errors="replace")))
     right = probability is None or any(math.isclose(number, probability, rel_tol=1e-9) for number in numbers)
@@ -107,19 +107,19 @@ def check(server: Server, request: Request, probability: float | None) -> None:
 
 
 def _environment(contestant: Contestant, ports: Sequence[int]) -> dict[str, str]:
-    own = {name: text for name, text in os.environ.items() if not name.startswith(STEERING)}
+    own = {name: text for name, text in os.environ.items() if not name.startswith(REMOVED_VARIABLES)}
     return own | {name: text.format(*ports) for name, text in contestant.settings.items()}
 
 
 def _free_ports(count: int) -> list[int]:
     with contextlib.ExitStack() as stack:
         sockets = [stack.enter_context(socket.create_server(("127.0.0.1", 0))) for _ in range(count)]
-        return [one.getsockname()[1] for one in sockets]
+        return [socket_.getsockname()[1] for socket_ in sockets]
 
 
 def _wait(process: subprocess.Popen[bytes], port: int, first: Request, log: Path) -> None:
     """Wait until a server answers with 200."""
-    deadline = time.monotonic() + PATIENCE
+    deadline = time.monotonic() + TIMEOUT
     while time.monotonic() < deadline:
         with contextlib.suppress(OSError, http.client.HTTPException):
             if ask(port, first)[0] == http.HTTPStatus.OK:
@@ -131,7 +131,7 @@ def _wait(process: subprocess.Popen[bytes], port: int, first: Request, log: Path
 
 
 def _stop(process: subprocess.Popen[bytes]) -> None:
-    """End a server as an operator does, and what is left of it after a while by force."""
+    """Stop a server by SIGTERM, and kill it after ten seconds."""
     process.send_signal(signal.SIGTERM)
     with contextlib.suppress(subprocess.TimeoutExpired):
         process.wait(10)

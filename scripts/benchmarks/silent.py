@@ -1,8 +1,8 @@
-"""Ours, with nothing told of any request, for gunicorn to serve."""
+"""The application without metrics, logs and headers, for gunicorn."""
 
-from benchmarks.production import nothing_told, without_telling
+from benchmarks.production import recording_disabled, without_recording
 
-app = without_telling()
+app = without_recording()
 
-silence = nothing_told()
-silence.__enter__()
+disabled = recording_disabled()
+disabled.__enter__()

@@ -1,4 +1,4 @@
-"""wrk, which drives a server as fast as it answers."""
+"""The load generator wrk."""
 
 import subprocess
 from collections.abc import Sequence
@@ -8,11 +8,11 @@ from typing import NamedTuple
 import msgspec
 
 from benchmarks.flowers import Request
-from benchmarks.servers import PATIENCE, Failed, Server
+from benchmarks.servers import TIMEOUT, Failed, Server
 
 CONNECTIONS = 4
 
-# wrk prints for people; this prints beside it what is read here.
+# Print the results as JSON beside wrk's own report.
 DONE = """
 done = function(summary, latency)
    local failed = summary.errors
@@ -24,7 +24,7 @@ end
 
 
 class Report(NamedTuple):
-    """What wrk saw, latencies in milliseconds."""
+    """The report of wrk, latencies in milliseconds."""
 
     requests: int
     seconds: float
@@ -34,7 +34,7 @@ class Report(NamedTuple):
 
 
 def write_script(path: Path, request: Request) -> Path:
-    """Write what wrk sends, for it to read."""
+    """Write the script by which wrk sends a request."""
     body = path.with_suffix(".body")
     body.write_bytes(request.body)
     headers = "\n".join(f'wrk.headers["{name}"] = "{text}"' for name, text in request.headers.items())
@@ -46,7 +46,7 @@ def write_script(path: Path, request: Request) -> Path:
 def drive(
     server: Server, path: str, script: Path, seconds: int, cores: Sequence[int], connections: int = CONNECTIONS
 ) -> Report:
-    """Send one request again and again over connections that are kept alive.
+    """Send a request repeatedly over persistent connections.
 
     Raises
     ------
@@ -54,7 +54,7 @@ def drive(
         Where one was not answered, or with an error.
     """
     command = ["taskset", "--cpu-list", ",".join(map(str, cores)), "wrk", "--threads", "1"]
-    command += ["--connections", str(connections), "--duration", str(seconds), "--timeout", str(PATIENCE)]
+    command += ["--connections", str(connections), "--duration", str(seconds), "--timeout", str(TIMEOUT)]
     command += ["--script", str(script), f"http://127.0.0.1:{server.port}{path}"]
     run = subprocess.run(command, capture_output=True, text=True, check=False)
     lines = [line for line in run.stdout.splitlines() if line.startswith("{")]

@@ -163,7 +163,7 @@ def test_members_that_the_protocol_does_not_know_are_passed_over(client: FlaskCl
 
 def test_bytes_are_counted_alike_in_short_and_long_bodies() -> None:
     assert bounds.count(b"a,b;", b",;") == 2
-    assert bounds.count(b"a,b;" * bounds.CHUNK, b",;") == 2 * bounds.CHUNK
+    assert bounds.count(b"a,b;" * bounds.CHUNK_SIZE, b",;") == 2 * bounds.CHUNK_SIZE
 
 
 @pytest.mark.parametrize("body", ["é" * 600_000, "\n" * 3 + "a" * 100])

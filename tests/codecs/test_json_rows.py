@@ -7,12 +7,12 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from iris_app.codecs import json_rows
-from iris_app.codecs.json_rows import BLOCK, read
+from iris_app.codecs.json_rows import BLOCK_SIZE, read
 from iris_app.exceptions import InvalidValues, IrisError
 from tests.support import FLOWER
 
 ROW = json.dumps(FLOWER)
-LONG = 2 * BLOCK // len(ROW)
+LONG = 2 * BLOCK_SIZE // len(ROW)
 
 # What bodies are made of, right and wrong.
 pieces = st.sampled_from(
@@ -37,7 +37,7 @@ pieces = st.sampled_from(
 def outcome(body: str, size: int) -> object:
     """Return what a body is read as, or how it is refused, where so many bytes are read at once."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(json_rows, "BLOCK", size)
+        patch.setattr(json_rows, "BLOCK_SIZE", size)
         try:
             measurements, one = read(body.encode(), 3)
         except InvalidValues as error:

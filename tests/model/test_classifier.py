@@ -17,7 +17,7 @@ from sklearn.preprocessing import StandardScaler
 from iris_app.iris import SCHEMA
 from iris_app.model.artifact import load as load_artifact
 from iris_app.model.classifier import Model, extract_linear_map, load
-from iris_app.model.outliers import BLOCK
+from iris_app.model.outliers import BLOCK_ROWS
 from iris_app.training import load_data, train
 from tests.support import classify
 
@@ -88,13 +88,13 @@ def test_a_flower_gets_the_same_answer_alone_and_among_others(model: Model, meas
 
 
 def test_a_flower_gets_the_same_answer_among_many(model: Model) -> None:
-    measurements = np.random.default_rng(0).uniform(0.1, 10, (BLOCK + 100, len(SCHEMA.features)))
+    measurements = np.random.default_rng(0).uniform(0.1, 10, (BLOCK_ROWS + 100, len(SCHEMA.features)))
     assert classify(model, measurements) == [classify(model, row[None])[0] for row in measurements]
 
 
 def test_what_is_found_of_many_is_put_into_words_block_by_block(model: Model) -> None:
-    measurements = np.full((2 * BLOCK + 1, len(SCHEMA.features)), 5.0)
-    assert list(map(len, model.predict(measurements).to_predictions())) == [BLOCK, BLOCK, 1]
+    measurements = np.full((2 * BLOCK_ROWS + 1, len(SCHEMA.features)), 5.0)
+    assert list(map(len, model.predict(measurements).to_predictions())) == [BLOCK_ROWS, BLOCK_ROWS, 1]
 
 
 @given(measurements=flowers)

@@ -23,7 +23,7 @@ def publish_new(versions: Registry, *regularisations: float, keep: int = 5) -> l
 
 
 def kept(versions: Registry) -> list[str]:
-    return [version.sha256 for version in versions.kept()]
+    return [version.sha256 for version in versions.versions()]
 
 
 def current(versions: Registry) -> str:
@@ -37,7 +37,7 @@ def test_the_versions_lie_in_the_instance_folder(app: Flask) -> None:
 
 def test_what_is_published_is_in_place_and_kept_with_its_picture(versions: Registry) -> None:
     (published,) = publish_new(versions, 2)
-    (version,) = versions.kept()
+    (version,) = versions.versions()
     assert current(versions) == version.sha256 == published
     assert [load(path)[1:] for path in (versions.path, version.path)] == [load(versions.path)[1:]] * 2
     assert load(version.path)[2]
@@ -112,14 +112,14 @@ def test_a_version_that_is_not_kept_is_refused(versions: Registry) -> None:
 
 def test_digits_with_which_several_versions_begin_are_refused(versions: Registry) -> None:
     first, second = publish_new(versions, 2, 3)
-    shutil.copytree(versions.kept()[0].path.parent, versions.folder / f"0003-{second[:12]}{first[12:]}")
+    shutil.copytree(versions.versions()[0].path.parent, versions.folder / f"0003-{second[:12]}{first[12:]}")
     with pytest.raises(ModelUnavailable, match=f"2 versions in .* begin with {second[:12]}"):
         versions.rollback(second[:12])
 
 
 def test_a_kept_version_that_is_damaged_is_not_put_back(versions: Registry) -> None:
     first, second = publish_new(versions, 2, 3)
-    damaged = versions.kept()[0].path
+    damaged = versions.versions()[0].path
     damaged.write_bytes(damaged.read_bytes()[:-1] + b"\0")
     with pytest.raises(ModelUnavailable, match=f"{damaged} is not the artifact"):
         versions.rollback()
@@ -150,7 +150,7 @@ def test_where_nothing_says_what_is_in_place_the_last_version_is_put_back(versio
 
 def test_a_version_without_its_picture_is_put_back(versions: Registry) -> None:
     first, _ = publish_new(versions, 2, 3)
-    pairplot_path(versions.kept()[0].path).unlink()
+    pairplot_path(versions.versions()[0].path).unlink()
     assert versions.rollback().sha256 == current(versions) == first
 
 

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from iris_app.model.manifest import Histogram, Manifest, manifest_path
 from iris_app.observability.drift import (
-    MANY,
+    EDGEWISE_THRESHOLD,
     MAX_SAMPLED,
     DriftWindow,
     count_by_interval,
@@ -56,7 +56,7 @@ def test_a_few_flowers_of_one_request_are_all_counted() -> None:
 
 
 def test_many_values_are_counted_as_few_are() -> None:
-    values = np.round(np.random.default_rng(0).uniform(0, 4, MANY), 1)
+    values = np.round(np.random.default_rng(0).uniform(0, 4, EDGEWISE_THRESHOLD), 1)
     many = count_by_interval(values, HISTOGRAM)
     assert many == np.sum([count_by_interval(part, HISTOGRAM) for part in np.split(values, 10)], axis=0).tolist()
 

@@ -38,7 +38,7 @@ def test_a_refused_model_is_told(app: Flask, model_path: Path) -> None:
     service = app.extensions["model_service"] = ModelService(model_path)
     assert service.model
     model_path.write_bytes(b"")
-    service._replace()
+    service._reload()
     answer = app.test_client().get("/readyz")
     assert answer.status_code == 200
     assert answer.get_json()["warnings"] == ["A model that was published since is refused: wrong size."]

@@ -23,15 +23,15 @@ def test_ticks_are_few_and_at_round_values_within_the_axis(low: float, width: fl
     ticks = axis.ticks
     assert 2 <= len(ticks) <= 9
     assert all(-0.01 <= place <= WIDTH + 0.01 for place, _ in ticks)
-    assert [axis.place(float(label)) for _, label in ticks] == pytest.approx(
+    assert [axis.position(float(label)) for _, label in ticks] == pytest.approx(
         [place for place, _ in ticks], abs=WIDTH / width
     )
 
 
 def test_a_flower_beyond_the_others_is_still_in_the_picture() -> None:
     for panel in panels([30, 30, 30, 30], FLOWERS, left_is_first):
-        assert 0 < panel.this[0] < WIDTH
-        assert 0 < panel.this[1] < HEIGHT
+        assert 0 < panel.point[0] < WIDTH
+        assert 0 < panel.point[1] < HEIGHT
 
 
 def test_the_regions_cover_the_panel_once() -> None:
@@ -44,7 +44,7 @@ def test_the_regions_show_what_changes_with_the_panel_s_values() -> None:
     sepals, petals = panels([5, 3, 2, 0.5], FLOWERS, left_is_first)
     assert {region[-1] for region in sepals.regions} == {0}
     assert {region[-1] for region in petals.regions} == {0, 2}
-    edge = petals.across.place(4)
+    edge = petals.across.position(4)
     for x, _, width, _, species in petals.regions:
         assert (x + width <= edge + WIDTH / COLUMNS) if species == 0 else (x >= edge - WIDTH / COLUMNS)
     assert len(petals.regions) == 2 * ROWS

@@ -96,7 +96,7 @@ def test_a_long_answer_counts_until_it_was_sent(narrow: Flask) -> None:
 
 
 def test_a_body_that_finds_no_room_is_a_503(narrow: Flask, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(concurrency, "PATIENCE", 0.01)
+    monkeypatch.setattr(concurrency, "MAX_WAIT", 0.01)
     get_limits(narrow).reserve(LIMIT)
     answer = narrow.test_client().post("/api/classify", data=ROWS, content_type="application/json")
     assert (answer.status_code, answer.headers["Retry-After"]) == (503, "5")
@@ -117,8 +117,8 @@ def test_a_body_waits_for_room() -> None:
 @pytest.mark.parametrize(("threads", "most"), [(1, 1), (2, 1), (4, 3), (32, 24), (400, 24)])
 def test_a_quarter_of_the_threads_is_left_for_probes(threads: int, most: int) -> None:
     limits = Limits(24, 1)
-    limits.leave_threads(threads)
+    limits.reserve_threads(threads)
     for _ in range(most):
-        limits.begin()
+        limits.acquire()
     with pytest.raises(Overloaded):
-        limits.begin()
+        limits.acquire()

@@ -1,30 +1,30 @@
 "use strict";
 
-// Swagger UI does not ask what the system likes, but can be told.
+// Swagger UI does not follow the system's dark setting by itself.
 const dark = matchMedia("(prefers-color-scheme: dark)");
 const followSystem = () => document.documentElement.classList.toggle("dark-mode", dark.matches);
 dark.addEventListener("change", followSystem);
 followSystem();
 
-const place = document.getElementById("swagger-ui");
+const container = document.getElementById("swagger-ui");
 
-// Nor does it name every field that it draws, or let the keyboard scroll its examples.
-const name = (selector, label) => {
-  place.querySelectorAll(`${selector}:not([aria-label])`).forEach((field) => field.setAttribute("aria-label", label));
+// Nor does it label every field, or make its examples scrollable by keyboard.
+const label = (selector, text) => {
+  container.querySelectorAll(`${selector}:not([aria-label])`).forEach((field) => field.setAttribute("aria-label", text));
 };
-const mend = () => {
-  name("textarea.body-param__text", "Request body");
-  name(".parameters select", "Value of the parameter");
-  name("select.content-type", "Media type");
-  place.querySelectorAll("pre:not([tabindex])").forEach((example) => { example.tabIndex = 0; });
+const fixAccessibility = () => {
+  label("textarea.body-param__text", "Request body");
+  label(".parameters select", "Value of the parameter");
+  label("select.content-type", "Media type");
+  container.querySelectorAll("pre:not([tabindex])").forEach((example) => { example.tabIndex = 0; });
 };
-new MutationObserver(mend).observe(place, { childList: true, subtree: true });
+new MutationObserver(fixAccessibility).observe(container, { childList: true, subtree: true });
 
 SwaggerUIBundle({
-  domNode: place,
-  url: place.dataset.url,
+  domNode: container,
+  url: container.dataset.url,
   layout: "BaseLayout",
-  deepLinking: false, // its links would stand inside buttons
+  deepLinking: false, // its links would be inside buttons
   defaultModelsExpandDepth: 0,
   validatorUrl: null,
 });

@@ -1,27 +1,27 @@
 "use strict";
 
-// Answers a change in the form in place, with the very page that the server would answer it with.
+// Update the result in place when the form changes, with the page that the server renders.
 
 const form = document.getElementById("measurement");
 const fields = [...form.querySelectorAll("input[inputmode]")];
-const PAUSE = 250; // milliseconds without a key before the server is asked
+const DELAY = 250; // milliseconds after the last key until the request
 
 let timer = 0;
-let asked = null;
+let controller = null;
 
 form.addEventListener("input", (event) => {
   clearTimeout(timer);
-  asked?.abort(); // whatever it answers, it is not what stands in the form now
-  if (fields.every((field) => field.value.trim() !== "")) timer = setTimeout(answer, PAUSE);
+  controller?.abort(); // its response would be outdated
+  if (fields.every((field) => field.value.trim() !== "")) timer = setTimeout(update, DELAY);
   else mark(event.target, "");
 });
 
-async function answer() {
-  asked = new AbortController();
+async function update() {
+  controller = new AbortController();
   const address = `${form.dataset.answers}?${new URLSearchParams(fields.map((field) => [field.name, field.value]))}`;
   let text;
   try {
-    const response = await fetch(address, { signal: asked.signal, headers: { "X-Live": "1" } });
+    const response = await fetch(address, { signal: controller.signal, headers: { "X-Live": "1" } });
     text = await response.text();
   } catch (error) {
     if (error.name !== "AbortError") fail("The answer below is not up to date: the server could not be reached.");
@@ -51,9 +51,9 @@ function mark(field, error) {
 }
 
 function replace(page, id) {
-  const answered = page.getElementById(id);
-  answered.querySelectorAll("[role=alert]").forEach((alert) => alert.removeAttribute("role")); // announced already
-  document.getElementById(id).replaceWith(answered);
+  const element = page.getElementById(id);
+  element.querySelectorAll("[role=alert]").forEach((alert) => alert.removeAttribute("role")); // announced already
+  document.getElementById(id).replaceWith(element);
 }
 
 function fail(text) {

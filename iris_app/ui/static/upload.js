@@ -1,6 +1,6 @@
 "use strict";
 
-// Sends the file in place, so that its way can be watched and the file stays chosen.
+// Send the file in place, with a progress bar, so that it stays selected.
 
 const form = document.getElementById("upload");
 const button = form.querySelector("button");
@@ -10,7 +10,7 @@ form.file.addEventListener("change", () => mark(""));
 
 form.addEventListener("submit", async (event) => {
   event.preventDefault();
-  if (button.getAttribute("aria-disabled") === "true") return; // one at a time
+  if (button.getAttribute("aria-disabled") === "true") return; // one request at a time
   busy(true);
   const data = new FormData(form);
   const [file] = form.file.files;
@@ -18,7 +18,7 @@ form.addEventListener("submit", async (event) => {
     try {
       data.set("file", new File([await file.arrayBuffer()], file.name));
     } catch {
-      form.file.value = ""; // browsers refuse to read a file that changed since it was chosen
+      form.file.value = ""; // browsers refuse to read a file that changed after it was selected
       fail("The file has changed since you chose it. Please choose it again.");
       return;
     }
@@ -27,7 +27,7 @@ form.addEventListener("submit", async (event) => {
 });
 
 function send(data) {
-  const request = new XMLHttpRequest(); // fetch does not tell how much was sent
+  const request = new XMLHttpRequest(); // fetch reports no upload progress
   request.upload.addEventListener("progress", ({ loaded, total }) => report(loaded / total));
   request.addEventListener("load", () => show(new DOMParser().parseFromString(request.responseText, "text/html")));
   request.addEventListener("error", () => fail("The file could not be sent. Please try again."));
@@ -37,7 +37,7 @@ function send(data) {
 }
 
 function busy(yes) {
-  button.setAttribute("aria-disabled", yes); // still focused, and not pressed again
+  button.setAttribute("aria-disabled", yes); // unlike disabled, this keeps the focus
   progress.classList.toggle("d-none", !yes);
   if (yes) report(0);
 }
@@ -48,14 +48,14 @@ function report(share) {
   if (progress.firstChild.textContent.trim() !== words) announce(`${words}…`);
   progress.firstChild.textContent = `${words} `;
   if (share < 1) bar.value = share;
-  else bar.removeAttribute("value"); // sent; how long the answer takes is not known
+  else bar.removeAttribute("value"); // sent; the duration of classifying is unknown
 }
 
 function show(page) {
   const outcome = page.getElementById("outcome");
   if (outcome === null) {
-    const said = [page.querySelector("h1"), page.querySelector(".lead")].map((part) => part?.textContent ?? "");
-    fail(said.join(". ") || "The file could not be classified. Please try again.");
+    const texts = [page.querySelector("h1"), page.querySelector(".lead")].map((part) => part?.textContent ?? "");
+    fail(texts.join(". ") || "The file could not be classified. Please try again.");
     return;
   }
   busy(false);

@@ -1,4 +1,4 @@
-"""The least that Flask takes."""
+"""A minimal Flask application."""
 
 from flask import Flask
 
@@ -7,5 +7,5 @@ app = Flask(__name__)
 
 @app.get("/")
 def hello() -> str:
-    """Say hello."""
+    """Return a constant."""
     return "hello"

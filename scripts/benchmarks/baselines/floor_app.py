@@ -1,4 +1,4 @@
-"""The least that an answer takes: a bare WSGI function that decodes JSON, computes and encodes JSON."""
+"""A lower bound: a bare WSGI function that decodes JSON, computes and encodes JSON."""
 
 import math
 import os
@@ -12,12 +12,12 @@ from typing import Any
 import msgspec
 import numpy as np
 
-TOLD: dict[str, Any] = msgspec.json.decode((Path(os.environ["BENCHMARK_MODEL"]) / "folded.json").read_bytes())
-WEIGHTS = list(zip(TOLD["weights"], TOLD["intercepts"], strict=True))
-TRANSPOSED, INTERCEPTS = np.array(TOLD["weights"]).T, np.array(TOLD["intercepts"])
-CLASSES = TOLD["species"]
+MODEL_DATA: dict[str, Any] = msgspec.json.decode((Path(os.environ["BENCHMARK_MODEL"]) / "folded.json").read_bytes())
+WEIGHTS = list(zip(MODEL_DATA["weights"], MODEL_DATA["intercepts"], strict=True))
+TRANSPOSED, INTERCEPTS = np.array(MODEL_DATA["weights"]).T, np.array(MODEL_DATA["intercepts"])
+CLASSES = MODEL_DATA["species"]
 
-Flower: Any = msgspec.defstruct("Flower", [(name, float) for name in TOLD["features"]], gc=False)
+Flower: Any = msgspec.defstruct("Flower", [(name, float) for name in MODEL_DATA["features"]], gc=False)
 Probabilities = msgspec.defstruct("Probabilities", [(name, float) for name in CLASSES], gc=False)
 Answer = msgspec.defstruct("Answer", [("species", str), ("probabilities", Probabilities)], gc=False)
 

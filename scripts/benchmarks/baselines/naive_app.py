@@ -1,4 +1,4 @@
-"""What a first attempt looks like: a Flask view over ``predict_proba``."""
+"""A naive Flask view over ``predict_proba``."""
 
 import json
 import os
@@ -8,7 +8,7 @@ import joblib
 from flask import Flask, Response, jsonify, request
 
 MODEL = Path(os.environ["BENCHMARK_MODEL"])
-TOLD = json.loads((MODEL / "folded.json").read_text())
+MODEL_DATA = json.loads((MODEL / "folded.json").read_text())
 
 app = Flask(__name__)
 pipeline = joblib.load(MODEL / "model.joblib")
@@ -19,11 +19,11 @@ def classify() -> Response:
     """Classify one flower or many."""
     document = request.get_json()
     flowers = document if isinstance(document, list) else [document]
-    probabilities = pipeline.predict_proba([[flower[name] for name in TOLD["features"]] for flower in flowers])
+    probabilities = pipeline.predict_proba([[flower[name] for name in MODEL_DATA["features"]] for flower in flowers])
     answers = [
         {
-            "species": TOLD["species"][row.argmax()],
-            "probabilities": dict(zip(TOLD["species"], row.tolist(), strict=True)),
+            "species": MODEL_DATA["species"][row.argmax()],
+            "probabilities": dict(zip(MODEL_DATA["species"], row.tolist(), strict=True)),
         }
         for row in probabilities
     ]

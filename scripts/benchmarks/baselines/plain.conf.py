@@ -1,4 +1,4 @@
-"""How gunicorn serves the baselines: one worker of gunicorn's own, else as it serves the app."""
+"""The configuration of gunicorn for the baselines: one worker, else as for the application."""
 
 import runpy
 from pathlib import Path

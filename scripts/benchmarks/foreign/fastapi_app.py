@@ -9,9 +9,9 @@ from fastapi import FastAPI
 from pydantic import create_model
 
 MODEL = Path(os.environ["BENCHMARK_MODEL"])
-TOLD = json.loads((MODEL / "folded.json").read_text())
+MODEL_DATA = json.loads((MODEL / "folded.json").read_text())
 
-Flower = create_model("Flower", **dict.fromkeys(TOLD["features"], (float, ...)))
+Flower = create_model("Flower", **dict.fromkeys(MODEL_DATA["features"], (float, ...)))
 pipeline = joblib.load(MODEL / "model.joblib")
 app = FastAPI()
 
@@ -29,11 +29,11 @@ def classify_many(flowers: list[Flower]) -> list:
 
 
 def _classify(flowers: list[Flower]) -> list[dict]:
-    probabilities = pipeline.predict_proba([[getattr(one, name) for name in TOLD["features"]] for one in flowers])
+    probabilities = pipeline.predict_proba([[getattr(one, name) for name in MODEL_DATA["features"]] for one in flowers])
     return [
         {
-            "species": TOLD["species"][row.argmax()],
-            "probabilities": dict(zip(TOLD["species"], row.tolist(), strict=True)),
+            "species": MODEL_DATA["species"][row.argmax()],
+            "probabilities": dict(zip(MODEL_DATA["species"], row.tolist(), strict=True)),
         }
         for row in probabilities
     ]
