@@ -23,8 +23,8 @@ bind = f"127.0.0.1:{os.environ.get('PORT', '8000')}"
 # One process per available core.
 workers = os.environ.get("WEB_CONCURRENCY") or joblib.cpu_count()
 
-# Predicting is bound by the CPU, so threads only help to wait for clients. A slow client occupies one, so production needs
-# a proxy that buffers requests. MAX_CONCURRENT_REQUESTS in config.py is less, so that probes are always answered.
+# Predicting is bound by the CPU, so threads only help to wait for clients. A slow client occupies one, so production
+# needs a proxy that buffers requests. MAX_CONCURRENT_REQUESTS in config.py is less, so that probes are answered.
 worker_class = "gthread"
 threads = 32
 
