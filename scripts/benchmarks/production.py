@@ -37,7 +37,7 @@ def production() -> Flask:
     app = create_app()
     log = logging.getLogger("gunicorn.error")
     server = SimpleNamespace(log=log, WORKERS={}, app=SimpleNamespace(callable=app))
-    worker = SimpleNamespace(log=log, alive=True, wsgi=app)
+    worker = SimpleNamespace(log=log, alive=True, wsgi=app, cfg=SimpleNamespace(threads=settings["threads"]))
     for hook, arguments in HOOKS.items():
         settings.get(hook, _nothing)(*arguments(server, worker))
     atexit.register(settings.get("on_exit", _nothing), server)
