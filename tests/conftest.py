@@ -16,8 +16,10 @@ from iris_app import create_app
 from iris_app.model.artifact import save
 from tests.support import SECRET_KEY, Server, running, trained
 
-# How long an example takes says how busy the machine is. What CI tries is the same every time; people try new examples.
-settings.register_profile("iris_app", deadline=None, derandomize="CI" in os.environ)
+# How long an example takes says how busy the machine is. What CI tries is the same every time; people try new examples,
+# and as many as they like: IRIS_EXAMPLES=50000 scripts/test -k any
+EXAMPLES = int(os.environ.get("IRIS_EXAMPLES", "40"))
+settings.register_profile("iris_app", deadline=None, max_examples=EXAMPLES, derandomize="CI" in os.environ)
 settings.load_profile("iris_app")
 
 
