@@ -17,7 +17,6 @@ from flask.testing import FlaskClient
 import iris_app
 from iris_app.codecs import bounds
 from iris_app.iris import SCHEMA
-from iris_app.web import request
 from tests.support import FLOWER, running
 
 SIZE = 16 * 1024 * 1024
@@ -116,17 +115,6 @@ def test_a_long_answer_is_whole_in_every_form(client: FlaskClient, accept: str) 
     assert len(answer.text.splitlines()) == 20_000 + (accept == CSV)
 
 
-def test_a_large_body_is_put_off_while_another_is_in_work(client: FlaskClient, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(request, "TURN_SECONDS", 0.01)
-    body = gzip.compress(ROW)
-    headers = {"Content-Type": JSON, "Content-Encoding": "gzip"}
-    with request.turn:
-        answer = client.post("/api/classify", data=body, headers=headers)
-        assert (answer.status_code, "Retry-After" in answer.headers) == (503, True)
-        assert client.post("/api/classify", json=FLOWER).status_code == 200
-    assert client.post("/api/classify", data=body, headers=headers).status_code == 200
-
-
 REPEATED = {
     "an object": ("/api/classify", JSON, TWICE),
     "an array": ("/api/classify", JSON, b"[" + ROW + b"," + TWICE + b"]"),
@@ -183,9 +171,8 @@ def test_wrong_values_beyond_those_that_are_named_are_counted(client: FlaskClien
 def patterns() -> Iterator[re.Pattern[str] | re.Pattern[bytes]]:
     """Find every pattern that a module of the package holds."""
     for found in pkgutil.walk_packages(iris_app.__path__, "iris_app."):
-        if found.name != "iris_app.worker":
-            module = importlib.import_module(found.name)
-            yield from (value for value in vars(module).values() if isinstance(value, re.Pattern))
+        module = importlib.import_module(found.name)
+        yield from (value for value in vars(module).values() if isinstance(value, re.Pattern))
 
 
 @pytest.mark.parametrize(
