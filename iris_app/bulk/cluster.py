@@ -17,7 +17,6 @@ import pyarrow as pa
 from distributed import Client, Future, KilledWorker, as_completed
 from pyarrow import parquet
 
-from iris_app.bulk.compressed import compression_of
 from iris_app.bulk.console import Progress
 from iris_app.bulk.job import (
     Job,
@@ -30,8 +29,9 @@ from iris_app.bulk.job import (
 )
 from iris_app.bulk.outcomes import Summary
 from iris_app.bulk.plan import WrongUsage
-from iris_app.bulk.sources import Source
-from iris_app.bulk.storage import STANDARD, display, is_address, make_parent, open_output, open_source
+from iris_app.bulk.storage.addresses import STANDARD, display, is_address, make_parent, open_output, open_source
+from iris_app.bulk.storage.compression import compression_of
+from iris_app.bulk.storage.sources import Source
 from iris_app.bulk.writers import ParquetWriter
 from iris_app.exceptions import ClusterFailed, InputError, IrisError, OutputFailed
 from iris_app.files import lock_file, sync_folder, translate_write_errors

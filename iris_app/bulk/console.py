@@ -10,7 +10,7 @@ from typing import Any, Self
 import click
 from tqdm import tqdm
 
-from iris_app.bulk.storage import discard_stream
+from iris_app.bulk.storage.addresses import discard_stream
 
 # Seconds between two lines in a log.
 LOG_INTERVAL = 5.0

@@ -13,8 +13,8 @@ import joblib
 
 from iris_app.bulk.outcomes import Summary, summarize
 from iris_app.bulk.rows import Reader, Rows, predict_columns
-from iris_app.bulk.sources import Form, Source
-from iris_app.bulk.storage import display, open_output, remove, translate_read_errors
+from iris_app.bulk.storage.addresses import display, open_output, remove, translate_read_errors
+from iris_app.bulk.storage.sources import Form, Source
 from iris_app.bulk.writers import WRITERS, AddedColumns, Writer
 from iris_app.bulk.writers.recognize import is_own
 from iris_app.bulk.writers.rejected import RejectedWriter

@@ -9,7 +9,7 @@ import msgspec
 
 from iris_app.bulk.job import Job, Result
 from iris_app.bulk.outcomes import Summary
-from iris_app.bulk.storage import display, is_address, read_source_stamp
+from iris_app.bulk.storage.addresses import display, is_address, read_source_stamp
 from iris_app.exceptions import OutputFailed
 from iris_app.files import FileStamp, read_stamp, translate_write_errors
 

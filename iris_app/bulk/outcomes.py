@@ -12,7 +12,7 @@ import numpy as np
 import polars as pl
 
 from iris_app.bulk.rows import PredictionColumns, Rows
-from iris_app.bulk.storage import STANDARD, STDOUT, display
+from iris_app.bulk.storage.addresses import STANDARD, STDOUT, display
 from iris_app.exceptions import ERRORS_NAMED, InvalidValue, InvalidValues, IrisError
 from iris_app.iris import SCHEMA
 from iris_app.model.manifest import Manifest

@@ -6,12 +6,12 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePath
 
-from iris_app.bulk.compressed import compression_of
 from iris_app.bulk.job import BadRows, Job, MaxBad
 from iris_app.bulk.journal import NAME
 from iris_app.bulk.readers.options import ReadOptions
-from iris_app.bulk.sources import SEEKING, Form, Skipped, Source, find, form_of
-from iris_app.bulk.storage import STANDARD, display, filesystem, is_address, is_web
+from iris_app.bulk.storage.addresses import STANDARD, display, filesystem, is_address, is_web
+from iris_app.bulk.storage.compression import compression_of
+from iris_app.bulk.storage.sources import SEEKING, Form, Skipped, Source, find, form_of
 from iris_app.bulk.writers.recognize import is_own
 from iris_app.exceptions import InputError
 

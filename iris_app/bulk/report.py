@@ -16,7 +16,7 @@ from flask import render_template
 from iris_app.bulk.job import BadRows
 from iris_app.bulk.outcomes import File, Outcomes, Summary
 from iris_app.bulk.plan import WrongUsage
-from iris_app.bulk.storage import display, is_address, make_parent, open_output
+from iris_app.bulk.storage.addresses import display, is_address, make_parent, open_output
 from iris_app.exceptions import ERRORS_NAMED
 from iris_app.files import translate_write_errors
 from iris_app.formatting import format_number, format_percent

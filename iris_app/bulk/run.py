@@ -18,8 +18,16 @@ from iris_app.bulk.outcomes import Outcomes, Summary, explain
 from iris_app.bulk.plan import Plan, WrongUsage, plan, refuse_foreign
 from iris_app.bulk.readers.options import ReadOptions
 from iris_app.bulk.report import check_report, write_report
-from iris_app.bulk.sources import Form, NoSuchInput
-from iris_app.bulk.storage import STANDARD, STDOUT, OutputClosed, UnknownAddress, discard_stream, display, make_parent
+from iris_app.bulk.storage.addresses import (
+    STANDARD,
+    STDOUT,
+    OutputClosed,
+    UnknownAddress,
+    discard_stream,
+    display,
+    make_parent,
+)
+from iris_app.bulk.storage.sources import Form, NoSuchInput
 from iris_app.exceptions import ClusterFailed, InputError, IrisError, ModelUnavailable, OutputFailed
 from iris_app.iris import SCHEMA
 from iris_app.model.artifact import pack

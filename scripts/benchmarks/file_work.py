@@ -12,7 +12,7 @@ import polars as pl
 from benchmarks import processes
 from iris_app import create_app
 from iris_app.bulk.job import Job, make_pool, run_job
-from iris_app.bulk.sources import find, form_of
+from iris_app.bulk.storage.sources import find, form_of
 from iris_app.codecs.csv_rows import answer_columns
 from iris_app.iris import SCHEMA
 from iris_app.model import artifact

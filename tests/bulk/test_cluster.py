@@ -26,7 +26,7 @@ from iris_app.bulk.cluster import LOCK, PREFIX, Part, merge_parts, run_on_cluste
 from iris_app.bulk.console import Progress
 from iris_app.bulk.job import Job, RefusedRows
 from iris_app.bulk.outcomes import Summary
-from iris_app.bulk.sources import Source
+from iris_app.bulk.storage.sources import Source
 from iris_app.exceptions import InvalidValue, InvalidValues, IrisError, ModelUnavailable, OutputFailed
 from iris_app.iris import SCHEMA
 from iris_app.model.artifact import Packed, load, pack

@@ -14,9 +14,9 @@ import pytest
 
 from iris_app.bulk import cluster
 from iris_app.bulk.cluster import split
-from iris_app.bulk.compressed import zstd
-from iris_app.bulk.sources import Source
-from iris_app.bulk.storage import filesystem
+from iris_app.bulk.storage.addresses import filesystem
+from iris_app.bulk.storage.compression import zstd
+from iris_app.bulk.storage.sources import Source
 from tests.bulk.conftest import Classify, flowers
 from tests.support import CHECKOUT, eventually
 

@@ -16,7 +16,7 @@ from playwright.sync_api import Browser
 from iris_app.bulk.outcomes import SHOWN, Outcomes, Summary
 from iris_app.bulk.plan import plan
 from iris_app.bulk.report import REASONS_OPEN, share
-from iris_app.bulk.sources import Source
+from iris_app.bulk.storage.sources import Source
 from iris_app.iris import SCHEMA
 from iris_app.model.manifest import Manifest
 from iris_app.observability.drift import population_stability_index

@@ -18,11 +18,11 @@ from flask.testing import FlaskClient
 from hypothesis import given
 from hypothesis import strategies as st
 
-from iris_app.bulk.compressed import zstd
 from iris_app.bulk.job import Job, MaxBad, make_pool, run_job
 from iris_app.bulk.outcomes import Summary
 from iris_app.bulk.readers import columnar, pieces
-from iris_app.bulk.sources import Form, Source
+from iris_app.bulk.storage.compression import zstd
+from iris_app.bulk.storage.sources import Form, Source
 from iris_app.codecs import csv_rows
 from iris_app.codecs.csv_rows import PROBABILITIES
 from iris_app.iris import SCHEMA

@@ -6,7 +6,7 @@ import zlib
 from collections.abc import Callable, Iterator
 from typing import BinaryIO, NamedTuple
 
-from iris_app.bulk.compressed import zstd
+from iris_app.bulk.storage.compression import zstd
 from iris_app.exceptions import MalformedDocument
 
 BYTE_ORDER_MARK = codecs.BOM_UTF8

@@ -12,10 +12,10 @@ import polars as pl
 import pyarrow as pa
 from pyarrow import parquet
 
-from iris_app.bulk.compressed import compress
 from iris_app.bulk.readers.columnar import holds_bytes
 from iris_app.bulk.readers.values import read_numbers
 from iris_app.bulk.rows import PredictionColumns, Reader, Rows
+from iris_app.bulk.storage.compression import compress
 from iris_app.codecs.csv_rows import answer_columns, quoting_of
 from iris_app.exceptions import MalformedDocument
 from iris_app.formatting import truncate

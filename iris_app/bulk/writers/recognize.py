@@ -10,8 +10,8 @@ from pathlib import Path
 import msgspec
 from pyarrow import parquet
 
-from iris_app.bulk.compressed import decompress, zstd
-from iris_app.bulk.storage import is_address, open_source, read_source_stamp, translate_read_errors
+from iris_app.bulk.storage.addresses import is_address, open_source, read_source_stamp, translate_read_errors
+from iris_app.bulk.storage.compression import decompress, zstd
 from iris_app.bulk.writers.rejected import COLUMNS
 from iris_app.exceptions import InputError
 

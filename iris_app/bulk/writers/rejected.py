@@ -7,7 +7,7 @@ from contextlib import ExitStack
 from typing import TextIO
 
 from iris_app.bulk.rows import Reject
-from iris_app.bulk.storage import open_output
+from iris_app.bulk.storage.addresses import open_output
 from iris_app.codecs.csv_rows import quoting_of
 
 COLUMNS = ["file", "line", "columns", "reasons", "row"]

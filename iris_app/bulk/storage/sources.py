@@ -14,13 +14,12 @@ from urllib.parse import unquote
 
 from pyarrow.fs import FileSelector, FileType
 
-from iris_app.bulk.compressed import compression_of, decompress
 from iris_app.bulk.readers.columnar import FrameFile
 from iris_app.bulk.readers.csv import CsvFile
 from iris_app.bulk.readers.ndjson import NdjsonFile
 from iris_app.bulk.readers.options import ReadOptions
 from iris_app.bulk.rows import Reader
-from iris_app.bulk.storage import (
+from iris_app.bulk.storage.addresses import (
     STANDARD,
     display,
     filesystem,
@@ -30,6 +29,7 @@ from iris_app.bulk.storage import (
     read_source_stamp,
     translate_read_errors,
 )
+from iris_app.bulk.storage.compression import compression_of, decompress
 from iris_app.exceptions import InputError, MalformedDocument
 from iris_app.files import FileStamp, read_stamp
 
