@@ -41,13 +41,13 @@ from iris_app.model.classifier import Model
 DASK = "dask://"
 
 # Seconds to wait for a scheduler, and for its first worker.
-PATIENCE = 8
+TIMEOUT = 8
 
 # How often a task is begun again for which a worker was not fit; one that was lost with its worker is, anyway.
 RETRIES = 3
 
 # How many rows a part of a Parquet file has at least: some seconds of work.
-PART = 500_000
+MIN_PART_ROWS = 500_000
 
 # How the folder of a run is called, and the file in it that is locked as long as the run lives.
 PREFIX, LOCK = ".classify-", "lock"
@@ -84,15 +84,15 @@ def run_on_cluster(
         files = [_File(job) for job in todo]
         model = client.submit(_keep, packed, pure=False)
         tasks = {
-            client.submit(run_part, part, str(folder), model, retries=RETRIES, pure=False): (file, at)
+            client.submit(run_part, part, str(folder), model, retries=RETRIES, pure=False): (file, index)
             for file in files
-            for at, part in enumerate(file.parts)
+            for index, part in enumerate(file.parts)
         }
         share = 0.0
         for future in as_completed(list(tasks), loop=client.loop):  # type: ignore[no-untyped-call]
-            file, at = tasks.pop(future)
+            file, index = tasks.pop(future)
             part = _result(future)
-            file.results[at] = part
+            file.results[index] = part
             share += 1 / len(file.parts)
             rows = part.result.summary.read if isinstance(part, Part) else 0
             progress.update(rows, share)
@@ -130,12 +130,12 @@ def _result(future: "Future[Any]") -> Part | InputError | OutputFailed:
 def _connect(address: str) -> Iterator["Client"]:
     """Connect to a scheduler that has a worker."""
     try:
-        client: Any = Client(f"tcp://{address.removeprefix(DASK)}", timeout=PATIENCE, set_as_default=False)  # type: ignore[no-untyped-call]
+        client: Any = Client(f"tcp://{address.removeprefix(DASK)}", timeout=TIMEOUT, set_as_default=False)  # type: ignore[no-untyped-call]
     except (OSError, ValueError) as error:
         raise ClusterFailed(f"There is no Dask scheduler to be reached at {address}.") from error
     with client:
         with _translate_cluster_errors():
-            client.wait_for_workers(1, timeout=PATIENCE)
+            client.wait_for_workers(1, timeout=TIMEOUT)
         yield client
 
 
@@ -161,13 +161,13 @@ def split(source: Source) -> list[Source]:
         return [source]
     try:
         with ExitStack() as stack:
-            metadata = parquet.read_metadata(open_source(source.place, stack))
+            metadata = parquet.read_metadata(open_source(source.location, stack))
     except (OSError, pa.ArrowException, InputError):  # whoever reads it says what is wrong with it
         return [source]
     ends, row = [0], 0
     for group in range(metadata.num_row_groups):
         row += metadata.row_group(group).num_rows
-        if row - ends[-1] >= PART or (row == metadata.num_rows > ends[-1]):
+        if row - ends[-1] >= MIN_PART_ROWS or (row == metadata.num_rows > ends[-1]):
             ends.append(row)
     parts = [replace(source, rows=rows) for rows in pairwise(ends)]
     return parts if len(parts) > 1 else [source]
@@ -197,7 +197,7 @@ def _model(packed: Packed) -> Model:
 
 def _merge(file: _File) -> Result | InputError | OutputFailed:
     try:
-        return merge_parts(file.job, [file.results[at] for at in range(len(file.parts))])
+        return merge_parts(file.job, [file.results[index] for index in range(len(file.parts))])
     except OutputFailed as error:
         return error
 

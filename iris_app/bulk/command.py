@@ -1,4 +1,4 @@
-"""``flask --app wsgi classify``: what can be asked for on the command line."""
+"""The command ``flask --app wsgi classify``."""
 
 import re
 from typing import Any
@@ -6,16 +6,18 @@ from typing import Any
 import click
 from flask import Blueprint
 
+from iris_app.iris import SCHEMA
+
 bp = Blueprint("bulk", __name__, cli_group=None, template_folder="templates")
 
 
 class MaxBadType(click.ParamType[tuple[float, bool]]):
-    """A number of rows, or a share of them in per cent."""
+    """A number of rows, or a share of them in percent."""
 
     name = "N|P%"
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
-        """Return the limit, and whether it is a share."""
+        """Parse the limit; the second value tells a share from a number."""
         if not isinstance(value, str):
             return value
         match = re.fullmatch(r"(\d+)|(\d+(?:\.\d+)?)\s*%", value.strip(), re.ASCII)
@@ -24,10 +26,34 @@ class MaxBadType(click.ParamType[tuple[float, bool]]):
         return (int(match[1]), False) if match[1] else (float(match[2]) / 100, True)
 
 
+HELP = f"""Classify the {SCHEMA.nouns} in files of any size.
+
+INPUT is a file, a folder, a pattern, an address or - for standard input: CSV (.csv, .tsv, .txt), objects of
+JSON, one a line or in an array (.ndjson, .jsonl, .json), either compressed too (.gz, .zst), Parquet (.parquet, .pq)
+or Arrow (.arrow, .feather, .ipc). Columns are spelt as in the API, and others pass through; the {SCHEMA.target}, its
+probabilities and warnings come behind them.
+
+Several files, or a folder's, go to the folder that is the output, and a second run does what is missing or has
+changed. Files and folders in a folder whose names begin with . or _ are not read. The folders of year=2026/a.csv
+become columns. A file that is there already is replaced only if this command wrote it.
+
+\b
+flask --app wsgi classify {SCHEMA.nouns}.csv -o answers.csv
+flask --app wsgi classify {SCHEMA.nouns}.csv -o answers.parquet
+flask --app wsgi classify folder -o answers --bad-rows skip
+flask --app wsgi classify "folder/*.csv" -o answers --bad-rows null --redo
+flask --app wsgi classify - -o - < {SCHEMA.nouns}.csv > answers.csv
+flask --app wsgi classify {SCHEMA.nouns}.csv -o answers.csv --report answers.html
+
+The exit code is 0 all is done, 1 rows or files cannot be classified, 2 wrong usage, 3 no model that can be
+trusted, 4 the output cannot be written, 5 a cluster cannot be reached or gives up, 130 interrupted, 141 the
+reader of standard output has gone (as with | head).
+"""
+
 FORMS = ["csv", "ndjson", "parquet", "arrow"]
 
 
-@bp.cli.command("classify")
+@bp.cli.command("classify", help=HELP)
 @click.argument("inputs", nargs=-1, required=True, metavar="INPUT...")
 @click.option(
     "-o", "--output", required=True, help="A file for one input, a folder for more, or - for standard output."
@@ -70,32 +96,10 @@ FORMS = ["csv", "ndjson", "parquet", "arrow"]
 @click.option("--overwrite", is_flag=True, help="Replace files that this command did not write, too.")
 @click.option("-q", "--quiet", is_flag=True, help="Do not show how far it is.")
 def classify(**options: Any) -> None:
-    """Classify the flowers in files of any size.
-
-    INPUT is a file, a folder, a pattern, an address or - for standard input: CSV (.csv, .tsv, .txt), objects of
-    JSON, one a line or in an array (.ndjson, .jsonl, .json), either compressed too (.gz, .zst), Parquet (.parquet, .pq)
-    or Arrow (.arrow, .feather, .ipc). Columns are spelt as in the API, and others pass through; the species, its
-    probabilities and warnings come behind them.
-
-    Several files, or a folder's, go to the folder that is the output, and a second run does what is missing or has
-    changed. Files and folders in a folder whose names begin with . or _ are not read. The folders of year=2026/a.csv
-    become columns. A file that is there already is replaced only if this command wrote it.
-
-    \b
-    flask --app wsgi classify flowers.csv -o answers.csv
-    flask --app wsgi classify flowers.csv -o answers.parquet
-    flask --app wsgi classify herbarium -o answers --bad-rows skip
-    flask --app wsgi classify "herbarium/*.csv" -o answers --bad-rows null --redo
-    flask --app wsgi classify - -o - < flowers.csv > answers.csv
-    flask --app wsgi classify flowers.csv -o answers.csv --report answers.html
-
-    The exit code is 0 all is done, 1 rows or files cannot be classified, 2 wrong usage, 3 no model that can be
-    trusted, 4 the output cannot be written, 5 a cluster cannot be reached or gives up, 130 interrupted, 141 the
-    reader of standard output has gone (as with | head).
-    """  # noqa: D301 -- click leaves the lines behind a backspace as they are
+    """Run the command with the options as click parsed them."""
     try:
         from iris_app.bulk.readers.options import ReadOptions
-        from iris_app.bulk.run import run_command  # here, for who serves needs neither polars nor scikit-learn yet
+        from iris_app.bulk.run import run_command  # here, since serving needs no polars
     except ModuleNotFoundError as error:
         raise click.ClickException(f"{error}: install iris_app[bulk], or use scripts/classify.") from error
     given = {name: options.pop(name) for name in ("encoding", "header", "skip_lines", "comment", "decimal")}

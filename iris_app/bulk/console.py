@@ -15,10 +15,10 @@ from iris_app.bulk.storage.addresses import discard_stream
 # Seconds between two lines in a log.
 LOG_INTERVAL = 5.0
 
-Say = Callable[[str], None]
+Emit = Callable[[str], None]
 
 
-def say(text: str) -> None:
+def print_error(text: str) -> None:
     """Write a line to standard error, if that can be written."""
     try:
         click.echo(text.encode(errors="backslashreplace").decode(), err=True)
@@ -78,4 +78,4 @@ class Progress:
         if self._in_log and time.monotonic() - self._said >= LOG_INTERVAL:
             self._said = time.monotonic()
             left = f", {done / self._files:.0%} done, {taken * (self._files / done - 1):,.0f} s left" if done else ""
-            say(f"classify: {counts}{left}")
+            print_error(f"classify: {counts}{left}")

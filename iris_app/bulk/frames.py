@@ -1,4 +1,4 @@
-"""The classifier as a function of frames, for whatever splits a table into such: Dask, Ray Data, Spark, notebooks."""
+"""The classifier as a function of data frames, for Dask, Ray Data, Spark and notebooks."""
 
 from collections.abc import Callable
 from functools import lru_cache
@@ -17,12 +17,12 @@ from iris_app.schema import Floats
 
 
 def classifier(path: str | Path) -> Callable[[Any], Any]:
-    """Make a function that classifies frames and can be sent to other processes and machines.
+    """Make a picklable function that classifies data frames.
 
     Parameters
     ----------
     path : str or Path
-        The model's artifact, as ``scripts/train_model.py`` saves it, with its manifest beside it.
+        The model's artifact, beside its manifest.
 
     Returns
     -------
@@ -33,23 +33,23 @@ def classifier(path: str | Path) -> Callable[[Any], Any]:
     Raises
     ------
     ModelUnavailable
-        Where the artifact is not the one that its manifest describes, here or where the function is called first.
+        If the digest of the artifact is not that in its manifest.
     """
-    place = Path(path)
-    return Classifier(pack(place, read_manifest(place)))
+    path = Path(path)
+    return Classifier(pack(path, read_manifest(path)))
 
 
 class Classifier:
-    """A packed model, to be called with frames."""
+    """A packed model that can be called with data frames."""
 
     def __init__(self, packed: Packed) -> None:
         self._packed = packed
 
     def __call__(self, frame: Any) -> Any:
-        """Return a frame with the answers' columns, of its own kind."""
+        """Return the frame with the columns of the predictions."""
         columns = [str(name) for name in frame.columns]
-        places = find_features(columns)
-        numbers = [_numbers(frame[frame.columns[place]]) for place in places]
+        feature_columns = find_features(columns)
+        numbers = [_numbers(frame[frame.columns[index]]) for index in feature_columns]
         measurements = np.column_stack(numbers)
         measurements[find_wrong(measurements)[:, 0]] = np.nan
         answers = predict_columns(_model(self._packed), measurements).columns

@@ -31,10 +31,10 @@ OnProgress = Callable[[int, float], None]
 MAX_THREADS = 8
 
 # A file of fewer bytes is classified sooner without handing it to threads.
-SMALL = 64 * 1024
+INLINE_SIZE = 64 * 1024
 
 # After how many bytes what was written is brought to the disk, while more is computed.
-SYNC_EVERY = 64 * 1024 * 1024
+SYNC_INTERVAL = 64 * 1024 * 1024
 
 
 class MaxBad(NamedTuple):
@@ -108,8 +108,8 @@ def run_job(job: Job, model: Model, progress: OnProgress, pool: ThreadPoolExecut
         outputs.enter_context(_no_stale_rejected(job, rejected))
         hold = job.bad_rows == "report" or job.max_bad is not None
         stream = outputs.enter_context(open_output(job.output, hold=hold))
-        is_small = stamp is not None and stamp.size < SMALL
-        done = _classify(reader, writer, model, None if is_small else pool, job.source.place)
+        is_small = stamp is not None and stamp.size < INLINE_SIZE
+        done = _classify(reader, writer, model, None if is_small else pool, job.source.location)
         keep_on = job.bad_rows != "report"
         encoded = _count(done, summary, rejected, lambda rows: progress(rows, reader.done()), keep_on=keep_on)
         writer.write(stream, _synced(stream, encoded, pool))
@@ -146,24 +146,24 @@ def remove_stale_rejected(job: Job) -> None:
         remove(job.rejected)
 
 
-Done = tuple[Any, Summary, Rows]
+Encoded = tuple[Any, Summary, Rows]
 
 
 def _classify(
     reader: Reader, writer: Writer, model: Model, pool: ThreadPoolExecutor | None, path: str
-) -> Iterator[Done]:
+) -> Iterator[Encoded]:
     """Yield what comes of each chunk, in their order, with one more in flight than there are threads."""
 
-    def work(chunk: object) -> Done:
+    def work(chunk: object) -> Encoded:
         rows = reader.read(chunk)
         answers = predict_columns(model, rows.measurements)
         return writer.encode(rows, answers), summarize(rows, answers, model.manifest), rows
 
-    waiting: deque[Future[Done]] = deque()
+    waiting: deque[Future[Encoded]] = deque()
     threads = count_threads()
     try:
         with translate_read_errors(path):
-            for chunk in reader.pieces():
+            for chunk in reader.chunks():
                 if pool is None:
                     yield work(chunk)
                     continue
@@ -178,7 +178,12 @@ def _classify(
 
 
 def _count(
-    done: Iterator[Done], summary: Summary, rejected: RejectedWriter, progress: Callable[[int], None], *, keep_on: bool
+    done: Iterator[Encoded],
+    summary: Summary,
+    rejected: RejectedWriter,
+    progress: Callable[[int], None],
+    *,
+    keep_on: bool,
 ) -> Iterator[Any]:
     """Yield what is to be written, and count; nothing more from the first row on that keeps it from being written."""
     for encoded, part, rows in done:
@@ -195,7 +200,7 @@ def _synced(stream: BinaryIO, encoded: Iterator[Any], pool: ThreadPoolExecutor) 
     for one in encoded:
         yield one
         written = stream.tell() if stream.seekable() else 0
-        if written - synced > SYNC_EVERY and stat.S_ISREG(os.fstat(stream.fileno()).st_mode):
+        if written - synced > SYNC_INTERVAL and stat.S_ISREG(os.fstat(stream.fileno()).st_mode):
             if syncing:
                 syncing.result()
             syncing, synced = pool.submit(os.fsync, stream.fileno()), written

@@ -49,7 +49,7 @@ class Journal:
         entry = self._entries.get(self._name(job))
         if entry is None:
             return None
-        now = self._entry(job, read_source_stamp(job.source.place), entry.summary)
+        now = self._entry(job, read_source_stamp(job.source.location), entry.summary)
         return entry.summary if entry == now else None
 
     def add(self, job: Job, result: Result) -> None:

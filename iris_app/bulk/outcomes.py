@@ -21,13 +21,13 @@ from iris_app.observability.drift import count_by_interval
 if TYPE_CHECKING:
     from iris_app.bulk.job import Job
 
-One = TypeVar("One")
+Item = TypeVar("Item")
 
 # How many unusual flowers a report shows.
-SHOWN = 50
+MAX_OUTLIERS = 50
 
 
-class Unusual(msgspec.Struct, frozen=True):
+class Outlier(msgspec.Struct, frozen=True):
     """A flower unlike those of the training: its row in the output, its measurements, its species and its warnings."""
 
     row: int
@@ -54,7 +54,7 @@ class Summary(msgspec.Struct):
     confusion: list[list[int]] = msgspec.field(default_factory=list)
     unnamed: int = 0
     wrong: list[InvalidValue] = msgspec.field(default_factory=list)
-    shown: list[Unusual] = msgspec.field(default_factory=list)
+    shown: list[Outlier] = msgspec.field(default_factory=list)
 
     @property
     def classified(self) -> int:
@@ -69,18 +69,18 @@ class Summary(msgspec.Struct):
     @property
     def agreeing(self) -> int:
         """How many of these are of that species."""
-        return sum(counts[place] for place, counts in enumerate(self.confusion))
+        return sum(counts[index] for index, counts in enumerate(self.confusion))
 
     def add(self, other: Self) -> None:
         """Add what came of the rows that follow."""
         shown = [msgspec.structs.replace(one, row=one.row + self.written) for one in other.shown]
-        self.shown = [*self.shown, *shown][:SHOWN]
+        self.shown = [*self.shown, *shown][:MAX_OUTLIERS]
         self.wrong = [*self.wrong, *other.wrong][:ERRORS_NAMED]
         for name in ("read", "written", "rejected", "unusual", "unnamed"):
             setattr(self, name, getattr(self, name) + getattr(other, name))
-        self.species = _added([self.species], [other.species])[0]
-        self.intervals = _added(self.intervals, other.intervals)
-        self.confusion = _added(self.confusion, other.confusion)
+        self.species = _add_matrices([self.species], [other.species])[0]
+        self.intervals = _add_matrices(self.intervals, other.intervals)
+        self.confusion = _add_matrices(self.confusion, other.confusion)
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,7 +91,7 @@ class File:
     it, where nothing was, and ``before`` whether an earlier run classified it.
     """
 
-    place: int
+    index: int
     name: str
     path: str
     output: str
@@ -127,11 +127,11 @@ class Outcomes:
     """
 
     def __init__(self, jobs: "Sequence[Job]") -> None:
-        self._places = {job.output: place for place, job in enumerate(jobs)}
+        self._indices = {job.output: index for index, job in enumerate(jobs)}
         self.total = Summary()
         self.files: list[File] = []
         self.errors: list[IrisError] = []
-        self.unusual: list[tuple[File, Unusual]] = []
+        self.unusual: list[tuple[File, Outlier]] = []
         self.wrong: list[tuple[File, InvalidValue]] = []
 
     @property
@@ -145,7 +145,7 @@ class Outcomes:
         if isinstance(outcome, IrisError):
             self.errors.append(outcome)
         file = File(
-            self._places[job.output],
+            self._indices[job.output],
             "standard input" if job.source.path == STANDARD else display(job.source.name),
             job.source.title,
             STDOUT if job.output == STANDARD else display(job.output),
@@ -159,7 +159,7 @@ class Outcomes:
         )
         self.total.add(summary)
         insort(self.files, file, key=attrgetter("place"))
-        self.unusual = _first(self.unusual, [(file, one) for one in summary.shown], SHOWN)
+        self.unusual = _first(self.unusual, [(file, one) for one in summary.shown], MAX_OUTLIERS)
         self.wrong = _first(self.wrong, [(file, one) for one in summary.wrong], ERRORS_NAMED)
 
 
@@ -168,9 +168,11 @@ def explain(error: IrisError) -> list[str]:
     return [one.detail for one in error.errors] if isinstance(error, InvalidValues) else [str(error)]
 
 
-def _first(ones: Iterable[tuple[File, One]], more: Iterable[tuple[File, One]], count: int) -> list[tuple[File, One]]:
+def _first(
+    items: Iterable[tuple[File, Item]], more: Iterable[tuple[File, Item]], count: int
+) -> list[tuple[File, Item]]:
     """Keep the first of what belongs to files, in the files' order."""
-    return sorted([*ones, *more], key=lambda pair: pair[0].place)[:count] if more else list(ones)
+    return sorted([*items, *more], key=lambda pair: pair[0].index)[:count] if more else list(items)
 
 
 def summarize(rows: Rows, answers: PredictionColumns, manifest: Manifest) -> Summary:
@@ -178,7 +180,7 @@ def summarize(rows: Rows, answers: PredictionColumns, manifest: Manifest) -> Sum
     known = rows.measurements[~np.isnan(rows.measurements).any(axis=1)] if rows.rejects else rows.measurements
     features = zip(manifest.features, np.ascontiguousarray(known.T), strict=True)
     wrong = [error for reject in rows.rejects[:ERRORS_NAMED] for error in reject.errors][:ERRORS_NAMED]
-    confusion, unnamed = _agreement(rows.given, answers)
+    confusion, unnamed = _agreement(rows.actual, answers)
     return Summary(
         read=rows.read,
         written=len(rows.measurements),
@@ -193,21 +195,21 @@ def summarize(rows: Rows, answers: PredictionColumns, manifest: Manifest) -> Sum
     )
 
 
-def _unusual(rows: Rows, answers: PredictionColumns) -> list[Unusual]:
+def _unusual(rows: Rows, answers: PredictionColumns) -> list[Outlier]:
     if not answers.unusual:
         return []
-    places = (answers.warnings != "").arg_true().head(SHOWN)
+    indices = (answers.warnings != "").arg_true().head(MAX_OUTLIERS)
     return [
-        Unusual(place + 1, rows.measurements[place].tolist(), answers.labels[place], answers.warnings[place])
-        for place in places
+        Outlier(index + 1, rows.measurements[index].tolist(), answers.labels[index], answers.warnings[index])
+        for index in indices
     ]
 
 
-def _agreement(given: pl.Series | None, answers: PredictionColumns) -> tuple[list[list[int]], int]:
+def _agreement(actual: pl.Series | None, answers: PredictionColumns) -> tuple[list[list[int]], int]:
     """Count flowers by the species that a column names and the one that was found."""
-    if given is None:
+    if actual is None:
         return [], 0
-    both = pl.DataFrame([given.cast(pl.String).alias("given"), answers.labels.alias("found")]).drop_nulls("found")
+    both = pl.DataFrame([actual.cast(pl.String).alias("given"), answers.labels.alias("found")]).drop_nulls("found")
     pairs = both.group_by(pl.all()).len()
     counts: Counter[tuple[str | None, str]] = Counter()
     for text, found, count in pairs.rows():
@@ -217,7 +219,7 @@ def _agreement(given: pl.Series | None, answers: PredictionColumns) -> tuple[lis
     return matrix, sum(counts[None, found] for found in SCHEMA.class_names)
 
 
-def _added(one: list[list[int]], other: list[list[int]]) -> list[list[int]]:
+def _add_matrices(one: list[list[int]], other: list[list[int]]) -> list[list[int]]:
     if not (one and other):
         return one or other
     return [[a + b for a, b in zip(row, more, strict=True)] for row, more in zip(one, other, strict=True)]

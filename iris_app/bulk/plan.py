@@ -11,14 +11,14 @@ from iris_app.bulk.journal import NAME
 from iris_app.bulk.readers.options import ReadOptions
 from iris_app.bulk.storage.addresses import STANDARD, display, filesystem, is_address, is_web
 from iris_app.bulk.storage.compression import compression_of
-from iris_app.bulk.storage.sources import SEEKING, Form, Skipped, Source, find, form_of
+from iris_app.bulk.storage.sources import SEEKABLE, Form, Skipped, Source, find, form_of
 from iris_app.bulk.writers.recognize import is_own
 from iris_app.exceptions import InputError
 
 SUFFIXES = {"csv": ".csv", "ndjson": ".ndjson", "parquet": ".parquet"}
 
 # How many files an error names.
-NAMED = 5
+MAX_NAMED = 5
 
 
 class WrongUsage(InputError):
@@ -65,7 +65,7 @@ def plan(
             filesystem(path)
     is_folder = output.endswith("/") or Path(output).is_dir() or any(Path(one).is_dir() for one in inputs)
     several = output != STANDARD and (is_folder or len(inputs) > 1)
-    sources, skipped = find(inputs, input_form, beside=Path(output) if several else None, options=options)
+    sources, skipped = find(inputs, input_form, exclude=Path(output) if several else None, options=options)
     if not (is_folder and output != STANDARD) and len(sources) == 1:
         jobs, folder = [_job(sources[0], output, form, bad_rows, max_bad, rejected)], None
     else:
@@ -87,7 +87,9 @@ def refuse_foreign(jobs: Sequence[Job], report: str | None) -> None:
     files = [(path, form) for job in jobs for path, form in _written(job)] + ([(report, "report")] if report else [])
     foreign = [display(path) for path, form in files if not is_own(path, form)]
     if foreign:
-        named = ", ".join(foreign[:NAMED]) + (f" and {len(foreign) - NAMED:,} more" if len(foreign) > NAMED else "")
+        named = ", ".join(foreign[:MAX_NAMED]) + (
+            f" and {len(foreign) - MAX_NAMED:,} more" if len(foreign) > MAX_NAMED else ""
+        )
         raise WrongUsage(
             f"{named}: there already, and not written by this command. Name another place, or replace what is there "
             "with --overwrite."
@@ -110,7 +112,7 @@ def _job(
         raise WrongUsage(f"{display(output)}: name it .csv, .ndjson or .parquet, or say --format.")
     if form == "parquet" and (output == STANDARD or compression_of(output)):
         raise WrongUsage("Parquet goes to a file, and is compressed by itself.")
-    if source.form in SEEKING and _is_stream(source.path):
+    if source.form in SEEKABLE and _is_stream(source.path):
         raise WrongUsage(
             f"{source.title}: {source.form} is read from its end, and cannot come by a pipe; save it first."
         )

@@ -40,11 +40,11 @@ class Rejects(Sequence[Reject]):
         return self._count
 
     @overload
-    def __getitem__(self, at: int) -> Reject: ...
+    def __getitem__(self, index: int) -> Reject: ...
     @overload
-    def __getitem__(self, at: slice) -> list[Reject]: ...
-    def __getitem__(self, at: int | slice) -> Reject | list[Reject]:
-        chosen = range(self._count)[at]
+    def __getitem__(self, index: slice) -> list[Reject]: ...
+    def __getitem__(self, index: int | slice) -> Reject | list[Reject]:
+        chosen = range(self._count)[index]
         return self._make(chosen, chosen + 1)[0] if isinstance(chosen, int) else self._make(chosen.start, chosen.stop)
 
     def __iter__(self) -> Iterator[Reject]:
@@ -78,7 +78,7 @@ class Rows:
     rejects: Sequence[Reject]
     read: int
     lines: Sequence[bytes] = ()
-    given: pl.Series | None = None
+    actual: pl.Series | None = None
     plain: bool = False
 
 
@@ -89,20 +89,20 @@ def find_wrong(rows: Floats) -> NDArray[np.intp]:
 
 def find_labels(frame: pl.DataFrame, columns: Sequence[str]) -> pl.Series | None:
     """Return the column of true classes, if there is one; ``columns`` are the names that came."""
-    place = next((place for place, name in enumerate(columns) if SCHEMA.is_target_column(name)), None)
-    return None if place is None else frame.to_series(place)
+    index = next((index for index, name in enumerate(columns) if SCHEMA.is_target_column(name)), None)
+    return None if index is None else frame.to_series(index)
 
 
 class Reader(Protocol):
     """A file that is read piece by piece: the pieces one after the other, what is in them in any thread."""
 
     columns: list[str]
-    places: list[int]
+    feature_columns: list[int]
 
-    def pieces(self) -> Iterator[Any]:
+    def chunks(self) -> Iterator[Any]:
         """Yield what is read next."""
 
-    def read(self, piece: Any) -> Rows:
+    def read(self, chunk: Any) -> Rows:
         """Read the rows in a piece."""
 
     def done(self) -> float:

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 
 import click
 
-from iris_app.bulk.console import Progress, Say, reserve_descriptors, say
+from iris_app.bulk.console import Emit, Progress, print_error, reserve_descriptors
 from iris_app.bulk.job import BadRows, Job, MaxBad, RefusedRows, Result, make_pool, run_job
 from iris_app.bulk.journal import Journal
 from iris_app.bulk.outcomes import Outcomes, Summary, explain
@@ -124,7 +124,7 @@ def classify_files(
         options=options,
     )
     loaded = _load(model)
-    outcomes = _run_jobs(what, loaded, engine, redo=redo, overwrite=overwrite, quiet=True, tell=logger.warning)
+    outcomes = _run_jobs(what, loaded, engine, redo=redo, overwrite=overwrite, quiet=True, emit=logger.warning)
     if check and outcomes.errors:
         raise outcomes.errors[0]
     return outcomes
@@ -160,10 +160,10 @@ def run_command(
             if not overwrite:
                 refuse_foreign([], report)
         loaded = _load(None)
-        outcomes = _run_jobs(what, loaded, engine, redo=redo, overwrite=overwrite, quiet=quiet, tell=say)
+        outcomes = _run_jobs(what, loaded, engine, redo=redo, overwrite=overwrite, quiet=quiet, emit=print_error)
         if outcomes.total.read or not outcomes.refused:
-            _print(_describe(outcomes.total), err=output == STANDARD)
-        _tell_skipped(what)
+            _print(_format_summary(outcomes.total), err=output == STANDARD)
+        _report_skipped(what)
         if report is not None:
             write_report(report, outcomes, loaded.model, bad_rows)
         if outcomes.errors:
@@ -191,14 +191,14 @@ def _exit_codes() -> Iterator[None]:
 
 
 def _end(code: int, sentence: str) -> None:
-    say(f"classify: {sentence}")
+    print_error(f"classify: {sentence}")
     raise SystemExit(code)
 
 
 def _print(text: str, *, err: bool) -> None:
     """Write to standard output, or to standard error where standard output holds the predictions."""
     if err:
-        say(text)
+        print_error(text)
         return
     try:
         click.echo(text)
@@ -209,18 +209,18 @@ def _print(text: str, *, err: bool) -> None:
         raise OutputFailed(f"{STDOUT} cannot be written: {error.strerror}.") from error
 
 
-def _tell_skipped(what: Plan) -> None:
+def _report_skipped(what: Plan) -> None:
     """Say which files were not read, and why."""
     reasons: dict[str, list[str]] = {}
     for path, reason in what.skipped:
         reasons.setdefault(reason, []).append(display(path))
     for reason, paths in reasons.items():
         more = f" and {len(paths) - SKIPPED_NAMED:,} more" if len(paths) > SKIPPED_NAMED else ""
-        say(f"classify: not read: {', '.join(paths[:SKIPPED_NAMED])}{more}: {reason}.")
+        print_error(f"classify: not read: {', '.join(paths[:SKIPPED_NAMED])}{more}: {reason}.")
 
 
 def _run_jobs(
-    what: Plan, loaded: _Loaded, engine: str, *, redo: bool, overwrite: bool, quiet: bool, tell: Say
+    what: Plan, loaded: _Loaded, engine: str, *, redo: bool, overwrite: bool, quiet: bool, emit: Emit
 ) -> Outcomes:
     """Do what is to be done, but for what an earlier run did, and return what came of all files."""
     outcomes, todo = Outcomes(what.jobs), what.jobs
@@ -232,18 +232,18 @@ def _run_jobs(
                     outcomes.add(job, done[job.output], before=True)
             todo = [job for job in todo if job.output not in done]
             if done:
-                tell(f"classify: {len(done):,} of {len(what.jobs):,} files were classified before.")
+                emit(f"classify: {len(done):,} of {len(what.jobs):,} files were classified before.")
         if not overwrite:
             refuse_foreign(todo, None)
         with Progress(len(todo), quiet=quiet) as progress, closing(_start(engine, todo, loaded, progress)) as results:
             for job, result in results:
                 if isinstance(result, IrisError):
                     outcomes.add(job, result)
-                    _complain(job, result, tell)
+                    _report_error(job, result, emit)
                     continue
                 outcomes.add(job, result.summary)
                 for note in result.notes:
-                    tell(f"{job.source.title}: {note}")
+                    emit(f"{job.source.title}: {note}")
                 if journal:
                     journal.add(job, result)
     return outcomes
@@ -307,17 +307,17 @@ def _close(stack: ExitStack) -> OutputFailed | None:
     return None
 
 
-def _complain(job: Job, error: IrisError, tell: Say) -> None:
+def _report_error(job: Job, error: IrisError, emit: Emit) -> None:
     """Say what is wrong with a file, or that its predictions cannot be written."""
     if isinstance(error, OutputFailed):
-        tell(f"classify: {error}")
+        emit(f"classify: {error}")
         return
     rows = [one.detail for one in error.summary.wrong] if isinstance(error, RefusedRows) else []
     for line in rows + explain(error):
-        tell(f"{job.source.title}: {line}")
+        emit(f"{job.source.title}: {line}")
 
 
-def _describe(summary: Summary) -> str:
+def _format_summary(summary: Summary) -> str:
     """Return what came of rows, a count a line."""
     counts = {"read": summary.read, "classified": summary.classified, "rejected": summary.rejected}
     counts |= dict(zip([one.name for one in SCHEMA.classes], summary.species, strict=True))

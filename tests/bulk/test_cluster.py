@@ -87,7 +87,7 @@ def dask_cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Dask]:
 
 @pytest.fixture(autouse=True)
 def _small_parts(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(clusters, "PART", ROWS // 10)
+    monkeypatch.setattr(clusters, "MIN_PART_ROWS", ROWS // 10)
 
 
 @pytest.fixture(scope="module")
@@ -154,7 +154,7 @@ def test_a_file_whose_rows_are_all_bad_leaves_no_row(
     classify: Classify, dask_cluster: Dask, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     source = tmp_path / "all.parquet"
-    monkeypatch.setattr(clusters, "PART", 100)
+    monkeypatch.setattr(clusters, "MIN_PART_ROWS", 100)
     flowers(300).with_columns(petal_length=pl.lit(-1.0)).write_parquet(source, row_group_size=100)
     both(
         classify,
@@ -260,7 +260,7 @@ def lost_cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Dask]:
 def test_a_cluster_without_workers_is_named(
     classify: Classify, lost_cluster: Dask, table: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(clusters, "PATIENCE", 1)
+    monkeypatch.setattr(clusters, "TIMEOUT", 1)
     result = classify(table, "-o", tmp_path / "out.csv", "--engine", lost_cluster.engine)
     assert (result.exit_code, result.stderr) == (5, "classify: The cluster has no worker.\n")
 
@@ -304,7 +304,7 @@ def test_a_task_that_workers_do_not_know_is_given_up(
 def test_a_scheduler_that_cannot_be_reached_is_named(
     address: str, classify: Classify, table: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(clusters, "PATIENCE", 0.5)
+    monkeypatch.setattr(clusters, "TIMEOUT", 0.5)
     result = classify(table, "-o", tmp_path / "out.csv", "--engine", f"dask://{address}")
     assert result.exit_code == 5
     assert result.stderr == f"classify: There is no Dask scheduler to be reached at dask://{address}.\n"
@@ -386,7 +386,7 @@ def job(source: Path, output: Path) -> Job:
 
 
 def test_a_file_is_split_where_its_row_groups_end(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(clusters, "PART", 250)
+    monkeypatch.setattr(clusters, "MIN_PART_ROWS", 250)
     path = tmp_path / "a.parquet"
     flowers(1000).write_parquet(path, row_group_size=100)
     found = [part.rows for part in split(Source(str(path), "parquet", path.name))]

@@ -21,7 +21,7 @@ import pytest
 
 from iris_app.bulk import job, run
 from iris_app.bulk.console import Progress
-from iris_app.bulk.readers import pieces
+from iris_app.bulk.readers import chunks
 from iris_app.files import partial_path
 from tests.bulk.conftest import Classify, flowers
 from tests.support import CHECKOUT, SECRET_KEY
@@ -41,8 +41,8 @@ def test_a_disk_that_fails_meanwhile_is_told(
             raise OSError(errno.EIO, os.strerror(errno.EIO))
 
     monkeypatch.setattr(os, "fsync", fail_once)
-    monkeypatch.setattr(job, "SYNC_EVERY", 100)
-    monkeypatch.setattr(pieces, "PIECE", 100)
+    monkeypatch.setattr(job, "SYNC_INTERVAL", 100)
+    monkeypatch.setattr(chunks, "CHUNK_SIZE", 100)
     table.write_text(table.read_text() + "5.1,3.5,1.4,0.2\n" * 100)
     result = classify(table, "-o", tmp_path / "out.csv")
     assert (result.exit_code, os.strerror(errno.EIO) in result.stderr) == (4, True)

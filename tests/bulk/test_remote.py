@@ -117,7 +117,7 @@ def test_what_is_not_at_an_address_is_missed_in_a_line(name: str, classify: Clas
 
 
 def test_a_large_file_at_an_address_is_parted_for_a_cluster(put: Put, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(cluster, "PART", 1000)
+    monkeypatch.setattr(cluster, "MIN_PART_ROWS", 1000)
     content = written(lambda frame, stream: frame.head(3000).write_parquet(stream, row_group_size=1000))
     found = split(Source(put("large.parquet", content), "parquet", "large.parquet"))
     assert [part.rows for part in found] == [(0, 1000), (1000, 2000), (2000, 3000)]

@@ -13,7 +13,7 @@ from axe_playwright_python.sync_playwright import Axe
 from flask import Flask
 from playwright.sync_api import Browser
 
-from iris_app.bulk.outcomes import SHOWN, Outcomes, Summary
+from iris_app.bulk.outcomes import MAX_OUTLIERS, Outcomes, Summary
 from iris_app.bulk.plan import plan
 from iris_app.bulk.report import REASONS_OPEN, share
 from iris_app.bulk.storage.sources import Source
@@ -193,10 +193,10 @@ def test_an_unusual_flower_is_shown_with_what_the_model_warns_of(report: Report)
 
 
 def test_the_first_unusual_flowers_are_shown_and_all_are_counted(report: Report) -> None:
-    found = report(flowers=[UNUSUAL] * (SHOWN + 1)).section("Unusual flowers")
-    assert [row[0] for row in found.all("table")[0].rows()] == [str(at + 1) for at in range(SHOWN)]
-    assert f"{SHOWN + 1} flowers are unlike" in found.text
-    assert f"These are the first {SHOWN};" in found.text
+    found = report(flowers=[UNUSUAL] * (MAX_OUTLIERS + 1)).section("Unusual flowers")
+    assert [row[0] for row in found.all("table")[0].rows()] == [str(at + 1) for at in range(MAX_OUTLIERS)]
+    assert f"{MAX_OUTLIERS + 1} flowers are unlike" in found.text
+    assert f"These are the first {MAX_OUTLIERS};" in found.text
 
 
 def test_rows_are_counted_in_each_file_s_own_answers(report: Report, tmp_path: Path) -> None:

@@ -20,7 +20,7 @@ from hypothesis import strategies as st
 
 from iris_app.bulk.job import Job, MaxBad, make_pool, run_job
 from iris_app.bulk.outcomes import Summary
-from iris_app.bulk.readers import columnar, pieces
+from iris_app.bulk.readers import chunks, columnar
 from iris_app.bulk.storage.compression import zstd
 from iris_app.bulk.storage.sources import Form, Source
 from iris_app.codecs import csv_rows
@@ -71,8 +71,8 @@ def work(model: Model, tmp_path_factory: pytest.TempPathFactory) -> Work:
 @pytest.fixture
 def small(monkeypatch: pytest.MonkeyPatch) -> Callable[[int], None]:
     def set_sizes(size: int) -> None:
-        monkeypatch.setattr(pieces, "PIECE", size)
-        monkeypatch.setattr(columnar, "ROWS", size)
+        monkeypatch.setattr(chunks, "CHUNK_SIZE", size)
+        monkeypatch.setattr(columnar, "CHUNK_ROWS", size)
 
     return set_sizes
 
@@ -319,7 +319,7 @@ def test_what_is_compressed_is_read(
     assert classify(path, "-o", tmp_path / "out.csv").exit_code == 0
     assert len(pl.read_csv(tmp_path / "out.csv")) == 300
     with Source(str(path), "csv", path.name).open(keep=False, typed=False) as (reader, _):
-        assert list(reader.pieces())
+        assert list(reader.chunks())
         assert reader.done() == 1
 
 

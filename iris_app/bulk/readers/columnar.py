@@ -20,7 +20,7 @@ from iris_app.iris import SCHEMA
 from iris_app.schema import Feature
 
 # How many rows are read at once: with more it is a little faster, and takes the more memory the longer the file is.
-ROWS = 16_384
+CHUNK_ROWS = 16_384
 
 # How many bytes of a column are read at once.
 BUFFER = 1024 * 1024
@@ -63,24 +63,24 @@ class FrameFile:
         options: ReadOptions | None = None,
     ) -> None:
         self._keep, self._options = keep, options or ReadOptions()
-        with _refusing():
+        with _translate_arrow_errors():
             self._file: _Parquet | _Arrow = (_Parquet if form == "parquet" else _Arrow)(source)
             schema = pl.DataFrame(pl.from_arrow(self._file.schema.empty_table()))
         self.schema = schema.schema
         self.columns = schema.columns
-        self.places = csv_rows.find_features(self.columns)
-        wrong = [self.columns[place] for place in self.places if not _holds_numbers(schema.dtypes[place])]
+        self.feature_columns = csv_rows.find_features(self.columns)
+        wrong = [self.columns[index] for index in self.feature_columns if not _holds_numbers(schema.dtypes[index])]
         if wrong:
             raise InvalidValues([partial(_unfit, name, self.schema[name]) for name in wrong])
         self._shown = [name for name, dtype in self.schema.items() if not holds_bytes(dtype)]
         first, last = rows or (0, self._file.rows)
         self.first_row, self._count, self._read = first + 1, last - first, 0
 
-    def pieces(self) -> Iterator[tuple[int, pl.DataFrame]]:
+    def chunks(self) -> Iterator[tuple[int, pl.DataFrame]]:
         """Yield rows as they stand in the file, and the number of the first."""
         if not self._count:
             yield self.first_row, _frame(self._file.schema.empty_table())
-        with _refusing():
+        with _translate_arrow_errors():
             for batch in self._file.batches(self.first_row - 1, self._count):
                 yield self.first_row + self._read, _frame(batch)
                 self._read += len(batch)
@@ -89,16 +89,16 @@ class FrameFile:
         """Return which share of the file has been handed out."""
         return self._read / self._count if self._count else 1.0
 
-    def read(self, piece: tuple[int, pl.DataFrame]) -> Rows:
+    def read(self, chunk: tuple[int, pl.DataFrame]) -> Rows:
         """Read rows, and say what is wrong with each that cannot be classified."""
-        first, frame = piece
+        first, frame = chunk
         read, cells = len(frame), frame
         measurements = np.column_stack(
-            [read_numbers(frame.to_series(place), self._options.decimal) for place in self.places]
+            [read_numbers(frame.to_series(index), self._options.decimal) for index in self.feature_columns]
         )
         wrong = np.unique(find_wrong(measurements)[:, 0])
         if not len(wrong):
-            return Rows(frame, measurements, (), read, given=find_labels(frame, self.columns))
+            return Rows(frame, measurements, (), read, actual=find_labels(frame, self.columns))
         rejects = Rejects(len(wrong), partial(self._rejects, first, cells, wrong))
         if self._keep:
             measurements[wrong] = np.nan
@@ -106,14 +106,14 @@ class FrameFile:
             kept = np.ones(read, bool)
             kept[wrong] = False
             measurements, frame = measurements[kept], frame.filter(kept)
-        return Rows(frame, measurements, rejects, read, given=find_labels(frame, self.columns))
+        return Rows(frame, measurements, rejects, read, actual=find_labels(frame, self.columns))
 
     def _rejects(self, first: int, frame: pl.DataFrame, wrong: Any, start: int, stop: int) -> list[Reject]:
         """Return some of the rows that cannot be classified, and what is wrong with them."""
         rows = wrong[start:stop]
         chosen = frame[rows]
         texts = chosen.select(self._shown).write_ndjson().splitlines()
-        values = chosen.select(self.columns[place] for place in self.places).rows()
+        values = chosen.select(self.columns[index] for index in self.feature_columns).rows()
         numbers = (first + rows).tolist()
         return [
             Reject(number, text, self._errors(number, cells))
@@ -122,16 +122,16 @@ class FrameFile:
 
     def _errors(self, row: int, cells: Sequence[Any]) -> list[InvalidValue]:
         errors = []
-        for feature, place, value in zip(SCHEMA.features, self.places, cells, strict=True):
-            if complaint := _complaint(feature, value, self._options.decimal):
-                name = self.columns[place]
-                detail = f"Row {row}, column {truncate(name)}: {complaint}"
+        for feature, index, value in zip(SCHEMA.features, self.feature_columns, cells, strict=True):
+            if error := _validate(feature, value, self._options.decimal):
+                name = self.columns[index]
+                detail = f"Row {row}, column {truncate(name)}: {error}"
                 errors.append(InvalidValue(detail, line=row, column=name))
         return errors
 
 
 @contextmanager
-def _refusing() -> Iterator[None]:
+def _translate_arrow_errors() -> Iterator[None]:
     """Turn what pyarrow cannot read into a sentence."""
     try:
         yield
@@ -160,7 +160,7 @@ class _Parquet:
             if first <= row < first + count:
                 groups.append(group)
             row += self._file.metadata.row_group(group).num_rows
-        yield from self._file.iter_batches(ROWS, row_groups=groups)
+        yield from self._file.iter_batches(CHUNK_ROWS, row_groups=groups)
 
 
 class _Arrow:
@@ -168,14 +168,14 @@ class _Arrow:
         opened = _open(source)
         self._file = ipc.open_file(pa.memory_map(opened) if isinstance(opened, str) else opened)
         self.schema: pa.Schema = self._file.schema
-        self.rows = sum(self._file.get_batch(at).num_rows for at in range(self._file.num_record_batches))
+        self.rows = sum(self._file.get_batch(index).num_rows for index in range(self._file.num_record_batches))
 
     def batches(self, _first: int, _count: int) -> Iterator[Any]:
         """Yield all rows."""
-        for at in range(self._file.num_record_batches):
-            batch = self._file.get_batch(at)
-            for start in range(0, batch.num_rows, ROWS):
-                yield batch.slice(start, ROWS)
+        for index in range(self._file.num_record_batches):
+            batch = self._file.get_batch(index)
+            for start in range(0, batch.num_rows, CHUNK_ROWS):
+                yield batch.slice(start, CHUNK_ROWS)
 
 
 def _frame(batch: Any) -> pl.DataFrame:
@@ -198,7 +198,7 @@ def _unfit(name: str, dtype: pl.DataType) -> InvalidValue:
     return InvalidValue(detail, column=name)
 
 
-def _complaint(feature: Feature, value: Any, decimal: str | None) -> str | None:
+def _validate(feature: Feature, value: Any, decimal: str | None) -> str | None:
     if value is None:
         return feature.missing
     if isinstance(value, str):

@@ -1,4 +1,4 @@
-"""CSV, read by polars; rows that cannot be classified are looked at one by one."""
+"""The reader of CSV: polars parses the rows, and Python those that polars cannot."""
 
 import csv
 import io
@@ -9,9 +9,9 @@ from typing import BinaryIO
 import numpy as np
 import polars as pl
 
+from iris_app.bulk.readers.chunks import BYTE_ORDER_MARK, Chunk, Records
 from iris_app.bulk.readers.heading import read_heading
 from iris_app.bulk.readers.options import ReadOptions
-from iris_app.bulk.readers.pieces import BYTE_ORDER_MARK, Piece, Records
 from iris_app.bulk.readers.records import (
     LIMIT,
     Layout,
@@ -32,38 +32,38 @@ from iris_app.formatting import truncate
 from iris_app.iris import SCHEMA
 from iris_app.schema import Floats
 
-# What is wrong with a row apart from its values, to be written behind the number of its line.
+# The errors of rows apart from their values, by the rows' indices; each follows the number of the line in a message.
 Unreadable = dict[int, str]
 
 
 class CsvFile:
     """A table in CSV.
 
-    A row costs only itself, whatever is wrong with it: bytes that are not of the encoding, a NUL, quotes that are not
-    closed, more or fewer cells than columns, a cell that is too long. A file is refused where its header cannot be
-    read, where a feature has no column or two, and where a line is longer than ``pieces.LONGEST_ROW``.
+    An invalid row does not affect the others: bytes outside of the encoding, a NUL, an unclosed quote, more or fewer
+    cells than columns, a cell that is too long. A file is refused if its header cannot be read, if a feature has no
+    column or two, and if a line is longer than ``chunks.MAX_ROW_SIZE``.
 
     Parameters
     ----------
     stream : binary file
     size : int, optional
-        How many bytes it holds, where that is known.
+        The number of bytes, if it is known.
     keep : bool
-        Whether rows that cannot be classified stay among the others.
+        Whether to keep the rows that cannot be classified among the others.
     options : ReadOptions, optional
-        What is known of the file; the rest is detected.
+        The options that the user gave; the others are detected.
 
     Attributes
     ----------
     guesses : list of str
-        What was detected that is not as usual, each a part of a sentence.
+        What was detected and is not the default, each a part of a sentence.
 
     Raises
     ------
     MalformedDocument
-        Where it has no header that can be read.
+        If it has no header that can be read.
     InvalidValues
-        Where a feature has no column or two.
+        If a feature has no column or two.
     """
 
     def __init__(
@@ -73,55 +73,55 @@ class CsvFile:
         self._comment = (self._options.comment or "").encode()
         self._records = Records(stream, size, self._options.encoding)
         text = self._peek()
-        self.delimiter, self.columns, self.places, heading, self.guesses = read_heading(text, self._options)
+        self.delimiter, self.columns, self.feature_columns, heading, self.guesses = read_heading(text, self._options)
         if self._records.encoding != (self._options.encoding or "utf-8") and not self._options.encoding:
             self.guesses.append(f"it is encoded in {self._records.encoding}")
-        above = heading.encode(errors="surrogateescape")
-        self._records.skip(len(above))
-        self._first_line = count_lines(above) + 1
+        preamble = heading.encode(errors="surrogateescape")
+        self._records.skip(len(preamble))
+        self._first_line = count_lines(preamble) + 1
         self._delimiter = self.delimiter.encode()
         self.newline = "\r\n" if "\r\n" in text else "\n"
         self.decimal = self._options.decimal
         self.decimal_comma = self.delimiter == ";" and self._has_decimal_commas(text.removeprefix(heading))
         unique = len(set(self.columns)) == len(self.columns)
-        self._schema = {name if unique else str(at): pl.String for at, name in enumerate(self.columns)}
+        self._schema = {name if unique else str(index): pl.String for index, name in enumerate(self.columns)}
 
-    def pieces(self) -> Iterator[Piece]:
-        """Yield rows as they stand in the file."""
+    def chunks(self) -> Iterator[Chunk]:
+        """Yield chunks of the file."""
         last_end = partial(last_record_end, delimiter=self._delimiter, comment=self._comment)
-        return self._records.pieces(
+        return self._records.chunks(
             last_end, count_lines, partial(drop_empty_rows, delimiter=self._delimiter), self._first_line
         )
 
     def done(self) -> float:
-        """Return which share of the file has been handed out."""
+        """Return the fraction of the file that was read."""
         return self._records.done()
 
-    def read(self, piece: Piece) -> Rows:
-        """Read rows."""
-        content, unreadable = piece.content, Unreadable()
+    def read(self, chunk: Chunk) -> Rows:
+        """Parse the rows of a chunk."""
+        content, unreadable = chunk.content, Unreadable()
         frame, layout = self._parse(content), None
         if frame is None:
             layout = find_records(content, self._delimiter, self._comment)
-            frame, unreadable = self._parse_apart(content, layout)
+            frame, unreadable = self._parse_irregular(content, layout)
         measurements, plain = self._numbers(frame), b'"' not in content
         measurements[list(unreadable)] = np.nan
-        pairs, cells = find_wrong(measurements), frame.select(frame.columns[place] for place in self.places)
+        pairs, cells = find_wrong(measurements), frame.select(frame.columns[index] for index in self.feature_columns)
         wrong, read = np.unique(pairs[:, 0]), len(frame)
         if not len(wrong):
-            return Rows(frame, measurements, (), read, given=find_labels(frame, self.columns), plain=plain)
+            return Rows(frame, measurements, (), read, actual=find_labels(frame, self.columns), plain=plain)
         layout = layout or find_records(content, self._delimiter, self._comment)
-        rejects = Rejects(len(wrong), partial(self._rejects, piece, layout, cells, pairs, wrong, unreadable))
+        rejects = Rejects(len(wrong), partial(self._rejects, chunk, layout, cells, pairs, wrong, unreadable))
         if self._keep:
             measurements[wrong] = np.nan
         else:
             kept = np.ones(read, bool)
             kept[wrong] = False
             frame, measurements = frame.filter(kept), measurements[kept]
-        return Rows(frame, measurements, rejects, read, given=find_labels(frame, self.columns), plain=plain)
+        return Rows(frame, measurements, rejects, read, actual=find_labels(frame, self.columns), plain=plain)
 
     def _peek(self) -> str:
-        """Return the first rows, in Windows' encoding where their first line is not UTF-8."""
+        """Return the first rows, decoded as cp1252 if their first line is not UTF-8."""
         delimiters = (self._options.delimiter or csv_rows.DELIMITERS).encode()
         first = self._records.peek(partial(last_record_end, delimiter=delimiters))
         try:
@@ -132,15 +132,17 @@ class CsvFile:
         return first.decode(errors="surrogateescape")
 
     def _has_decimal_commas(self, text: str) -> bool:
-        """Return whether a comma stands in a feature's cell in the first rows."""
+        """Return whether a cell of a feature in the first rows has a comma."""
         rows = csv.reader(io.StringIO(text, newline=""), delimiter=self.delimiter)
         try:
-            return any("," in row[place] for row in rows if len(row) == len(self.columns) for place in self.places)
+            return any(
+                "," in row[index] for row in rows if len(row) == len(self.columns) for index in self.feature_columns
+            )
         except csv.Error:
             return False
 
     def _parse(self, content: bytes) -> pl.DataFrame | None:
-        """Parse rows, or return None where they are not certain to be what the API's reader would make of them."""
+        """Parse rows by polars, or return None if the API's reader could parse them otherwise."""
         quoted = b'"' in content
         if self._comment or b"\0" in content or (quoted and not are_regular(content, self._delimiter)):
             return None
@@ -160,7 +162,7 @@ class CsvFile:
         return frame if longest <= LIMIT else None
 
     def _read_csv(self, content: bytes) -> pl.DataFrame | None:
-        """Parse rows that are as they should be, or return None where they are not; empty cells are null."""
+        """Parse regular rows, or return None if polars cannot; empty cells are null."""
         marked = content.startswith(BYTE_ORDER_MARK)  # which polars would pass over
         if marked:
             content = self._delimiter * (len(self.columns) - 1) + b"\n" + content
@@ -171,29 +173,30 @@ class CsvFile:
         frame = frame[1:] if marked else frame
         return frame.with_columns(pl.when(pl.all() != "").then(pl.all())) if b'"' in content else frame
 
-    def _parse_apart(self, content: bytes, layout: Layout) -> tuple[pl.DataFrame, Unreadable]:
-        """Parse rows by polars where they are as they should be, and else one by one."""
-        alone = layout.irregular | (count_cells(content, layout, self._delimiter) != len(self.columns))
-        alone |= (layout.ends - layout.starts > LIMIT) | _undecodable(content, layout)
+    def _parse_irregular(self, content: bytes, layout: Layout) -> tuple[pl.DataFrame, Unreadable]:
+        """Parse the regular rows by polars, and the others one by one."""
+        irregular = layout.irregular | (count_cells(content, layout, self._delimiter) != len(self.columns))
+        irregular |= (layout.ends - layout.starts > LIMIT) | _undecodable(content, layout)
         characters = np.frombuffer(content, np.uint8).copy()
         last = layout.ends - 1
         characters[last[characters[last] == ord("\r")]] = ord("\n")
-        frame = self._read_csv(characters[bytes_of(layout, ~alone, len(content))].tobytes())
-        if frame is None or len(frame) != len(alone) - np.count_nonzero(alone):  # pragma: no cover -- not known to be
-            alone[:] = True
+        frame = self._read_csv(characters[bytes_of(layout, ~irregular, len(content))].tobytes())
+        expected = len(irregular) - np.count_nonzero(irregular)
+        if frame is None or len(frame) != expected:  # pragma: no cover -- no such file is known
+            irregular[:] = True
             frame = pl.DataFrame(schema=self._schema)
         rows, unreadable = [], Unreadable()
-        for record in np.flatnonzero(alone).tolist():
+        for record in np.flatnonzero(irregular).tolist():
             cells, wrong = self._read_row(content[layout.starts[record] : layout.ends[record]])
             rows.append([cell or None for cell in cells])
             if wrong:
                 unreadable[record] = wrong
-        order = np.empty(len(alone), np.intp)
-        order[np.concatenate([np.flatnonzero(~alone), np.flatnonzero(alone)])] = np.arange(len(alone))
+        order = np.empty(len(irregular), np.intp)
+        order[np.concatenate([np.flatnonzero(~irregular), np.flatnonzero(irregular)])] = np.arange(len(irregular))
         return pl.concat([frame, pl.DataFrame(rows, schema=self._schema, orient="row")])[order], unreadable
 
     def _read_row(self, record: bytes) -> tuple[list[str], str | None]:
-        """Return as many cells as there are columns, and what is wrong with a row apart from its values."""
+        """Return a cell for each column, and the error of a row apart from its values."""
         text, wrong, cells = record.decode(errors="replace").replace("\0", "\N{REPLACEMENT CHARACTER}"), None, []
         try:
             cells = next(csv.reader(io.StringIO(text, newline=""), delimiter=self.delimiter, strict=True), [])
@@ -210,14 +213,14 @@ class CsvFile:
         return (cells + [""] * len(self.columns))[: len(self.columns)], wrong
 
     def _numbers(self, frame: pl.DataFrame) -> Floats:
-        columns = [frame.to_series(place) for place in self.places]
+        columns = [frame.to_series(index) for index in self.feature_columns]
         if nulls := list(self._options.null_values):
             columns = [column.set(column.is_in(nulls), None) for column in columns]
         return np.column_stack([read_numbers(column, self.decimal) for column in columns])
 
     def _rejects(
         self,
-        piece: Piece,
+        chunk: Chunk,
         layout: Layout,
         cells: pl.DataFrame,
         pairs: Offsets,
@@ -226,37 +229,37 @@ class CsvFile:
         start: int,
         stop: int,
     ) -> list[Reject]:
-        """Return some of the rows that cannot be classified, with their lines and what is wrong with them."""
+        """Return a slice of the rows that cannot be classified, with their lines and errors."""
         rows = wrong[start:stop]
         begins, ends = layout.starts[rows], layout.ends[rows]
-        lines = (piece.line + np.searchsorted(layout.lines, begins, "right")).tolist()
+        lines = (chunk.line + np.searchsorted(layout.lines, begins, "right")).tolist()
         spans = zip(begins.tolist(), ends.tolist(), strict=True)
-        texts = [piece.content[begin:end].decode(errors="replace").rstrip("\r\n") for begin, end in spans]
+        texts = [chunk.content[begin:end].decode(errors="replace").rstrip("\r\n") for begin, end in spans]
         errors: list[list[InvalidValue]] = [[] for _ in texts]
-        for at, row in enumerate(rows.tolist()):
+        for index, row in enumerate(rows.tolist()):
             if row in unreadable:
-                errors[at].append(InvalidValue(f"Line {lines[at]} {unreadable[row]}", line=lines[at]))
+                errors[index].append(InvalidValue(f"Line {lines[index]} {unreadable[row]}", line=lines[index]))
         columns = [column.to_list() for column in cells[rows]]
         chosen = pairs[np.isin(pairs[:, 0], rows)]
-        for at, place in zip(np.searchsorted(rows, chosen[:, 0]).tolist(), chosen[:, 1].tolist(), strict=True):
-            if not errors[at] or errors[at][0].column:
-                errors[at].append(self._error(lines[at], place, columns[place][at]))
+        for index, feature in zip(np.searchsorted(rows, chosen[:, 0]).tolist(), chosen[:, 1].tolist(), strict=True):
+            if not errors[index] or errors[index][0].column:
+                errors[index].append(self._error(lines[index], feature, columns[feature][index]))
         return list(map(Reject, lines, texts, errors))
 
-    def _error(self, line: int, place: int, text: str | None) -> InvalidValue:
+    def _error(self, line: int, feature: int, text: str | None) -> InvalidValue:
         cell = "" if text is None or text in self._options.null_values else text
-        column = truncate(self.columns[self.places[place]])
-        detail = f"Line {line}, column {column}: {_complaint(place, cell, self.decimal)}"
+        column = truncate(self.columns[self.feature_columns[feature]])
+        detail = f"Line {line}, column {column}: {_validate(feature, cell, self.decimal)}"
         return InvalidValue(detail, line=line, column=column)
 
 
 @lru_cache(maxsize=256)
-def _complaint(place: int, cell: str, decimal: str | None) -> str | None:
-    return csv_rows.validate_cell(SCHEMA.features[place], cell, decimal)
+def _validate(feature: int, cell: str, decimal: str | None) -> str | None:
+    return csv_rows.validate_cell(SCHEMA.features[feature], cell, decimal)
 
 
 def _undecodable(content: bytes, layout: Layout) -> np.ndarray[tuple[int], np.dtype[np.bool_]]:
-    """Return which records hold a NUL or are not UTF-8."""
+    """Return a mask of the records that hold a NUL or are not UTF-8."""
     found = np.zeros(len(layout.ends), bool)
     characters = np.frombuffer(content, np.uint8)
     if b"\0" in content:
@@ -268,7 +271,7 @@ def _undecodable(content: bytes, layout: Layout) -> np.ndarray[tuple[int], np.dt
 
 
 def _records_of(layout: Layout, offsets: Offsets) -> Offsets:
-    """Return the records that hold these bytes."""
+    """Return the indices of the records that hold the bytes at these offsets."""
     records = np.unique(np.searchsorted(layout.ends, offsets, "right"))
     return records[records < len(layout.ends)]
 

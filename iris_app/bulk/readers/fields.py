@@ -58,7 +58,7 @@ class Fields:
                 self._widen(line)
 
     @cached_property
-    def places(self) -> list[int]:
+    def feature_columns(self) -> list[int]:
         """The places of the features' fields; see ``find_features``."""
         return find_features(["" if name in self._others else name for name in self.kinds])
 
@@ -98,7 +98,7 @@ def decoder(fields: Mapping[str, tuple[Any, ...]], *, strict: bool = False) -> m
 
     Other fields are passed over, or refused where it is ``strict``.
     """
-    names = [f"field_{at}" for at in range(len(fields))]
+    names = [f"field_{index}" for index in range(len(fields))]
     types = [(name, *kind) for name, kind in zip(names, fields.values(), strict=True)]
     renamed = dict(zip(names, fields, strict=True))
     made = msgspec.defstruct("Row", types, rename=renamed, forbid_unknown_fields=strict, gc=False)

@@ -1,4 +1,4 @@
-"""How a table begins: its delimiter and its columns, or why they cannot be found."""
+"""The header of a table: its delimiter and its columns."""
 
 import csv
 import io
@@ -14,58 +14,60 @@ from iris_app.exceptions import InvalidValue, InvalidValues, MalformedDocument
 from iris_app.formatting import truncate
 from iris_app.iris import SCHEMA
 
-# Delimiters that are named where they would do, but not taken without being asked for.
+# Delimiters that are suggested, but not detected.
 OTHER_DELIMITERS = " :~^"
 
-# How many lines may stand above a header for it to be found.
-ABOVE = 20
+# The lines above a header that are searched.
+MAX_PREAMBLE_LINES = 20
 
 
 class Heading(NamedTuple):
-    """A table's delimiter, columns, the features' places among these, the text above its rows, and what was guessed."""
+    """A table's delimiter, columns, the indices of the features' columns, the text above its rows, and the guesses."""
 
     delimiter: str
     columns: list[str]
-    places: list[int]
+    feature_columns: list[int]
     text: str
     guesses: list[str]
 
 
 def read_heading(text: str, options: ReadOptions) -> Heading:
-    """Read how a table begins.
+    """Detect the delimiter and the columns of a table.
 
     Raises
     ------
     MalformedDocument
-        Where it is empty, or its first row is not CSV.
+        If it is empty, or its first row is not CSV.
     InvalidValues
-        Where a feature has no column or two.
+        If a feature has no column or two.
     """
-    above = _above(text, options)
-    rest = text[len(above) :]
+    preamble = _preamble(text, options)
+    rest = text[len(preamble) :]
     table = csv_rows.SEPARATOR_TEXT.sub("", rest)
-    above += rest[: len(rest) - len(table)]
+    preamble += rest[: len(rest) - len(table)]
     delimiter = options.delimiter or csv_rows.find_delimiter(table)
     lines = io.StringIO(table, newline="")
     try:
         line, first = next(csv_rows.number_rows(lines, delimiter), (1, []))
     except MalformedDocument as error:
-        raise MalformedDocument(f"{error} {_advice(table, [])}") from error
+        raise MalformedDocument(f"{error} {_suggest(table, [])}") from error
     if not first:
         raise MalformedDocument(csv_rows.EMPTY)
     columns, is_header, guesses = _columns(line, first, options)
     try:
-        places = csv_rows.find_features(columns)
+        feature_columns = csv_rows.find_features(columns)
     except InvalidValues as error:
         missing = [str(wrong.column) for wrong in error.errors if wrong.detail.startswith("There is no")]
-        raise InvalidValues([partial(_explained, table, columns, missing)]) if missing else error from error
+        raise InvalidValues([partial(_missing_columns, table, columns, missing)]) if missing else error from error
     if not options.delimiter and delimiter != ",":
         guesses.append(f"cells are separated by {delimiter!r}")
-    return Heading(delimiter, columns, places, above + (table[: lines.tell()] if is_header else ""), guesses)
+    return Heading(
+        delimiter, columns, feature_columns, preamble + (table[: lines.tell()] if is_header else ""), guesses
+    )
 
 
-def _above(text: str, options: ReadOptions) -> str:
-    """Return the lines above the table that are to be skipped, and comments."""
+def _preamble(text: str, options: ReadOptions) -> str:
+    """Return the lines above the table: those to skip, and comments."""
     lines = io.StringIO(text, newline="")
     for _ in range(options.skip_lines):
         lines.readline()
@@ -93,30 +95,30 @@ def _columns(line: int, first: list[str], options: ReadOptions) -> tuple[list[st
     if len(first) not in {count, count + 1}:
         names = "--columns with the name of each column"
         raise MalformedDocument(f"Without a header, {len(first)} columns cannot be told apart: use {names}.")
-    columns = [*SCHEMA.features_by_name, "species"][: len(first)]
+    columns = [*SCHEMA.features_by_name, SCHEMA.target][: len(first)]
     return columns, False, [f"there is no header, and the columns are {', '.join(columns)}"]
 
 
-def _explained(text: str, columns: Sequence[str], missing: Sequence[str]) -> InvalidValue:
-    """Say which columns were found, how the file begins, and which option would help."""
+def _missing_columns(text: str, columns: Sequence[str], missing: Sequence[str]) -> InvalidValue:
+    """Return an error with the columns, the first line, and the option that would help."""
     first = _lines(text)[0].encode(errors="replace").decode()
     found = ", ".join(f"“{truncate(name, 30)}”" for name in columns[:10])
     more = f" and {len(columns) - 10:,} more" if len(columns) > 10 else ""
     detail = (
         f"There is no column {' and none '.join(missing)}; the columns are {found}{more}. "
         f"The file begins with “{truncate(first, 80)}”. "
-        f"{_advice(text, columns)}"
+        f"{_suggest(text, columns)}"
     )
     return InvalidValue(detail, column=missing[0])
 
 
-def _advice(text: str, columns: Sequence[str]) -> str:
+def _suggest(text: str, columns: Sequence[str]) -> str:
     lines = _lines(text)
-    for number, line in enumerate(lines[:ABOVE]):
+    for number, line in enumerate(lines[:MAX_PREAMBLE_LINES]):
         for other in csv_rows.DELIMITERS + OTHER_DELIMITERS:
             cells = _cells(line, other)
             if len({SCHEMA.match_feature(cell) for cell in cells} - {None}) == len(SCHEMA.features):
-                return _advice_for(lines, number, other, cells)
+                return _suggest_options(lines, number, other, cells)
     if not all(math.isnan(csv_rows.read_decimal(cell)) for cell in columns):
         return "It seems to have no header: use --no-header --columns with the name of each column."
     return (
@@ -124,8 +126,8 @@ def _advice(text: str, columns: Sequence[str]) -> str:
     )
 
 
-def _advice_for(lines: Sequence[str], number: int, delimiter: str, cells: Sequence[str]) -> str:
-    """Say how to read a file whose header was found below other lines, or by another delimiter."""
+def _suggest_options(lines: Sequence[str], number: int, delimiter: str, cells: Sequence[str]) -> str:
+    """Suggest the options for a header below other lines, or with another delimiter."""
     options = []
     if number:
         mark = next((mark for mark in "#%" if all(line.startswith(mark) for line in lines[:number])), None)
@@ -135,13 +137,13 @@ def _advice_for(lines: Sequence[str], number: int, delimiter: str, cells: Sequen
     below = _cells(lines[number + 1], delimiter) if number + 1 < len(lines) else []
     if len(below) == len(cells) + 1:  # as R's write.table does
         options.append(f"--columns row,{','.join(cells)}")
-    place = f"Line {number + 1} seems to be the header" if number else "It seems to be a table"
-    return f"{place}: use {' '.join(options)}."
+    finding = f"Line {number + 1} seems to be the header" if number else "It seems to be a table"
+    return f"{finding}: use {' '.join(options)}."
 
 
 def _lines(text: str) -> list[str]:
-    """Return the first lines, one at least."""
-    return text.lstrip("\r\n").splitlines()[: ABOVE + 2] or [""]
+    """Return the first lines, at least one."""
+    return text.lstrip("\r\n").splitlines()[: MAX_PREAMBLE_LINES + 2] or [""]
 
 
 def _cells(line: str, delimiter: str) -> list[str]:

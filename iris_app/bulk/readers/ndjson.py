@@ -1,4 +1,4 @@
-"""Objects of JSON, one a line or in an array, read by msgspec."""
+"""The reader of JSON objects, one a line or in an array."""
 
 import re
 import shutil
@@ -12,9 +12,9 @@ import msgspec
 import numpy as np
 import polars as pl
 
+from iris_app.bulk.readers.chunks import Chunk, Records
 from iris_app.bulk.readers.fields import MIXED, UNFIT, Fields, decoder
 from iris_app.bulk.readers.options import ReadOptions
-from iris_app.bulk.readers.pieces import Piece, Records
 from iris_app.bulk.rows import Reject, Rejects, Rows
 from iris_app.codecs import json_errors
 from iris_app.codecs.csv_rows import answer_columns
@@ -24,14 +24,14 @@ from iris_app.iris import SCHEMA
 from iris_app.json_types import Measurement
 from iris_app.schema import Floats
 
-# How an array of objects begins, and how many bytes it may have, since it is read whole.
+# The beginning of an array of objects, and its maximum size in bytes, since it is read whole.
 ARRAY = re.compile(rb"\s*\[(?=\s*[{\]])")
-LONGEST_ARRAY = 256 * 1024 * 1024
+MAX_ARRAY_SIZE = 256 * 1024 * 1024
 
-# How many elements of an array are read at once.
+# The elements of an array in a chunk.
 ELEMENTS = 10_000
 
-# What no value is.
+# The type that no value has.
 Never = Annotated[int, msgspec.Meta(gt=0, lt=1)]
 
 Numbered = Sequence[tuple[int, bytes]]
@@ -43,30 +43,29 @@ _object = msgspec.json.Decoder(dict[str, msgspec.Raw])
 class NdjsonFile:
     """Objects with the features' names, in any usual spelling, among any others.
 
-    A line costs only itself, whatever is wrong with it. A file is refused where none of its objects, or of those of
-    the first megabyte where it is not ``typed``, has some feature; where a line is longer than
-    ``pieces.LONGEST_ROW``; and an array where it is longer than ``LONGEST_ARRAY``, or is not JSON as a whole, since
-    nothing shows then where its elements end.
+    An invalid line does not affect the others. A file is refused if a feature is in none of its objects (if it is not
+    ``typed``, in none of its first megabyte), and if a line is longer than ``chunks.MAX_ROW_SIZE``. An array is refused
+    if it is longer than ``MAX_ARRAY_SIZE``, or is not valid JSON.
 
     Parameters
     ----------
     stream : binary file
     size : int, optional
-        How many bytes it holds, where that is known.
+        The number of bytes, if it is known.
     keep : bool
-        Whether rows that cannot be classified stay among the others.
+        Whether to keep the rows that cannot be classified among the others.
     typed : bool
-        Whether the fields become columns; the file is read twice then, first for their names and types. Else the lines
-        go on as they came, but for a field that is called as one of the answers and none of the first objects has.
+        Whether the fields become columns, for which the file is read twice: first for their names and types. Otherwise
+        the lines stay as they are; only a field named as a column of the predictions is renamed.
     options : ReadOptions, optional
-        The encoding, where it is known.
+        The encoding, if it is known.
 
     Raises
     ------
     MalformedDocument
-        Where no line is an object, here, or where it cannot be decompressed, when it is read.
+        If no line is an object, or the file cannot be decompressed.
     InvalidValues
-        Where a feature has no field or two.
+        If a feature has no field or two.
     """
 
     def __init__(
@@ -80,52 +79,52 @@ class NdjsonFile:
     ) -> None:
         self._keep, self._typed = keep, typed
         encoding = options.encoding if options else None
-        stream = self._hold(stream) if typed else stream
+        stream = self._make_rereadable(stream) if typed else stream
         self._records = Records(stream, size, encoding)
         first = self._records.peek(_last_end)
         self._array = self._read_array() if ARRAY.match(first) else None
         fields = Fields()
-        for piece in self.pieces() if typed or self._array else [Piece(1, first)]:
-            fields.add(line for _, line in _numbered(piece))
+        for chunk in self.chunks() if typed or self._array else [Chunk(1, first)]:
+            fields.add(line for _, line in _numbered(chunk))
         if not fields.kinds:
-            raise MalformedDocument("It holds no object; each line is one, with the lengths of a flower.")
+            raise MalformedDocument(f"It holds no object; each line is one, with the features of a {SCHEMA.noun}.")
         if typed and self._array is None:
             stream.seek(0)
             self._records = Records(stream, size, encoding)
-        self.columns, self.places = list(fields.kinds), fields.places
+        self.columns, self.feature_columns = list(fields.kinds), fields.feature_columns
         self._make_decoders(fields)
 
-    def pieces(self) -> Iterator[Piece | Numbered]:
-        """Yield objects as they stand in the file."""
+    def chunks(self) -> Iterator[Chunk | Numbered]:
+        """Yield chunks of the file."""
         if self._array is None:
-            return self._records.pieces(_last_end, lambda content: content.count(b"\n"))
+            return self._records.chunks(_last_end, lambda content: content.count(b"\n"))
         array = self._array
         return (array[start : start + ELEMENTS] for start in range(0, max(len(array), 1), ELEMENTS))
 
     def done(self) -> float:
-        """Return which share of the file has been handed out."""
+        """Return the fraction of the file that was read."""
         return self._records.done()
 
-    def read(self, piece: Piece | Numbered) -> Rows:
-        """Read objects."""
-        numbered = _numbered(piece)
+    def read(self, chunk: Chunk | Numbered) -> Rows:
+        """Decode the objects of a chunk."""
+        numbered = _numbered(chunk)
         lines = [line for _, line in numbered]
         cells, wrong = self._decode(lines)
         rejects = Rejects(len(wrong), partial(self._rejects, numbered, wrong))
         if self._keep:
-            for at in wrong:
-                lines[at], cells[at] = self._keep_row(lines[at])
+            for index in wrong:
+                lines[index], cells[index] = self._read_leniently(lines[index])
         elif wrong:
             lines, cells = [[row for row, cell in zip(rows, cells, strict=True) if cell] for rows in (lines, cells)]
         columns = list(zip(*cells, strict=True)) or [()] * (len(SCHEMA.features) + len(self._others) + 1)
         values = np.array(columns[: len(SCHEMA.features)], np.float64).T
-        frame, given = self._frame(columns, values), self._given(columns)
+        frame, actual = self._frame(columns, values), self._actual(columns)
         if self._keep and wrong:
             values = values.copy()
             values[wrong] = np.nan
-        return Rows(frame, values, rejects, len(numbered), lines, given)
+        return Rows(frame, values, rejects, len(numbered), lines, actual)
 
-    def _hold(self, stream: BinaryIO) -> BinaryIO:
+    def _make_rereadable(self, stream: BinaryIO) -> BinaryIO:
         """Return a stream that can be read twice."""
         if getattr(stream, "seekable", bool)():
             return stream
@@ -136,8 +135,8 @@ class NdjsonFile:
         return held
 
     def _read_array(self) -> list[tuple[int, bytes]]:
-        """Return the elements of an array, each as one line with the number of the line where it begins."""
-        content = self._records.read_all(LONGEST_ARRAY)
+        """Return the elements of an array, each as one line, with the number of its first line."""
+        content = self._records.read_all(MAX_ARRAY_SIZE)
         try:
             elements = [bytes(element) for element in _array.decode(content)]
         except UNFIT as error:
@@ -152,35 +151,35 @@ class NdjsonFile:
         return numbered
 
     def _make_decoders(self, fields: Fields) -> None:
-        """Make what decodes the features and, where rows are typed, all others: good rows, and bad ones."""
-        names = [self.columns[place] for place in self.places]
+        """Make the decoders of the features and, if the rows are typed, of all other fields: a strict and a lenient one."""
+        names = [self.columns[index] for index in self.feature_columns]
         others = [name for name in self.columns if name not in names]
         self._names = names
-        self._species = next(filter(SCHEMA.is_target_column, others), None)
+        self._target = next(filter(SCHEMA.is_target_column, others), None)
         self._refused = [] if self._typed else answer_columns(self.columns)
         self._others = {name: fields.type_of(name) for name in others} if self._typed else {}
-        given = {} if self._typed or self._species is None else {self._species: (Any, None)}
-        more = given | {name: (kind, None) for name, (kind, _) in self._others.items()}
+        actual = {} if self._typed or self._target is None else {self._target: (Any, None)}
+        more = actual | {name: (kind, None) for name, (kind, _) in self._others.items()}
         bounded = [(Measurement.__annotations__[name],) for name in SCHEMA.features_by_name]
         refused = dict.fromkeys(self._refused, (Never, 0))
         self._strict = decoder(dict(zip(names, bounded, strict=True)) | more | refused).decode
         self._lenient = decoder(dict.fromkeys(names, (Any, None)) | more).decode
 
     def _decode(self, lines: list[bytes]) -> tuple[list[Any], list[int]]:
-        """Return the fields of each line, and which lines cannot be classified; rename fields called as answers."""
+        """Decode lines; return their fields, and the indices of those that cannot be classified."""
         try:
-            b"\n".join(lines).decode()  # what is passed over may be no UTF-8
+            b"\n".join(lines).decode()  # fields that are skipped may not be UTF-8
             return list(map(msgspec.structs.astuple, map(self._strict, lines))), []
         except UNFIT:
             cells = list(map(self._decode_one, lines))
         wrong = []
-        for at in (at for at, cell in enumerate(cells) if cell is None):
-            renamed = self._renamed(lines[at])
-            cells[at] = None if renamed is lines[at] else self._decode_one(renamed)
-            if cells[at] is None:
-                wrong.append(at)
+        for index in (index for index, cell in enumerate(cells) if cell is None):
+            renamed = self._renamed(lines[index])
+            cells[index] = None if renamed is lines[index] else self._decode_one(renamed)
+            if cells[index] is None:
+                wrong.append(index)
             else:
-                lines[at] = renamed
+                lines[index] = renamed
         return cells, wrong
 
     def _decode_one(self, line: bytes) -> tuple[Any, ...] | None:
@@ -191,7 +190,7 @@ class NdjsonFile:
             return None
 
     def _renamed(self, line: bytes) -> bytes:
-        """Rename the fields of a line that are called as those of the answers."""
+        """Rename the fields of a line that have names of the predictions' columns."""
         values = _fields(line)
         if not any(name in values for name in self._refused):
             return line
@@ -203,8 +202,8 @@ class NdjsonFile:
             made[new] = value
         return msgspec.json.encode(made)
 
-    def _keep_row(self, line: bytes) -> tuple[bytes, tuple[Any, ...]]:
-        """Return a line that cannot be classified, or an empty object where it is none, and its fields."""
+    def _read_leniently(self, line: bytes) -> tuple[bytes, tuple[Any, ...]]:
+        """Decode a line that cannot be classified; if it is not an object, as an empty one."""
         line = self._renamed(line)
         try:
             line.decode()
@@ -222,37 +221,39 @@ class NdjsonFile:
             made[name] = pl.Series(name, map(_text_of, column) if kind is MIXED[0] else column, dtype)
         return pl.DataFrame([made[name] for name in self.columns]).fill_nan(None)
 
-    def _given(self, columns: Sequence[Sequence[Any]]) -> pl.Series | None:
-        """Return what a field says of each row's class, where there is one."""
-        if self._species is None:
+    def _actual(self, columns: Sequence[Sequence[Any]]) -> pl.Series | None:
+        """Return the true classes that a field names, if there is one."""
+        if self._target is None:
             return None
-        place = len(SCHEMA.features) + (list(self._others).index(self._species) if self._typed else 0)
-        texts = (None if value is None else str(value) for value in columns[place])
+        index = len(SCHEMA.features) + (list(self._others).index(self._target) if self._typed else 0)
+        texts = (None if value is None else str(value) for value in columns[index])
         return pl.Series(list(texts), dtype=pl.String)
 
     def _rejects(self, numbered: Numbered, wrong: Sequence[int], start: int, stop: int) -> list[Reject]:
-        """Return some of the lines that cannot be classified, and what is wrong with them."""
-        chosen = [numbered[at] for at in wrong[start:stop]]
-        return [Reject(at, line.decode(errors="replace").strip(), self._wrong(at, line)) for at, line in chosen]
+        """Return a slice of the lines that cannot be classified, with their errors."""
+        chosen = [numbered[index] for index in wrong[start:stop]]
+        return [
+            Reject(number, line.decode(errors="replace").strip(), self._errors(number, line)) for number, line in chosen
+        ]
 
-    def _wrong(self, at: int, line: bytes) -> list[InvalidValue]:
-        """Return all that is wrong with a line."""
+    def _errors(self, number: int, line: bytes) -> list[InvalidValue]:
+        """Return all errors of a line."""
         try:
-            row = json_errors.parse(line, f"Line {at}")
+            row = json_errors.parse(line, f"Line {number}")
         except MalformedDocument as malformed:
-            return [InvalidValue(str(malformed), line=at)]
+            return [InvalidValue(str(malformed), line=number)]
         if not isinstance(row, json_errors.Object):
-            return [InvalidValue(f"Line {at} is no object with the lengths of a flower.", line=at)]
+            return [InvalidValue(f"Line {number} is no object with the features of a {SCHEMA.noun}.", line=number)]
         errors = []
         for feature, name in zip(SCHEMA.features, self._names, strict=True):
-            if complaint := feature.validate(row[name]) if name in row else feature.missing:
-                errors.append(_invalid(at, name, complaint))
-        twice = [name for name in row if name in row.twice and name in self._names]
-        errors += [_invalid(at, name, f"{truncate(name)} is given more than once.") for name in twice]
-        return errors or [InvalidValue(f"Line {at} is not JSON: {self._error(line)}.", line=at)]
+            if error := feature.validate(row[name]) if name in row else feature.missing:
+                errors.append(_invalid(number, name, error))
+        duplicates = [name for name in row if name in row.twice and name in self._names]
+        errors += [_invalid(number, name, f"{truncate(name)} is given more than once.") for name in duplicates]
+        return errors or [InvalidValue(f"Line {number} is not JSON: {self._error(line)}.", line=number)]
 
     def _error(self, line: bytes) -> str:
-        """Return what msgspec says of a line that Python reads."""
+        """Return the error of msgspec for a line that Python's parser accepts."""
         try:
             self._strict(line)
         except UNFIT as error:
@@ -264,11 +265,11 @@ def _last_end(content: bytes) -> int:
     return content.rfind(b"\n") + 1
 
 
-def _numbered(piece: Piece | Numbered) -> Numbered:
-    """Return the lines in a piece that are not blank, and their numbers."""
-    if not isinstance(piece, Piece):
-        return piece
-    return [(at, line) for at, line in enumerate(piece.content.split(b"\n"), piece.line) if line.strip()]
+def _numbered(chunk: Chunk | Numbered) -> Numbered:
+    """Return the lines of a chunk that are not blank, with their numbers."""
+    if not isinstance(chunk, Chunk):
+        return chunk
+    return [(number, line) for number, line in enumerate(chunk.content.split(b"\n"), chunk.line) if line.strip()]
 
 
 def _float(value: object) -> float:
@@ -276,20 +277,20 @@ def _float(value: object) -> float:
 
 
 def _text_of(value: Any) -> str | None:
-    """Return a value of any type as text, as it is written in JSON; a text as it is."""
+    """Return a value of any type as JSON text; a string as it is."""
     if value is None or bytes(value) == b"null":
         return None
     text = bytes(value)
     return msgspec.json.decode(text, type=str) if text.startswith(b'"') else text.decode()
 
 
-def _invalid(line: int, name: str, complaint: str) -> InvalidValue:
+def _invalid(line: int, name: str, error: str) -> InvalidValue:
     readable = name.encode(errors="replace").decode()
-    return InvalidValue(f"Line {line}, column {truncate(readable)}: {complaint}", line=line, column=readable)
+    return InvalidValue(f"Line {line}, column {truncate(readable)}: {error}", line=line, column=readable)
 
 
 def _fields(line: bytes) -> dict[str, msgspec.Raw]:
-    """Return the fields of an object, if a line is one."""
+    """Return the fields of an object, or none if the line is no object."""
     try:
         return _object.decode(line)
     except UNFIT:

@@ -84,7 +84,7 @@ def are_regular(content: bytes, delimiter: bytes) -> bool:
     """
     characters = np.frombuffer(content, np.uint8)
     quotes = np.flatnonzero(characters == QUOTE)
-    before, after = _beside(characters, quotes, delimiter)
+    before, after = _quote_context(characters, quotes, delimiter)
     return bool(before[::2].all() and after[1::2].all())
 
 
@@ -120,7 +120,7 @@ def _line_ends(content: bytes, characters: NDArray[np.uint8], *, final: bool) ->
     return ends
 
 
-def _beside(
+def _quote_context(
     characters: NDArray[np.uint8], quotes: Offsets, delimiter: bytes
 ) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
     """Return whether each quote may open a cell by what is before it, and close one by what is after it."""
@@ -172,7 +172,7 @@ def _irregular_lines(content: bytes, lines: Offsets, delimiter: bytes) -> Offset
     quotes = np.flatnonzero(characters == QUOTE)
     line = np.searchsorted(lines, quotes, "right")
     closing = (np.arange(len(quotes)) - np.searchsorted(line, line)) % 2 == 1
-    before, after = _beside(characters, quotes, delimiter)
+    before, after = _quote_context(characters, quotes, delimiter)
     wrong = np.where(closing, ~after, ~before)
     last = np.append(line[1:] != line[:-1], True)
     return np.unique(line[wrong | (last & ~closing)])

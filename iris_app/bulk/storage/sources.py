@@ -54,7 +54,7 @@ FORMS: dict[str, Form] = {
 }
 
 # Forms that are not read from their beginning to their end.
-SEEKING = {"parquet", "arrow"}
+SEEKABLE = {"parquet", "arrow"}
 
 PARTITION = re.compile("([^=]+)=(.*)")
 NO_PARTITION = "__HIVE_DEFAULT_PARTITION__"
@@ -112,7 +112,7 @@ class Source:
     options: ReadOptions = field(default_factory=ReadOptions)
 
     @property
-    def place(self) -> str:
+    def location(self) -> str:
         """The path, for all who open it."""
         return self.path if is_address(self.path) or self.path == STANDARD else str(Path(self.folder, self.path))
 
@@ -131,22 +131,22 @@ class Source:
             Where it cannot be read.
         """
         with ExitStack() as stack:
-            with translate_read_errors(self.place):
+            with translate_read_errors(self.location):
                 opened = self._open(stack, keep=keep, typed=typed)
             yield opened
 
     def check(self, stamp: FileStamp | None) -> None:
         """Refuse a file that is not the one any more that was opened."""
-        if stamp is not None and read_source_stamp(self.place) != stamp:
+        if stamp is not None and read_source_stamp(self.location) != stamp:
             raise MalformedDocument("It changed while it was read; classify it again.")
 
     def _open(self, stack: ExitStack, *, keep: bool, typed: bool) -> Opened:
-        stamp = read_source_stamp(self.place)
-        if self.form in SEEKING:
-            reader = FrameFile(self.place, self.form, keep=keep, rows=self.rows, options=self.options)
+        stamp = read_source_stamp(self.location)
+        if self.form in SEEKABLE:
+            reader = FrameFile(self.location, self.form, keep=keep, rows=self.rows, options=self.options)
             return Opened(reader, stamp)
-        raw = open_source(self.place, stack)
-        if stamp is not None and not is_address(self.place):
+        raw = open_source(self.location, stack)
+        if stamp is not None and not is_address(self.location):
             stamp = read_stamp(raw.fileno())
         stream, size = decompress(raw, self.path), stamp.size if stamp else None
         if self.form == "csv":
@@ -163,7 +163,7 @@ class _Found(NamedTuple):
 
 
 def find(
-    inputs: Sequence[str], form: Form | None = None, *, beside: Path | None = None, options: ReadOptions | None = None
+    inputs: Sequence[str], form: Form | None = None, *, exclude: Path | None = None, options: ReadOptions | None = None
 ) -> tuple[list[Source], list[Skipped]]:
     """Find the files that are meant by files, folders, patterns, addresses and ``-``, and those that are left out.
 
@@ -184,12 +184,12 @@ def find(
     found: dict[str, _Found] = {}
     skipped: list[Skipped] = []
     for text in inputs:
-        ones = list(_find(text, form, beside))
-        skipped += [one for one in ones if isinstance(one, Skipped)]
-        meant = {one.path: one for one in ones if isinstance(one, _Found)}
+        items = list(_find(text, form, exclude))
+        skipped += [one for one in items if isinstance(one, Skipped)]
+        meant = {one.path: one for one in items if isinstance(one, _Found)}
         found |= {path: one for path, one in meant.items() if path not in found}
         if not meant:
-            raise NoSuchInput(_nothing(text, skipped))
+            raise NoSuchInput(_explain_no_input(text, skipped))
     names = _names(list(found.values()))
     sources = [
         Source(one.path, form or _form(one.path), name, partitions=_partitions(one), options=options or ReadOptions())
@@ -204,7 +204,7 @@ def form_of(name: str) -> Form | None:
     return FORMS.get(PurePath(name.removesuffix(compression_of(name))).suffix.lower())
 
 
-def _nothing(text: str, skipped: list[Skipped]) -> str:
+def _explain_no_input(text: str, skipped: list[Skipped]) -> str:
     """Say that an input means no file, and of one that it could have meant why it does not."""
     if not skipped:
         holds = "it holds no file" if Path(text).is_dir() else "there is no such file"
@@ -223,12 +223,12 @@ def _form(path: str) -> Form:
     return form
 
 
-def _find(text: str, form: Form | None, beside: Path | None) -> Iterator[_Found | Skipped]:
+def _find(text: str, form: Form | None, exclude: Path | None) -> Iterator[_Found | Skipped]:
     """Yield the files that one input means, and those that it might mean and does not."""
     if is_address(text):
         yield from _find_remote(text, form)
     elif Path(text).is_dir():
-        for path, hidden in sorted(_walk(text, beside)):
+        for path, hidden in sorted(_walk(text, exclude)):
             reason = hidden or _unfit(path, form)
             yield Skipped(path, reason) if reason else _Found(path, text, text)
     elif text == STANDARD or Path(text).exists() or not PATTERN.search(text):
@@ -239,13 +239,13 @@ def _find(text: str, form: Form | None, beside: Path | None) -> Iterator[_Found 
         hidden_too = any(_is_hidden(part) for part in Path(text).relative_to(base).parts)
         for path in sorted(glob.glob(text, recursive=True)):  # noqa: PTH207 -- of any folder
             is_hidden = any(map(_is_hidden, Path(path).relative_to(base).parts))
-            if not Path(path).is_dir() and not _is_below(path, beside):
+            if not Path(path).is_dir() and not _is_below(path, exclude):
                 reason = HIDDEN if is_hidden and not hidden_too else ""
                 reason = reason or ("" if Path(path).exists() else "it is a link to nothing")
                 yield Skipped(path, reason) if reason else _Found(path, str(Path(path).parent), base)
 
 
-def _walk(folder: str, beside: Path | None) -> Iterator[tuple[str, str]]:
+def _walk(folder: str, exclude: Path | None) -> Iterator[tuple[str, str]]:
     """Yield what a folder holds, and why that is not read, where it is not."""
     failed: list[OSError] = []
     for here, folders, files in os.walk(folder, onerror=failed.append):
@@ -253,13 +253,13 @@ def _walk(folder: str, beside: Path | None) -> Iterator[tuple[str, str]]:
             path = os.path.join(here, name)  # noqa: PTH118 -- of a name that may be no text
             reason = HIDDEN if _is_hidden(name) else ""
             reason = reason or ("it is a link to a folder" if Path(path).is_symlink() else "")
-            if reason or _is_below(os.path.join(path, "x"), beside):  # noqa: PTH118
+            if reason or _is_below(os.path.join(path, "x"), exclude):  # noqa: PTH118
                 folders.remove(name)
             if reason:
                 yield path, reason
         for name in files:
             path = os.path.join(here, name)  # noqa: PTH118
-            if not _is_below(path, beside):
+            if not _is_below(path, exclude):
                 yield path, HIDDEN if _is_hidden(name) else ""
     for error in failed:
         yield str(error.filename), f"it cannot be read ({error.strerror})"

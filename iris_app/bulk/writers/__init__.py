@@ -1,4 +1,4 @@
-"""The writers of rows with their predictions beside: CSV, objects of JSON, and Parquet."""
+"""The writers of rows and their predictions: CSV, JSON objects and Parquet."""
 
 import csv
 import io
@@ -21,31 +21,31 @@ from iris_app.exceptions import MalformedDocument
 from iris_app.formatting import truncate
 from iris_app.schema import Floats
 
-# How many lines of CSV a thread writes at once.
+# The lines of CSV that a thread formats at once.
 LINES = 8192
 
-# How many rows one row group of a Parquet file holds.
+# The rows of a row group of Parquet.
 ROW_GROUP = 100_000
 
 
 class Writer(Protocol):
-    """A form of output: rows are encoded in any thread, and written one after the other."""
+    """A writer of one format: ``encode`` runs in any thread, ``write`` in one."""
 
     def encode(self, rows: Rows, answers: PredictionColumns) -> Any:
         """Encode rows and their predictions."""
 
     def write(self, stream: BinaryIO, encoded: Iterator[Any]) -> None:
-        """Write what was encoded."""
+        """Write the encoded rows in their order."""
 
 
 class AddedColumns:
-    """The columns that stand behind a file's own: those of its folders' names, then the predictions.
+    """The columns that are appended to a file's own: those of its partitions, then the predictions.
 
     Parameters
     ----------
     reader : Reader
     partitions : mapping of str to str or None
-        The columns that the names of its folders tell, as in ``year=2026/a.parquet``.
+        The columns in the names of its folders, as in ``year=2026/a.parquet``.
     """
 
     def __init__(self, reader: Reader, partitions: Mapping[str, int | str | None]) -> None:
@@ -53,7 +53,7 @@ class AddedColumns:
         self.names = [*self._partitions, *answer_columns([*reader.columns, *self._partitions])]
 
     def columns(self, rows: Rows, answers: PredictionColumns) -> list[pl.Series]:
-        """Return the columns of these rows."""
+        """Return the appended columns of these rows."""
         length = len(rows.measurements)
         constant = [
             pl.Series([value] * length, dtype=pl.Int64 if isinstance(value, int) else pl.String)
@@ -63,7 +63,7 @@ class AddedColumns:
 
 
 class CsvWriter:
-    """Tables as they came, with the predictions beside; ``name`` says how they are compressed."""
+    """A writer of CSV in the dialect of the input; the suffix of ``name`` selects the compression."""
 
     def __init__(self, reader: Reader, added: AddedColumns, name: str, *, heading: bool) -> None:
         self._name, self._heading, self._added = name, heading, added
@@ -78,18 +78,18 @@ class CsvWriter:
         }
 
     def encode(self, rows: Rows, answers: PredictionColumns) -> bytes:
-        """Return lines."""
+        """Format rows as lines."""
         written = io.BytesIO()
         columns = self._added.columns(rows, answers)
-        columns[-1] = columns[-1].replace("", None)  # which would be written as two quotes
-        # To look at each cell takes a fifth of the time.
+        columns[-1] = columns[-1].replace("", None)  # an empty text would be written as two quotes
+        # Checking each cell for quotes takes a fifth of the time.
         quotes: Any = "never" if rows.plain and len(columns) == len(answers.columns) else "necessary"
         frame = rows.frame.with_columns(columns)
         frame.write_csv(written, include_header=False, quote_style=quotes, batch_size=LINES, **self._form)
         return written.getvalue()
 
     def write(self, stream: BinaryIO, encoded: Iterator[bytes]) -> None:
-        """Write the names of the columns, unless rows stand above, and lines."""
+        """Write the header, except for a later part of a file, and the lines."""
         form = {"delimiter": self._form["separator"], "lineterminator": self._form["line_terminator"]}
         heading = io.StringIO()
         csv.writer(heading, quoting=quoting_of(self._columns), **form).writerow(self._columns)
@@ -97,7 +97,7 @@ class CsvWriter:
 
 
 class NdjsonWriter:
-    """Objects as they came, with the predictions as fields at their end, or rows as objects of their columns."""
+    """A writer of JSON objects: those of the input with the predictions' fields appended, or the rows of a table."""
 
     def __init__(self, reader: Reader, added: AddedColumns, name: str, *, heading: bool) -> None:  # noqa: ARG002
         self._name, self._added = name, added
@@ -105,30 +105,30 @@ class NdjsonWriter:
         _refuse_types(reader, holds_bytes, "JSON")
 
     def encode(self, rows: Rows, answers: PredictionColumns) -> bytes:
-        """Return lines."""
+        """Format rows as lines."""
         if rows.frame.columns:
             return _ndjson(self._table.frame(rows, answers))
         added = _ndjson(pl.DataFrame(self._added.columns(rows, answers))).splitlines(keepends=True)
         return b"".join(map(_with_fields, rows.lines, added))
 
     def write(self, stream: BinaryIO, encoded: Iterator[bytes]) -> None:
-        """Write lines."""
+        """Write the lines."""
         _write_bytes(stream, self._name, encoded)
 
 
 class ParquetWriter:
-    """Columns, the features' as numbers."""
+    """A writer of Parquet, with the features as numbers."""
 
     def __init__(self, reader: Reader, added: AddedColumns, name: str, *, heading: bool) -> None:  # noqa: ARG002
         self._table = _Table(reader, added)
 
     def encode(self, rows: Rows, answers: PredictionColumns) -> pa.Table:
-        """Return columns."""
+        """Return a table of Arrow."""
         return self._table.frame(rows, answers).to_arrow()
 
     @staticmethod
     def write(stream: BinaryIO, encoded: Iterator[pa.Table]) -> None:
-        """Write row groups of ``ROW_GROUP`` rows; nothing where no row may be written."""
+        """Write row groups of ``ROW_GROUP`` rows, or nothing if there is no table."""
         first = next(encoded, None)
         if first is None:
             return
@@ -146,19 +146,19 @@ class ParquetWriter:
             writer.write_table(pa.concat_tables(waiting).combine_chunks(), row_group_size=ROW_GROUP)
             writer.close()
         except BaseException:
-            with suppress(Exception):  # what is begun must be ended, or pyarrow complains later
+            with suppress(Exception):  # pyarrow warns later if it is not closed
                 writer.close()
             raise
 
 
 class _Table:
-    """Rows and their predictions, as columns with names of their own."""
+    """Rows and their predictions, as columns with unique names."""
 
     def __init__(self, reader: Reader, added: AddedColumns) -> None:
-        if twice := [name for name, count in Counter(reader.columns).items() if count > 1]:
-            raise MalformedDocument(f"Two columns are called {truncate(twice[0])}, which only CSV can keep.")
+        if duplicates := [name for name, count in Counter(reader.columns).items() if count > 1]:
+            raise MalformedDocument(f"Two columns are called {truncate(duplicates[0])}, which only CSV can keep.")
         self._added = added
-        self._features = [reader.columns[place] for place in reader.places]
+        self._features = [reader.columns[index] for index in reader.feature_columns]
         self._decimal: str | None = getattr(reader, "decimal", None)
 
     def frame(self, rows: Rows, answers: PredictionColumns) -> pl.DataFrame:
@@ -167,7 +167,7 @@ class _Table:
         return rows.frame.with_columns(numbers).with_columns(self._added.columns(rows, answers))
 
     def _numbers(self, rows: Rows, name: str, values: Floats) -> pl.Series:
-        """Make numbers of a column, of rows without a prediction too."""
+        """Return a feature's column as numbers, also in rows without a prediction."""
         if rows.rejects:
             values = read_numbers(rows.frame[name], self._decimal)
         return pl.Series(name, values).fill_nan(None)
@@ -181,7 +181,7 @@ def _holds_floats(rows: Rows, name: str) -> bool:
 
 
 def _refuse_types(reader: Reader, is_unfit: Callable[[pl.DataType], bool], form: str) -> None:
-    """Refuse columns of types that a form has no way to write."""
+    """Refuse columns of types that a format cannot write."""
     schema: Mapping[str, pl.DataType] = getattr(reader, "schema", {})
     for name, dtype in schema.items():
         if is_unfit(dtype):
@@ -202,6 +202,6 @@ def _ndjson(frame: pl.DataFrame) -> bytes:
 
 
 def _with_fields(line: bytes, fields: bytes) -> bytes:
-    """Put fields at the end of an object."""
+    """Append fields to an object."""
     beginning = line.rstrip().removesuffix(b"}").rstrip()
     return beginning + (b"" if beginning.endswith(b"{") else b",") + fields.removeprefix(b"{")

@@ -1,4 +1,4 @@
-"""Recognize the files that this command wrote, by their content: no other file is replaced or removed."""
+"""Recognize the files that this command wrote by their content; no other file is replaced or removed."""
 
 import csv
 import io
@@ -14,22 +14,23 @@ from iris_app.bulk.storage.addresses import is_address, open_source, read_source
 from iris_app.bulk.storage.compression import decompress, zstd
 from iris_app.bulk.writers.rejected import COLUMNS
 from iris_app.exceptions import InputError
+from iris_app.iris import SCHEMA
 
-# How many bytes of a file are looked at.
+# The bytes of a file that are read.
 HEAD = 1024 * 1024
 
-# What the page of a report holds.
+# The mark of a report's page.
 GENERATOR = b'<meta name="generator" content="iris_app classify">'
 
-# The names of the columns that are added, one a line.
-ADDED = re.compile(r"(?:predicted_)*species\n(?:(?:predicted_)*probability_.*\n)+(?:predicted_)*warnings\n\Z")
+# The names of the predictions' columns, one a line.
+ADDED = re.compile(rf"(?:predicted_)*{SCHEMA.target}\n(?:(?:predicted_)*probability_.*\n)+(?:predicted_)*warnings\n\Z")
 
-# Where two of them stand beside each other in CSV.
-BESIDE = re.compile(r'species"?([^\w"])"?(?:predicted_)*probability_')
+# Two of them in a header of CSV, with the delimiter between.
+ADJACENT = re.compile(rf'{SCHEMA.target}"?([^\w"])"?(?:predicted_)*probability_')
 
 
 def is_own(path: str, form: str, *, default: bool = True) -> bool:
-    """Return whether a file was written by this command, or the default where none or an empty one is there.
+    """Return whether a file was written by this command; the default if it does not exist or is empty.
 
     Parameters
     ----------
@@ -57,15 +58,15 @@ def is_own(path: str, form: str, *, default: bool = True) -> bool:
 
 
 def _has_own_names(text: str, form: str) -> bool:
-    """Return whether a table or a first line of JSON has the names of what this command writes."""
+    """Return whether a header or a first JSON object has the predictions' names."""
     if form == "ndjson":
         try:
             return _are_predictions(list(msgspec.json.decode(text.partition("\n")[0], type=dict[str, msgspec.Raw])))
         except (msgspec.DecodeError, UnicodeEncodeError):
             return False
-    beside = BESIDE.search(text) if form == "csv" else None
+    match = ADJACENT.search(text) if form == "csv" else None
     try:
-        names = next(csv.reader(io.StringIO(text, newline=""), delimiter=beside[1] if beside else ","), [])
+        names = next(csv.reader(io.StringIO(text, newline=""), delimiter=match[1] if match else ","), [])
     except csv.Error:
         return False
     return names == COLUMNS if form == "rejected" else _are_predictions(names)

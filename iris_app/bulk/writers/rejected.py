@@ -1,4 +1,4 @@
-"""The rows that cannot be classified, written to a table of their own with what is wrong with them."""
+"""The writer of rejected rows: a CSV file with the rows and their errors."""
 
 import csv
 import io
@@ -14,16 +14,16 @@ COLUMNS = ["file", "line", "columns", "reasons", "row"]
 
 
 class RejectedWriter:
-    """Write rejected rows; the file is there only where there are any.
+    """Write rejected rows; the file is made with the first.
 
     Parameters
     ----------
     stack : ExitStack
-        When it is closed, the file is put in place.
+        Closing it completes the file.
     file : str
-        Where the rows come from.
+        The name of the file that the rows come from.
     path : str, optional
-        Where they go; without one they are only counted.
+        The file to write; without one, nothing is written.
     """
 
     def __init__(self, stack: ExitStack, file: str, path: str | None) -> None:
@@ -32,11 +32,11 @@ class RejectedWriter:
 
     @property
     def is_used(self) -> bool:
-        """Whether a row was written."""
+        """True if a row was written."""
         return self._text is not None
 
     def add(self, rejects: Sequence[Reject]) -> None:
-        """Write rows, and what is wrong with them."""
+        """Write rows with their errors."""
         if self._path is None or not rejects:
             return
         text = self._text = self._text or self._open(self._path)
@@ -48,7 +48,7 @@ class RejectedWriter:
     def _open(self, path: str) -> TextIO:
         stream = self._stack.enter_context(open_output(path))
         text = io.TextIOWrapper(stream, encoding="utf-8", errors="backslashreplace", newline="", write_through=True)
-        self._stack.callback(text.detach)  # or closing it would close the stream before it is safe on the disk
+        self._stack.callback(text.detach)  # closing it would close the stream too early
         _write(text, COLUMNS)
         return text
 

@@ -10,7 +10,7 @@ from iris_app.bulk.rows import Reader, Rows
 
 def read_all(reader: Reader) -> Rows:
     """Join what a reader reads of all pieces."""
-    parts = [reader.read(piece) for piece in reader.pieces()]
+    parts = [reader.read(chunk) for chunk in reader.chunks()]
     return Rows(
         pl.concat([part.frame for part in parts]),
         np.concatenate([part.measurements for part in parts]),

@@ -63,7 +63,7 @@ def test_a_column_of_nulls_is_missing_in_each_row() -> None:
 
 @pytest.mark.parametrize("rows", [1, 2, 100])
 def test_rows_are_numbered_over_pieces(monkeypatch: pytest.MonkeyPatch, rows: int) -> None:
-    monkeypatch.setattr(columnar, "ROWS", rows)
+    monkeypatch.setattr(columnar, "CHUNK_ROWS", rows)
     read_rows = read(table(petal_width=[0.2, 0, 0.3, 99, 0.4]))
     assert [reject.line for reject in read_rows.rejects] == [2, 4]
     assert read_rows.measurements[:, 3].tolist() == [0.2, 0.3, 0.4]
@@ -83,8 +83,8 @@ def test_a_table_without_rows_has_its_columns_all_the_same() -> None:
 
 def test_what_the_file_says_of_the_species_is_passed_on() -> None:
     rows = read(table(petal_width=[0.2, 0], species=pl.Series(["a", "b"], dtype=pl.Categorical)))
-    assert rows.given is not None
-    assert rows.given.to_list() == ["a"]
+    assert rows.actual is not None
+    assert rows.actual.to_list() == ["a"]
 
 
 def test_a_row_that_is_rejected_is_written_as_json_without_what_that_cannot_hold() -> None:
@@ -104,11 +104,11 @@ def test_a_decimal_is_told_as_a_number() -> None:
 def test_files_are_read_a_batch_at_a_time_and_in_order(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path, form: str
 ) -> None:
-    monkeypatch.setattr(columnar, "ROWS", 1000)
+    monkeypatch.setattr(columnar, "CHUNK_ROWS", 1000)
     (tmp_path / "flowers").write_bytes(packed(table(number=range(10_000)), form).getvalue())
-    pieces = list(FrameFile(str(tmp_path / "flowers"), form).pieces())
-    assert pl.concat([frame for _, frame in pieces])["number"].to_list() == list(range(10_000))
-    assert [first for first, _ in pieces] == list(range(1, 10_001, 1000))
+    chunks = list(FrameFile(str(tmp_path / "flowers"), form).chunks())
+    assert pl.concat([frame for _, frame in chunks])["number"].to_list() == list(range(10_000))
+    assert [first for first, _ in chunks] == list(range(1, 10_001, 1000))
 
 
 def test_groups_of_rows_are_read_and_numbered_as_in_the_whole() -> None:

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from iris_app.bulk.readers import pieces, records
+from iris_app.bulk.readers import chunks, records
 from iris_app.bulk.readers.csv import CsvFile
 from iris_app.bulk.readers.options import ReadOptions
 from iris_app.bulk.rows import Rows
@@ -105,25 +105,25 @@ EXAMPLES = int(os.environ.get("IRIS_EXAMPLES", "300"))
 
 
 @settings(max_examples=EXAMPLES)
-@given(content=tables(), piece=sizes, ahead=sizes)
-def test_any_table_is_read_as_the_api_reads_it(content: bytes, piece: int, ahead: int) -> None:
+@given(content=tables(), chunk=sizes, ahead=sizes)
+def test_any_table_is_read_as_the_api_reads_it(content: bytes, chunk: int, ahead: int) -> None:
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(pieces, "PIECE", piece)
-        patch.setattr(pieces, "AHEAD", ahead)
+        patch.setattr(chunks, "CHUNK_SIZE", chunk)
+        patch.setattr(chunks, "PEEK_SIZE", ahead)
         agrees_with_the_api(content)
 
 
 @settings(max_examples=EXAMPLES)
-@given(content=tables(), piece=sizes, limit=st.sampled_from([5, 20, 60]))
-def test_rows_are_the_same_in_pieces_of_any_size(content: bytes, piece: int, limit: int) -> None:
+@given(content=tables(), chunk=sizes, limit=st.sampled_from([5, 20, 60]))
+def test_rows_are_the_same_in_pieces_of_any_size(content: bytes, chunk: int, limit: int) -> None:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(records, "LIMIT", limit)
         try:
             _, whole = read(content, keep=True)
         except InputError:
             return
-        patch.setattr(pieces, "PIECE", piece)
-        patch.setattr(pieces, "AHEAD", 1)
+        patch.setattr(chunks, "CHUNK_SIZE", chunk)
+        patch.setattr(chunks, "PEEK_SIZE", 1)
         _, parts = read(content, keep=True)
     assert parts.frame.equals(whole.frame)
     assert parts.measurements.tobytes() == whole.measurements.tobytes()
@@ -132,7 +132,7 @@ def test_rows_are_the_same_in_pieces_of_any_size(content: bytes, piece: int, lim
 
 def test_the_spelling_and_the_order_of_columns_are_free() -> None:
     reader, rows = read(b"Id;Petal.Width;swid;sepal length (cm);petalLength\n7;0,2;3,5;5,1;1,4\n")
-    assert (rows.measurements.tolist(), reader.places, reader.decimal_comma) == ([ROW], [3, 2, 4, 1], True)
+    assert (rows.measurements.tolist(), reader.feature_columns, reader.decimal_comma) == ([ROW], [3, 2, 4, 1], True)
 
 
 @pytest.mark.parametrize(
@@ -174,7 +174,7 @@ def test_a_header_alone_is_a_table_without_rows(end: str) -> None:
 
 
 def test_quotes_within_cells_are_no_quotes_in_a_file_of_many_pieces(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(pieces, "PIECE", 1000)
+    monkeypatch.setattr(chunks, "CHUNK_SIZE", 1000)
     lines = [f'5" pot {at},5.1,3.5,1.4,{"x" if at == 700 else 0.2},"a\nb"\n' for at in range(1000)]
     _, rows = read(f"pot,{HEADER},note\n{''.join(lines)}".encode())
     assert rows.read == 1000
@@ -204,14 +204,14 @@ def test_a_row_that_is_rejected_is_written_as_one_that_can_be_read() -> None:
 
 def test_what_the_file_says_of_the_species_is_passed_on() -> None:
     _, rows = read(f"{HEADER},Class\n5.1,3.5,1.4,0.2,a\n0,0,0,0,b\n5.1,3.5,1.4,0.2,\n".encode())
-    assert rows.given is not None
-    assert rows.given.to_list() == ["a", None]
+    assert rows.actual is not None
+    assert rows.actual.to_list() == ["a", None]
 
 
 NOT_UTF_8 = "is not UTF-8. Save it as “CSV UTF-8”, or use --encoding cp1252 where it is of Windows."
 
 
-@pytest.mark.parametrize("piece", [1, 10, 2**20])
+@pytest.mark.parametrize("chunk", [1, 10, 2**20])
 @pytest.mark.parametrize(
     ("row", "wrong"),
     [
@@ -225,8 +225,8 @@ NOT_UTF_8 = "is not UTF-8. Save it as “CSV UTF-8”, or use --encoding cp1252 
         (b"5.1,3.5,1.4,0.2,", "has 5 cells where the header has 4."),
     ],
 )
-def test_what_cannot_be_read_costs_its_row(monkeypatch: pytest.MonkeyPatch, row: bytes, wrong: str, piece: int) -> None:
-    monkeypatch.setattr(pieces, "PIECE", piece)
+def test_what_cannot_be_read_costs_its_row(monkeypatch: pytest.MonkeyPatch, row: bytes, wrong: str, chunk: int) -> None:
+    monkeypatch.setattr(chunks, "CHUNK_SIZE", chunk)
     good = b'5.1,3.5,"1.4",0.2\n"5.1",3.5,1.4,0.2\n'
     _, rows = read(HEADER.encode() + b"\n" + good + row + b"\n" + good)
     assert details(rows) == [f"Line 4 {wrong}"]
@@ -235,22 +235,22 @@ def test_what_cannot_be_read_costs_its_row(monkeypatch: pytest.MonkeyPatch, row:
 
 
 def test_a_quote_that_is_never_closed_costs_its_line_in_a_long_file(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(pieces, "PIECE", 100)
+    monkeypatch.setattr(chunks, "CHUNK_SIZE", 100)
     monkeypatch.setattr(records, "LIMIT", 300)
     _, rows = read((f'{HEADER}\n5.1,3.5,1.4,"0.2\n' + "5.1,3.5,1.4,0.2\n" * 100).encode())
     assert (rows.read, [reject.line for reject in rows.rejects]) == (101, [2])
 
 
 def test_a_line_without_an_end_is_malformed(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(pieces, "PIECE", 100)
-    monkeypatch.setattr(pieces, "LONGEST_ROW", 1000)
+    monkeypatch.setattr(chunks, "CHUNK_SIZE", 100)
+    monkeypatch.setattr(chunks, "MAX_ROW_SIZE", 1000)
     with pytest.raises(MalformedDocument, match="Line 2 is longer than"):
         read(f"{HEADER}\n{'x' * 2000}\n".encode())
 
 
 def test_a_table_without_an_end_is_not_read_for_its_header_whole(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(pieces, "AHEAD", 100)
-    monkeypatch.setattr(pieces, "LONGEST_ROW", 2000)
+    monkeypatch.setattr(chunks, "PEEK_SIZE", 100)
+    monkeypatch.setattr(chunks, "MAX_ROW_SIZE", 2000)
     stream = io.BytesIO(b'"' + b"x" * 5000)
     with pytest.raises(MalformedDocument):
         CsvFile(stream)
@@ -267,6 +267,6 @@ def test_no_bytes_are_a_fault_of_ours(content: bytes) -> None:
 
 
 def test_a_byte_order_mark_and_a_nul_are_text_where_a_piece_begins(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(pieces, "PIECE", 1)
+    monkeypatch.setattr(chunks, "CHUNK_SIZE", 1)
     _, rows = read(f"note,{HEADER}\n\ufeffa,5.1,3.5,1.4,0.2\n".encode())
     assert cells(rows)[0][0] == "\ufeffa"

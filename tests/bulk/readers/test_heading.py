@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from iris_app.bulk.readers import pieces
+from iris_app.bulk.readers import chunks
 from iris_app.bulk.readers.csv import CsvFile
 from iris_app.bulk.readers.options import ReadOptions
 from iris_app.bulk.rows import Rows
@@ -50,8 +50,8 @@ def test_encodings_of_unicode_are_detected(codec: str) -> None:
 
 
 def test_characters_may_be_cut_where_a_piece_ends(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(pieces, "AHEAD", 1)
-    monkeypatch.setattr(pieces, "PIECE", 1)
+    monkeypatch.setattr(chunks, "PEEK_SIZE", 1)
+    monkeypatch.setattr(chunks, "CHUNK_SIZE", 1)
     _, rows = read((f"{HEADER}\n" + "5.1,3.5,1.4,0.2\n" * 100).encode("utf-16"))
     assert rows.measurements.tolist() == [ROW] * 100
 

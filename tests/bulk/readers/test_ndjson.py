@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from iris_app.bulk.readers import ndjson, pieces
+from iris_app.bulk.readers import chunks, ndjson
 from iris_app.bulk.readers.ndjson import NdjsonFile
 from iris_app.bulk.rows import Rows
 from iris_app.codecs import json_rows
@@ -66,13 +66,13 @@ def lines(draw: st.DrawFn) -> bytes:
 @settings(max_examples=int(os.environ.get("IRIS_EXAMPLES", "100")))
 @given(
     content=st.lists(st.one_of(lines(), st.sampled_from([b"", b" ", b"\r"])), max_size=20),
-    piece=st.sampled_from([1, 10, 100, 2**20]),
+    chunk=st.sampled_from([1, 10, 100, 2**20]),
     end=st.sampled_from([b"", b"\n", b"\r\n"]),
 )
-def test_each_line_is_read_as_the_api_reads_it(content: list[bytes], piece: int, end: bytes) -> None:
+def test_each_line_is_read_as_the_api_reads_it(content: list[bytes], chunk: int, end: bytes) -> None:
     text = b"\n".join([FIRST.encode(), *content]) + end
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(pieces, "PIECE", piece)
+        patch.setattr(chunks, "CHUNK_SIZE", chunk)
         _, rows = read(text)
     measurements: list[list[float]] = []
     wrong: list[str] = []
@@ -103,7 +103,7 @@ def test_an_array_is_read_as_lines_are(flowers: list[list[float]], data: st.Data
     objects = [dict(zip(FLOWER, row, strict=True)) | {"note": data.draw(note)} for row in flowers]
     text = json.dumps(objects, indent=data.draw(st.sampled_from([None, 0, 2])))
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(pieces, "PIECE", data.draw(st.sampled_from([1, 10, 100, 2**20])))
+        patch.setattr(chunks, "CHUNK_SIZE", data.draw(st.sampled_from([1, 10, 100, 2**20])))
         reader, rows = read(
             data.draw(st.sampled_from(["", "\ufeff", " \n"])) + text + data.draw(st.sampled_from(["", "\n"]))
         )
@@ -129,7 +129,7 @@ def test_an_array_that_is_not_json_is_malformed(text: str) -> None:
 
 
 def test_an_array_is_read_whole_and_no_longer_than_can_be(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(ndjson, "LONGEST_ARRAY", 1000)
+    monkeypatch.setattr(ndjson, "MAX_ARRAY_SIZE", 1000)
     monkeypatch.setattr(ndjson, "ELEMENTS", 2)
     _, rows = read(f"[{FIRST}, {FIRST}, {FIRST}]")
     assert len(rows.lines) == 3
@@ -144,15 +144,15 @@ def test_what_holds_no_object_is_malformed(text: str) -> None:
 
 
 def test_a_row_without_an_end_is_malformed(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(pieces, "PIECE", 100)
-    monkeypatch.setattr(pieces, "LONGEST_ROW", 1000)
+    monkeypatch.setattr(chunks, "CHUNK_SIZE", 100)
+    monkeypatch.setattr(chunks, "MAX_ROW_SIZE", 1000)
     with pytest.raises(MalformedDocument, match="Line 2 is longer than"):
         read(FIRST + "\n" + with_note("x" * 2000))
 
 
 def test_the_features_are_understood_in_any_usual_spelling() -> None:
     reader, rows = read('{"Petal.Width": 0.2, "note": 1, "sepalLength": 5.1, "swid": 3.5, "petal_length": 1.4}\n')
-    assert (rows.measurements.tolist(), reader.places) == ([ROW], [2, 3, 4, 0])
+    assert (rows.measurements.tolist(), reader.feature_columns) == ([ROW], [2, 3, 4, 0])
 
 
 def test_a_feature_that_is_missing_or_there_twice_in_the_first_row_is_named() -> None:
@@ -169,7 +169,7 @@ def test_other_fields_may_differ_from_line_to_line() -> None:
 
 
 def test_a_late_field_that_is_called_as_an_answer_is_renamed(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(pieces, "AHEAD", 200)
+    monkeypatch.setattr(chunks, "PEEK_SIZE", 200)
     late = [
         with_note(1, species="setosa"),
         with_note(1, species=1, given_species=2),
@@ -186,8 +186,8 @@ def test_a_late_field_that_is_called_as_an_answer_is_renamed(monkeypatch: pytest
 
 def test_a_species_that_the_file_names_is_passed_on() -> None:
     _, rows = read("\n".join([with_note(1, species="setosa"), FIRST, with_note(1, species=2)]))
-    assert rows.given is not None
-    assert rows.given.to_list() == ["setosa", None, "2"]
+    assert rows.actual is not None
+    assert rows.actual.to_list() == ["setosa", None, "2"]
 
 
 @pytest.mark.parametrize("note", ['"\\ud800"', '"\\ud800abcdefgh"', "[" * 5000 + "]" * 5000])
@@ -243,7 +243,7 @@ def test_columns_without_others_are_the_features() -> None:
 
 
 def test_no_row_is_lost_to_the_types_of_other_rows(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(pieces, "AHEAD", 200)
+    monkeypatch.setattr(chunks, "PEEK_SIZE", 200)
     columns, rows = typed(
         *[with_note(None, temp=20, id=1, on=True)] * 20,
         with_note("late", temp=20.75, id=9007199254740993, on="x", more=1),
@@ -317,7 +317,7 @@ def test_utf_16_is_read() -> None:
 def test_no_rows_have_the_columns_all_the_same() -> None:
     _, rows = read(FIRST + "\n")
     reader = NdjsonFile(io.BytesIO((with_note(1) + "\n").encode()), typed=True)
-    assert reader.read(pieces.Piece(1, b"\n")).frame.schema == reader.read(next(reader.pieces())).frame.schema
+    assert reader.read(chunks.Chunk(1, b"\n")).frame.schema == reader.read(next(reader.chunks())).frame.schema
     assert len(rows.lines) == 1
 
 

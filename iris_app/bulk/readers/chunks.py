@@ -12,21 +12,21 @@ from iris_app.exceptions import MalformedDocument
 BYTE_ORDER_MARK = codecs.BOM_UTF8
 
 # How many bytes are read at once.
-PIECE = 2 * 1024 * 1024
+CHUNK_SIZE = 2 * 1024 * 1024
 
 # How many of the first are looked at before all others.
-AHEAD = 1024 * 1024
+PEEK_SIZE = 1024 * 1024
 
 # How long a row may be.
-LONGEST_ROW = 64 * 1024 * 1024
+MAX_ROW_SIZE = 64 * 1024 * 1024
 
-MARKS = {codecs.BOM_UTF32_LE: "utf-32", codecs.BOM_UTF32_BE: "utf-32"} | {
+BYTE_ORDER_MARKS = {codecs.BOM_UTF32_LE: "utf-32", codecs.BOM_UTF32_BE: "utf-32"} | {
     codecs.BOM_UTF16_LE: "utf-16",
     codecs.BOM_UTF16_BE: "utf-16",
 }
 
 
-class Piece(NamedTuple):
+class Chunk(NamedTuple):
     """Rows as they stand in a file, and the number of the line where the first of them begins."""
 
     line: int
@@ -55,35 +55,35 @@ class Records:
         self._raw = getattr(stream, "raw_stream", stream)
         self._size = size
         self._decoder: codecs.IncrementalDecoder | None = None
-        self._ahead, self._ended = b"", False
-        self._fill(max(AHEAD, 1000))
+        self._peeked, self._ended = b"", False
+        self._fill(max(PEEK_SIZE, 1000))
         self.encoding = "utf-8"
-        self.decode(_known(encoding) if encoding else detect(self._ahead))
-        self.skip(len(BYTE_ORDER_MARK) if self._ahead.startswith(BYTE_ORDER_MARK) else 0)
+        self.decode(_codec_name(encoding) if encoding else detect(self._peeked))
+        self.skip(len(BYTE_ORDER_MARK) if self._peeked.startswith(BYTE_ORDER_MARK) else 0)
 
     def decode(self, encoding: str) -> None:
         """Read the file in another encoding than UTF-8, from the first row on."""
         if encoding != "utf-8":
             self.encoding, self._decoder = encoding, codecs.getincrementaldecoder(encoding)("replace")
-            self._ahead = self._decoded(self._ahead, final=self._ended)
+            self._peeked = self._decoded(self._peeked, final=self._ended)
 
     def peek(self, last_end: Callable[[bytes], int]) -> bytes:
         """Return the first rows, which are handed out all the same."""
-        while not self._ended and not (end := last_end(self._ahead)) and len(self._ahead) < LONGEST_ROW:
-            self._fill(len(self._ahead) + AHEAD)
-        return self._ahead if self._ended else self._ahead[: end or None]
+        while not self._ended and not (end := last_end(self._peeked)) and len(self._peeked) < MAX_ROW_SIZE:
+            self._fill(len(self._peeked) + PEEK_SIZE)
+        return self._peeked if self._ended else self._peeked[: end or None]
 
     def skip(self, count: int) -> None:
         """Pass over so many bytes of those that were peeked at."""
-        self._ahead = self._ahead[count:]
+        self._peeked = self._peeked[count:]
 
-    def pieces(
+    def chunks(
         self,
         last_end: Callable[[bytes], int],
         count_lines: Callable[[bytes], int],
         drop_end: Callable[[bytes], int] = len,
         line: int = 1,
-    ) -> Iterator[Piece]:
+    ) -> Iterator[Chunk]:
         """Yield all rows, in one piece at least.
 
         ``last_end`` returns where the last whole row ends, and ``drop_end`` where those end that are not left out at
@@ -94,16 +94,16 @@ class Records:
             rest += more
             end = last_end(rest)
             kept = drop_end(rest[:end])
-            if kept or len(rest) > LONGEST_ROW:
+            if kept or len(rest) > MAX_ROW_SIZE:
                 if not end:
-                    raise MalformedDocument(f"Line {line} is longer than {LONGEST_ROW // 2**20} MiB, as no row is.")
+                    raise MalformedDocument(f"Line {line} is longer than {MAX_ROW_SIZE // 2**20} MiB, as no row is.")
                 end = kept or end
-                yield Piece(line, rest[:end])
+                yield Chunk(line, rest[:end])
                 line += count_lines(rest[:end])
                 rest = rest[end:]
         rest = rest[: drop_end(rest)]
         if rest or line == begun:
-            yield Piece(line, rest)
+            yield Chunk(line, rest)
 
     def done(self) -> float:
         """Return which share of the file was read."""
@@ -112,25 +112,25 @@ class Records:
     def read_all(self, limit: int) -> bytes:
         """Return all that was not handed out, or raise ``MalformedDocument`` beyond ``limit`` bytes."""
         self._fill(limit + 1)
-        if len(self._ahead) > limit:
+        if len(self._peeked) > limit:
             raise MalformedDocument(
                 f"It is an array of more than {limit // 2**20} MiB; as NDJSON, it can be of any size."
             )
-        content, self._ahead = self._ahead, b""
+        content, self._peeked = self._peeked, b""
         return content
 
     def _more(self) -> bytes:
-        if not self._ahead:
-            return self._read(PIECE)
-        more, self._ahead = self._ahead[:PIECE], self._ahead[PIECE:]
+        if not self._peeked:
+            return self._read(CHUNK_SIZE)
+        more, self._peeked = self._peeked[:CHUNK_SIZE], self._peeked[CHUNK_SIZE:]
         return more
 
     def _fill(self, count: int) -> None:
-        parts, size = [self._ahead], len(self._ahead)
+        parts, size = [self._peeked], len(self._peeked)
         while size < count and (more := self._read(count - size)):
             parts.append(more)
             size += len(more)
-        self._ahead, self._ended = b"".join(parts), size < count
+        self._peeked, self._ended = b"".join(parts), size < count
 
     def _read(self, count: int) -> bytes:
         try:
@@ -150,7 +150,7 @@ class Records:
 
 def detect(content: bytes) -> str:
     """Return the encoding of a file that begins so."""
-    for mark, encoding in MARKS.items():
+    for mark, encoding in BYTE_ORDER_MARKS.items():
         if content.startswith(mark):
             return encoding
     first = content[:1000]
@@ -161,7 +161,7 @@ def detect(content: bytes) -> str:
     return "utf-8"
 
 
-def _known(encoding: str) -> str:
+def _codec_name(encoding: str) -> str:
     """Return a codec's own name."""
     try:
         bytes(4).decode(encoding, "replace")
