@@ -55,14 +55,9 @@ MAY_NAME_THE_EXAMPLE = {
 }
 
 
-def is_in_bulk(path: Path) -> bool:
-    """Check whether a file belongs to the package whose rework is not finished; remove this with it."""
-    return path.is_relative_to(PACKAGE / "bulk")
-
-
 @pytest.mark.parametrize(
     "path",
-    [path for path in SOURCES if relative(path) not in MAY_NAME_THE_EXAMPLE and not is_in_bulk(path)],
+    [path for path in SOURCES if relative(path) not in MAY_NAME_THE_EXAMPLE],
     ids=relative,
 )
 def test_only_the_schema_and_the_training_say_the_example_s_words(path: Path) -> None:
@@ -84,7 +79,7 @@ def docstrings(tree: ast.AST) -> list[str]:
     return [text for node in ast.walk(tree) if isinstance(node, kinds) and (text := ast.get_docstring(node))]
 
 
-@pytest.mark.parametrize("path", [path for path in MODULES if not is_in_bulk(path)], ids=relative)
+@pytest.mark.parametrize("path", MODULES, ids=relative)
 def test_a_docstring_begins_neither_with_say_nor_with_a_question_word(path: Path) -> None:
     first_words = re.compile(r"(Say|Tell|Who|What|Which|Where|How|Whether)\b")
     assert [text for text in docstrings(ast.parse(path.read_text())) if first_words.match(text)] == []

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
 __all__ = ["bp", "classifier", "classify_files"]
 
-# Modules that need polars and scikit-learn are imported when they are used, and not when an application starts.
+# Imported on first use, since these modules need polars and scikit-learn.
 LAZY = {"classifier": "iris_app.bulk.frames", "classify_files": "iris_app.bulk.run"}
 
 

@@ -1,4 +1,4 @@
-"""Files classified by a Dask cluster: whole or in parts, by its workers, and put together here."""
+"""Classification on a Dask cluster: its workers classify files or parts of them, which are merged here."""
 
 import os
 import platform
@@ -43,19 +43,19 @@ DASK = "dask://"
 # Seconds to wait for a scheduler, and for its first worker.
 TIMEOUT = 8
 
-# How often a task is begun again for which a worker was not fit; one that was lost with its worker is, anyway.
+# The retries of a task that failed; one whose worker was lost is retried anyway.
 RETRIES = 3
 
-# How many rows a part of a Parquet file has at least: some seconds of work.
+# The minimum rows of a part of a Parquet file: some seconds of work.
 MIN_PART_ROWS = 500_000
 
-# How the folder of a run is called, and the file in it that is locked as long as the run lives.
+# The prefix of a run's scratch folder, and the file in it that is locked while the run lives.
 PREFIX, LOCK = ".classify-", "lock"
 
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """A part that was classified: its counts, and where its predictions and its rejected rows lie."""
+    """A part that was classified: its result, and the files of its predictions and rejected rows."""
 
     result: Result
     output: str
@@ -65,14 +65,14 @@ class Part:
 def run_on_cluster(
     address: str, todo: Sequence[Job], packed: Packed, progress: Progress
 ) -> Generator[tuple[Job, Result | IrisError]]:
-    """Yield each job that is done, and what came of it.
+    """Run jobs on a cluster, and yield each with its result.
 
     Raises
     ------
     ClusterFailed
-        Where there is no cluster, or it gives up.
+        If the cluster cannot be reached, or fails.
     ModelUnavailable
-        Where a worker refuses the model.
+        If a worker refuses the model.
     """
     if not address.startswith(DASK):
         raise WrongUsage(f"--engine {address}: it is local or dask://HOST:PORT.")
@@ -103,7 +103,7 @@ def run_on_cluster(
 
 
 class _File:
-    """A job, its parts, and what came of these so far."""
+    """A job, its parts, and their results so far."""
 
     def __init__(self, job: Job) -> None:
         self.job = job
@@ -113,12 +113,12 @@ class _File:
 
 
 def _keep(packed: Packed) -> Packed:
-    """Hold the model on the cluster, from where each worker takes it once."""
+    """Return the model, so that the cluster holds it and each worker fetches it once."""
     return packed
 
 
 def _result(future: "Future[Any]") -> Part | InputError | OutputFailed:
-    """Return what came of a part, and raise what keeps all others from being done, too."""
+    """Return the result of a part, or raise an error that concerns all parts."""
     with _translate_cluster_errors():
         part: Part | IrisError = future.result()
     if isinstance(part, Part | InputError | OutputFailed):
@@ -128,7 +128,7 @@ def _result(future: "Future[Any]") -> Part | InputError | OutputFailed:
 
 @contextmanager
 def _connect(address: str) -> Iterator["Client"]:
-    """Connect to a scheduler that has a worker."""
+    """Connect to a scheduler, and wait for a worker."""
     try:
         client: Any = Client(f"tcp://{address.removeprefix(DASK)}", timeout=TIMEOUT, set_as_default=False)  # type: ignore[no-untyped-call]
     except (OSError, ValueError) as error:
@@ -141,7 +141,7 @@ def _connect(address: str) -> Iterator["Client"]:
 
 @contextmanager
 def _translate_cluster_errors() -> Iterator[None]:
-    """Raise ``ClusterFailed`` where a cluster does not do its work."""
+    """Raise ``ClusterFailed`` for errors of the cluster."""
     try:
         yield
     except TimeoutError as error:
@@ -150,19 +150,19 @@ def _translate_cluster_errors() -> Iterator[None]:
         raise ClusterFailed("The cluster gave up: too many workers were lost over the same task.") from error
     except CancelledError as error:
         raise ClusterFailed("The cluster was lost.") from error
-    except Exception as error:  # whatever a worker has that is not installed there as it is here
+    except Exception as error:  # a worker with other versions can raise anything
         sentence = " ".join(str(error).split())
         raise ClusterFailed(f"The cluster failed; is the same installed there as here? {sentence}") from error
 
 
 def split(source: Source) -> list[Source]:
-    """Split a Parquet file where its row groups end; any other file stays whole."""
+    """Split a Parquet file at the ends of row groups; any other file is one part."""
     if source.form != "parquet":
         return [source]
     try:
         with ExitStack() as stack:
             metadata = parquet.read_metadata(open_source(source.location, stack))
-    except (OSError, pa.ArrowException, InputError):  # whoever reads it says what is wrong with it
+    except (OSError, pa.ArrowException, InputError):  # reported when it is read
         return [source]
     ends, row = [0], 0
     for group in range(metadata.num_row_groups):
@@ -174,9 +174,9 @@ def split(source: Source) -> list[Source]:
 
 
 def run_part(job: Job, folder: str, packed: Packed) -> Part | IrisError:
-    """Classify a part on a worker, in files of its own, so that nothing is in the way of another attempt.
+    """Classify a part on a worker, into files of its own for each attempt.
 
-    What goes wrong is returned, since to try again would not help.
+    Errors are returned and not raised, since another attempt would not help.
     """
     name = str(Path(folder, uuid4().hex))
     attempt = replace(job, output=f"{name}{compression_of(job.output)}", rejected=f"{name}.rejected")
@@ -203,12 +203,12 @@ def _merge(file: _File) -> Result | InputError | OutputFailed:
 
 
 def merge_parts(job: Job, parts: Sequence[Part | InputError | OutputFailed]) -> Result | InputError | OutputFailed:
-    """Put the parts of a file together in their order, and return what came of it; see ``iris_app.bulk.job.run_job``.
+    """Merge the parts of a file in their order, and return the result of the job.
 
     Raises
     ------
     OutputFailed
-        Where the predictions cannot be written.
+        If the output cannot be written.
     """
     total = Summary()
     for part in parts:
@@ -230,11 +230,11 @@ def merge_parts(job: Job, parts: Sequence[Part | InputError | OutputFailed]) -> 
     if job.bad_rows != "report":
         _merge_rejected(job, [Path(part.rejected) for part in done])
     _merge_predictions(job, [Path(part.output) for part in done])
-    return Result(total, stamp, done[0].result.notes)
+    return Result(total, stamp, done[0].result.guesses)
 
 
 def _merge_rejected(job: Job, parts: Sequence[Path]) -> None:
-    """Put the tables of rejected rows together, where there are any, below the names of the first's columns."""
+    """Merge the files of rejected rows, if there are any, below one header."""
     found = [part for part in parts if part.exists()]
     if not found:
         remove_stale_rejected(job)
@@ -265,7 +265,7 @@ def _merge_predictions(job: Job, parts: Sequence[Path]) -> None:
 
 
 def _tables(parts: Sequence[Path]) -> Iterator[pa.Table]:
-    """Yield the columns of parts, even where none has a row."""
+    """Yield the tables of parts, beginning with an empty one."""
     schema = parquet.read_schema(parts[0])
     batches = chain.from_iterable(parquet.ParquetFile(part).iter_batches() for part in parts)
     return chain([schema.empty_table()], (pa.Table.from_batches([batch]) for batch in batches))
@@ -273,12 +273,12 @@ def _tables(parts: Sequence[Path]) -> Iterator[pa.Table]:
 
 @contextmanager
 def scratch_directory(outputs: Sequence[str]) -> Iterator[Path]:
-    """Make a folder as near to all outputs as can be, and remove it, and what runs that were killed left there.
+    """Make a folder in the common folder of all outputs, and remove it at the end; also those of killed runs.
 
     Raises
     ------
     OutputFailed
-        Where none can be made.
+        If it cannot be made.
     """
     top = Path(os.path.commonpath([Path(output).absolute().parent for output in outputs]))
     folder = top / f"{PREFIX}{uuid4().hex}"
@@ -295,7 +295,7 @@ def scratch_directory(outputs: Sequence[str]) -> Iterator[Path]:
 
 
 def _remove_folder(folder: Path) -> None:
-    """Remove a folder, under another name first, so that what is still written to it goes nowhere."""
+    """Rename a folder, so that nothing more is written to it, and remove it."""
     gone = folder.with_name(f"{PREFIX}gone-{uuid4().hex}")
     folder.rename(gone)
     shutil.rmtree(gone, ignore_errors=True)

@@ -104,10 +104,10 @@ def classify(**options: Any) -> None:
         raise click.ClickException(f"{error}: install iris_app[bulk], or use scripts/classify.") from error
     given = {name: options.pop(name) for name in ("encoding", "header", "skip_lines", "comment", "decimal")}
     delimiter, columns, nulls = (options.pop(name) for name in ("delimiter", "columns", "null_values"))
-    how = ReadOptions(
+    read_options = ReadOptions(
         delimiter="\t" if delimiter in {"tab", "\\t"} else delimiter,
         columns=tuple(columns.split(",")) if columns else None,
         null_values=tuple(nulls.split(",")) if nulls else (),
         **given,
     )
-    run_command(options=how, **options)
+    run_command(options=read_options, **options)

@@ -1,4 +1,4 @@
-"""One file, read, classified and written."""
+"""The job of one file: read, classify, write."""
 
 import os
 import stat
@@ -24,40 +24,40 @@ from iris_app.model.classifier import Model
 
 BadRows = Literal["report", "skip", "null"]
 
-# Called with how many rows were classified since the last call, and which share of the file was read.
+# Called with the rows classified since the last call, and the fraction of the file that was read.
 OnProgress = Callable[[int, float], None]
 
-# More threads than these take memory and make nothing faster.
+# More threads need more memory and are not faster.
 MAX_THREADS = 8
 
-# A file of fewer bytes is classified sooner without handing it to threads.
+# Files of fewer bytes are classified faster in one thread.
 INLINE_SIZE = 64 * 1024
 
-# After how many bytes what was written is brought to the disk, while more is computed.
+# The bytes between two syncs of the output.
 SYNC_INTERVAL = 64 * 1024 * 1024
 
 
 class MaxBad(NamedTuple):
-    """How many rows of a file may be bad: a number of them, or a share from 0 to 1."""
+    """The limit of bad rows of a file: a number of rows, or a share from 0 to 1."""
 
     limit: float
     is_share: bool
 
 
 class RefusedRows(InputError):
-    """Refuse a file for rows that cannot be classified; ``summary`` names the first of them."""
+    """A file has more bad rows than it may; ``summary`` names the first."""
 
-    def __init__(self, summary: "Summary", why: str = "") -> None:
+    def __init__(self, summary: "Summary", reason: str = "") -> None:
         self.summary = summary
-        super().__init__(f"{summary.rejected:,} of {summary.read:,} rows cannot be classified{why}.")
+        super().__init__(f"{summary.rejected:,} of {summary.read:,} rows cannot be classified{reason}.")
 
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """A file to be classified, where its predictions go, and what becomes of rows that cannot be classified.
+    """A file to be classified, its output, and the handling of its bad rows.
 
-    These are reported, and nothing is written; or skipped, or kept with empty predictions, and in both cases written
-    to ``rejected`` with what is wrong with them.
+    Bad rows are reported, and nothing is written; or they are skipped, or kept with empty predictions, and written to
+    ``rejected`` with their errors.
     """
 
     source: Source
@@ -69,34 +69,34 @@ class Job:
 
 
 class Result(NamedTuple):
-    """What came of a file: its counts, its stamp when it was opened, and what was guessed of it."""
+    """The result of a job: the file's counts, its stamp when it was opened, and the guesses of its reader."""
 
     summary: Summary
     stamp: FileStamp | None
-    notes: tuple[str, ...] = ()
+    guesses: tuple[str, ...] = ()
 
 
 def count_threads() -> int:
-    """Return how many threads this process may keep busy."""
+    """Return the number of threads that classify."""
     return min(int(joblib.cpu_count()), MAX_THREADS)
 
 
 def make_pool() -> ThreadPoolExecutor:
-    """Make the threads that classify."""
+    """Make the thread pool of ``run_job``."""
     return ThreadPoolExecutor(count_threads(), thread_name_prefix="classify")
 
 
 def run_job(job: Job, model: Model, progress: OnProgress, pool: ThreadPoolExecutor, stack: ExitStack) -> Result:
-    """Classify a file, whose predictions are put in place when ``stack`` is closed, and not if that sees an error.
+    """Classify a file; its output is completed when ``stack`` is closed without an error.
 
     Raises
     ------
     RefusedRows
-        Where more rows cannot be classified than may be.
+        If too many rows cannot be classified.
     InputError
-        Where the file cannot be read.
+        If the file cannot be read.
     OutputFailed
-        Where its predictions cannot be written.
+        If the output cannot be written.
     """
     typed = job.form == "parquet" or (job.form == "csv" and job.source.form == "ndjson")
     with job.source.open(keep=job.bad_rows == "null", typed=typed) as (reader, stamp), ExitStack() as outputs:
@@ -113,15 +113,15 @@ def run_job(job: Job, model: Model, progress: OnProgress, pool: ThreadPoolExecut
         keep_on = job.bad_rows != "report"
         encoded = _count(done, summary, rejected, lambda rows: progress(rows, reader.done()), keep_on=keep_on)
         writer.write(stream, _synced(stream, encoded, pool))
-        if not job.source.rows:  # of a part, all rows may be bad
+        if not job.source.rows:  # all rows of a part may be bad
             check_rejected(job, summary)
         job.source.check(stamp)
         stack.push(outputs.pop_all())
-        return Result(summary, stamp, tuple(getattr(reader, "notes", ())))
+        return Result(summary, stamp, tuple(getattr(reader, "guesses", ())))
 
 
 def check_rejected(job: Job, summary: Summary) -> None:
-    """Refuse more bad rows than may be; without a limit of the user's, they may not be all."""
+    """Refuse too many bad rows; without a limit of the user, refuse a file of nothing else."""
     if job.bad_rows == "report":
         if summary.rejected:
             raise RefusedRows(summary)
@@ -141,7 +141,7 @@ def _no_stale_rejected(job: Job, rejected: RejectedWriter) -> Iterator[None]:
 
 
 def remove_stale_rejected(job: Job) -> None:
-    """Remove the rejected rows of an earlier run, where there are any."""
+    """Remove the file of rejected rows of an earlier run, if there is one."""
     if job.rejected is not None and is_own(job.rejected, "rejected", default=False):
         remove(job.rejected)
 
@@ -152,7 +152,7 @@ Encoded = tuple[Any, Summary, Rows]
 def _classify(
     reader: Reader, writer: Writer, model: Model, pool: ThreadPoolExecutor | None, path: str
 ) -> Iterator[Encoded]:
-    """Yield what comes of each chunk, in their order, with one more in flight than there are threads."""
+    """Yield the predictions of each chunk, in their order, with one more in flight than there are threads."""
 
     def work(chunk: object) -> Encoded:
         rows = reader.read(chunk)
@@ -185,7 +185,7 @@ def _count(
     *,
     keep_on: bool,
 ) -> Iterator[Any]:
-    """Yield what is to be written, and count; nothing more from the first row on that keeps it from being written."""
+    """Add each chunk to the summary, and yield what to write, until a bad row prevents it."""
     for encoded, part, rows in done:
         summary.add(part)
         rejected.add(rows.rejects)
@@ -195,10 +195,10 @@ def _count(
 
 
 def _synced(stream: BinaryIO, encoded: Iterator[Any], pool: ThreadPoolExecutor) -> Iterator[Any]:
-    """Bring what is written to the disk meanwhile, so that the end waits for little of it."""
+    """Sync the output in another thread from time to time, so that the last sync is short."""
     synced, syncing = 0, None
-    for one in encoded:
-        yield one
+    for block in encoded:
+        yield block
         written = stream.tell() if stream.seekable() else 0
         if written - synced > SYNC_INTERVAL and stat.S_ISREG(os.fstat(stream.fileno()).st_mode):
             if syncing:

@@ -1,4 +1,4 @@
-"""Which files of a folder were classified, so that a second run does only what is missing."""
+"""The journal of an output folder, with which a second run classifies only what is missing or has changed."""
 
 import os
 from pathlib import Path
@@ -17,7 +17,7 @@ NAME = ".classified.ndjson"
 
 
 class Entry(msgspec.Struct, frozen=True):
-    """What was done: which file was classified with which model and how, what was written, and what came of it."""
+    """An entry of the journal: the input, the model and the settings, the output and the counts."""
 
     source: str
     stamp: FileStamp
@@ -29,12 +29,12 @@ class Entry(msgspec.Struct, frozen=True):
 
 
 class Journal:
-    """Remember in a folder what was written to it; a file of which it tells is whole on the disk.
+    """The journal of the files that were written to a folder; each of them is complete.
 
     Parameters
     ----------
     folder : Path
-        Where the predictions go.
+        The output folder.
     model : str
         The sha256 of the model.
     """
@@ -45,7 +45,7 @@ class Journal:
         self._stream: BinaryIO | None = None
 
     def find(self, job: Job) -> Summary | None:
-        """Return what came of a file that was classified with this model, unless it or its predictions have changed."""
+        """Return the counts of a job that an earlier run did, unless its input, output or model has changed."""
         entry = self._entries.get(self._name(job))
         if entry is None:
             return None
@@ -53,7 +53,7 @@ class Journal:
         return entry.summary if entry == now else None
 
     def add(self, job: Job, result: Result) -> None:
-        """Remember a file as it was when it was opened."""
+        """Add a job, with the stamp of its input when it was opened."""
         entry = self._entry(job, result.stamp, result.summary)
         if entry is None:
             return
@@ -63,7 +63,7 @@ class Journal:
             self._stream.flush()
 
     def _entry(self, job: Job, stamp: FileStamp | None, summary: Summary) -> Entry | None:
-        """Return the entry of a file and its predictions as they are; None where they are no files."""
+        """Return the entry of a job for its current output; None if its input or output is no file."""
         path = job.source.path
         source, written = path if is_address(path) else str(Path(path).absolute()), read_stamp(job.output)
         if stamp is None or written is None:
@@ -85,7 +85,7 @@ class Journal:
         for line in filter(None, lines):
             try:
                 entries.append(msgspec.json.decode(line, type=Entry))
-            except (msgspec.DecodeError, UnicodeDecodeError):  # cut short when the machine went down, say
+            except (msgspec.DecodeError, UnicodeDecodeError):  # truncated by a crash, or of another version
                 continue
         return entries
 

@@ -1,4 +1,4 @@
-"""The jobs of a run: one for each file, none of which writes over what another reads or writes."""
+"""The jobs of a run, one for each file; none overwrites a file that another reads or writes."""
 
 import os
 import unicodedata
@@ -11,23 +11,23 @@ from iris_app.bulk.journal import NAME
 from iris_app.bulk.readers.options import ReadOptions
 from iris_app.bulk.storage.addresses import STANDARD, display, filesystem, is_address, is_web
 from iris_app.bulk.storage.compression import compression_of
-from iris_app.bulk.storage.sources import SEEKABLE, Form, Skipped, Source, find, form_of
+from iris_app.bulk.storage.sources import SEEKING_FORMS, Form, Skipped, Source, find, form_of
 from iris_app.bulk.writers.recognize import is_own
 from iris_app.exceptions import InputError
 
 SUFFIXES = {"csv": ".csv", "ndjson": ".ndjson", "parquet": ".parquet"}
 
-# How many files an error names.
+# The files that an error names.
 MAX_NAMED = 5
 
 
 class WrongUsage(InputError):
-    """Refuse what was asked for, since it contradicts itself or cannot be."""
+    """The options contradict each other, or cannot be fulfilled."""
 
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """The jobs, the folder that their predictions go to, where there is one, and what is left out."""
+    """The jobs, the output folder if there is one, and the files that are skipped."""
 
     jobs: Sequence[Job]
     folder: Path | None
@@ -46,15 +46,15 @@ def plan(
     report: str | None = None,
     options: ReadOptions | None = None,
 ) -> Plan:
-    """Return the jobs.
+    """Plan the jobs of a run.
 
-    One file goes to the file that ``output`` names, unless that is a folder; several files, or a folder's, go to the
-    folder that it names, each under its own name and in its own form, or in ``form``.
+    One file is written to the file ``output``, unless that is a folder; several files, or a folder's, are written to
+    the folder ``output``, each under its own name and in its own format, or in ``form``.
 
     Raises
     ------
     InputError
-        Where there is nothing to be done, or it cannot be done so.
+        If there is no input, or the options contradict each other.
     """
     if max_bad and bad_rows == "report":
         raise WrongUsage("--max-bad goes with --bad-rows skip or null; without these, no row may be bad.")
@@ -63,7 +63,7 @@ def plan(
     for path in (output, rejected or "", report or ""):
         if is_address(path):
             filesystem(path)
-    is_folder = output.endswith("/") or Path(output).is_dir() or any(Path(one).is_dir() for one in inputs)
+    is_folder = output.endswith("/") or Path(output).is_dir() or any(Path(path).is_dir() for path in inputs)
     several = output != STANDARD and (is_folder or len(inputs) > 1)
     sources, skipped = find(inputs, input_form, exclude=Path(output) if several else None, options=options)
     if not (is_folder and output != STANDARD) and len(sources) == 1:
@@ -75,8 +75,10 @@ def plan(
             raise WrongUsage("--rejected is for one file; beside several, each has its own.")
         folder = None if is_address(output) else Path(output)
         jobs = [
-            _job(one, _join(output, _name(one, form)), form or _written_form(one.form), bad_rows, max_bad, None)
-            for one in sources
+            _job(
+                source, _join(output, _name(source, form)), form or _written_form(source.form), bad_rows, max_bad, None
+            )
+            for source in sources
         ]
     _refuse_overlaps(jobs, report, folder)
     return Plan(jobs, folder, skipped)
@@ -97,7 +99,7 @@ def refuse_foreign(jobs: Sequence[Job], report: str | None) -> None:
 
 
 def _written(job: Job) -> Iterator[tuple[str, str]]:
-    """Yield the files that a job replaces, and of what form they are."""
+    """Yield the files that a job replaces, with their formats."""
     if job.output != STANDARD:
         yield job.output, job.form
     if job.rejected is not None and job.bad_rows != "report":
@@ -112,7 +114,7 @@ def _job(
         raise WrongUsage(f"{display(output)}: name it .csv, .ndjson or .parquet, or say --format.")
     if form == "parquet" and (output == STANDARD or compression_of(output)):
         raise WrongUsage("Parquet goes to a file, and is compressed by itself.")
-    if source.form in SEEKABLE and _is_stream(source.path):
+    if source.form in SEEKING_FORMS and _is_stream(source.path):
         raise WrongUsage(
             f"{source.title}: {source.form} is read from its end, and cannot come by a pipe; save it first."
         )
@@ -133,7 +135,7 @@ def _is_stream(path: str) -> bool:
 
 
 def _written_form(form: Form) -> Form:
-    """Return the form of the predictions beside a file of some form."""
+    """Return the default output format for an input format."""
     return "parquet" if form == "arrow" else form
 
 
@@ -142,7 +144,7 @@ def _join(folder: str, name: str) -> str:
 
 
 def _name(source: Source, form: Form | None) -> str:
-    """Name a file's predictions as the file, but for the end that tells its form."""
+    """Name an output as its input, with the suffix of its format."""
     written = form or _written_form(source.form)
     if written == form_of(source.name) and not _is_array(source.name):
         return source.name
@@ -150,12 +152,12 @@ def _name(source: Source, form: Form | None) -> str:
 
 
 def _is_array(name: str) -> bool:
-    """Return whether a file may hold an array, which is read and not written."""
+    """Return whether a file may be a JSON array, which is never written."""
     return PurePath(name.removesuffix(compression_of(name))).suffix.lower() == ".json"
 
 
 def _refuse_overlaps(jobs: Sequence[Job], report: str | None, folder: Path | None) -> None:
-    """Refuse to write two files to one place, or over what is read."""
+    """Refuse to write two outputs to one file, or over an input."""
     read = {key: job.source for job in jobs for key in _identities(job.source.path)}
     taken: dict[object, str] = {}
     uses = [(job.output, job.source.title, "its answers") for job in jobs]
@@ -173,7 +175,7 @@ def _refuse_overlaps(jobs: Sequence[Job], report: str | None, folder: Path | Non
 
 
 def _identities(path: str) -> list[object]:
-    """Return what two paths share that are one file, whatever they are called; nothing for pipes and devices."""
+    """Return keys that two paths of one file share; none for pipes and devices."""
     if path == STANDARD:
         return []
     if is_address(path):

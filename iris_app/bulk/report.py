@@ -1,4 +1,4 @@
-"""The page that shows what came of files, in one file that needs nothing else."""
+"""The report on files: one page of HTML that needs no other file."""
 
 import os
 import tempfile
@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from hashlib import sha256
+from importlib.resources import files
 from itertools import chain, pairwise
 from pathlib import Path, PurePath
 
@@ -21,27 +22,31 @@ from iris_app.exceptions import ERRORS_NAMED
 from iris_app.files import translate_write_errors
 from iris_app.formatting import format_number, format_percent
 from iris_app.iris import SCHEMA
+from iris_app.model.agreement import Agreement
 from iris_app.model.classifier import Model
 from iris_app.model.manifest import FeatureSummary, Manifest
 from iris_app.model_service import predict
 from iris_app.observability.drift import MIN_SAMPLE, PSI_MAJOR, PSI_MODERATE, population_stability_index
 from iris_app.schema import Feature
 
+# The colours of all pages.
+PALETTE = files("iris_app") / "ui" / "static" / "palette.css"
+
 SUFFIXES = {".html", ".htm"}
 
-# How many files the page names; the others are counted.
+# The files that the page lists; the others are counted.
 FILES_NAMED = 200
 
-# How many reasons stand open to see, before those that have to be asked for.
+# The reasons that are shown; the others are folded.
 REASONS_OPEN = 20
 
-# How far up the pictures' shares may go.
+# The possible upper ends of the charts' axes.
 HEIGHTS = (0.2, 0.4, 0.6, 0.8, 1.0)
 
 
 @dataclass(frozen=True, slots=True)
 class Interval:
-    """A range of values: how many flowers lie in it, here and in the training, and their shares of all."""
+    """An interval of a feature: its numbers of rows, in the files and in the training, and their shares."""
 
     label: str
     here: int
@@ -52,7 +57,7 @@ class Interval:
 
 @dataclass(frozen=True, slots=True)
 class Drift:
-    """How a feature is spread, here and in the training, by the intervals between ``edges``."""
+    """The distribution of a feature, in the files and in the training, by the intervals between ``edges``."""
 
     feature: Feature
     index: float
@@ -63,26 +68,11 @@ class Drift:
     @property
     def farthest(self) -> Interval:
         """The interval whose shares differ most."""
-        return max(self.intervals, key=lambda one: abs(one.share - one.training_share))
-
-
-@dataclass(frozen=True, slots=True)
-class Agreement:
-    """How often which species of the files was taken for which.
-
-    ``unnamed`` counts flowers whose cell names no species, ``elsewhere`` those in files without a column that could.
-    """
-
-    matrix: list[list[int]]
-    shares: list[list[str]]
-    agreeing: int
-    named: int
-    unnamed: int
-    elsewhere: int
+        return max(self.intervals, key=lambda interval: abs(interval.share - interval.training_share))
 
 
 def check_report(path: str) -> None:
-    """Refuse a path where no page can be written, before anything is done."""
+    """Refuse a path that no page can be written to."""
     if PurePath(path).suffix.lower() not in SUFFIXES or Path(path).is_dir():
         raise WrongUsage(f"--report {display(path)}: name a file that ends in .html.")
     make_parent(path)
@@ -92,12 +82,12 @@ def check_report(path: str) -> None:
 
 
 def write_report(path: str, outcomes: Outcomes, model: Model, bad_rows: BadRows) -> None:
-    """Write the page, whole or not at all.
+    """Write the page atomically.
 
     Raises
     ------
     OutputFailed
-        Where it cannot be written.
+        If it cannot be written.
     """
     page = render_report(outcomes, model, bad_rows, datetime.now(UTC))
     with open_output(path) as stream:
@@ -106,9 +96,9 @@ def write_report(path: str, outcomes: Outcomes, model: Model, bad_rows: BadRows)
 
 def render_report(outcomes: Outcomes, model: Model, bad_rows: BadRows, made: datetime) -> str:
     """Return the page as HTML."""
-    total, style = outcomes.total, render_template("bulk/report.css")
+    total, style = outcomes.total, PALETTE.read_text() + render_template("bulk/report.css")
     drifts = _drifts(total, model.manifest)
-    highest = max((max(one.share, one.training_share) for drift in drifts for one in drift.intervals), default=0)
+    highest = max((max(part.share, part.training_share) for drift in drifts for part in drift.intervals), default=0)
     return render_template(
         "bulk/report.html",
         style=style,
@@ -126,35 +116,39 @@ def render_report(outcomes: Outcomes, model: Model, bad_rows: BadRows, made: dat
         some=PSI_MODERATE,
         great=PSI_MAJOR,
         unusual=_unusual(outcomes, model),
-        agreement=_agreement(total),
-        wrong=outcomes.wrong,
-        more_wrong=len(outcomes.wrong) == ERRORS_NAMED,
+        agreement=total.agreement,
+        errors=outcomes.row_errors,
+        more_errors=len(outcomes.row_errors) == ERRORS_NAMED,
         reasons_open=REASONS_OPEN,
         manifest=model.manifest,
         made=made,
-        features=SCHEMA.features,
-        species=SCHEMA.classes,
-        species_columns=sorted(SCHEMA.target_columns),
+        target_columns=sorted(SCHEMA.target_columns),
         number=format_number,
         share=share,
+        shares=_row_shares,
     )
 
 
 def share(part: float, whole: float) -> str:
-    """Write a share of a whole, rounded neither to nothing nor to all of it."""
+    """Format a share in percent, as 0 % or 100 % only if it is exact."""
     if not whole:
         return "none"
     text = f"{100 * part / whole:.0f} %" if part in {0, whole} else format_percent(part / whole)
     return text.replace(" ", "\N{NO-BREAK SPACE}")
 
 
+def _row_shares(agreement: Agreement) -> list[list[str]]:
+    """Format the confusion matrix as shares of each row."""
+    return [[share(count, sum(counts)) for count in counts] for counts in agreement.matrix]
+
+
 def _subject(files: Sequence[File]) -> str:
-    """Say in a word or two what the page is about."""
+    """Return the file's name, or the number of files."""
     return PurePath(files[0].name).name if len(files) == 1 else f"{len(files):,} files"
 
 
 def _drifts(total: Summary, manifest: Manifest) -> list[Drift]:
-    """Compare each feature with the training; not at all where there is nothing to compare."""
+    """Compare each feature with the training."""
     if not total.classified:
         return []
     triples = zip(SCHEMA.features, manifest.features, total.intervals, strict=True)
@@ -174,35 +168,21 @@ def _drift(feature: Feature, seen: FeatureSummary, counts: list[int]) -> Drift:
     return Drift(feature, index, _verdict(index, sum(counts)), edges, parts)
 
 
-def _verdict(index: float, flowers: int) -> str:
-    if flowers < MIN_SAMPLE:
-        return "too few flowers to say"
+def _verdict(index: float, rows: int) -> str:
+    if rows < MIN_SAMPLE:
+        return f"too few {SCHEMA.nouns} to say"
     if index > PSI_MAJOR:
         return "a great change"
     return "some change" if index > PSI_MODERATE else "little change"
 
 
 def _unusual(outcomes: Outcomes, model: Model) -> list[tuple[File, int, list[float], str, list[str]]]:
-    """Return the unusual flowers that are shown, with what the model warns of, in its own words."""
-    rows = [one.measurements for _, one in outcomes.unusual]
+    """Return the unusual rows that are shown, with the text of their warnings."""
+    rows = [outlier.measurements for _, outlier in outcomes.unusual]
     predictions = list(
         chain.from_iterable(predict(model, np.array(rows).reshape(-1, len(SCHEMA.features))).to_predictions())
     )
     return [
-        (file, one.row, one.measurements, one.species, [warning.detail for warning in prediction.warnings])
-        for (file, one), prediction in zip(outcomes.unusual, predictions, strict=True)
+        (file, row.row, row.measurements, row.predicted, [warning.detail for warning in prediction.warnings])
+        for (file, row), prediction in zip(outcomes.unusual, predictions, strict=True)
     ]
-
-
-def _agreement(total: Summary) -> Agreement | None:
-    """Say how the answers agree with the species that the files name, where a column could name them."""
-    if not total.confusion:
-        return None
-    return Agreement(
-        total.confusion,
-        [[share(count, sum(counts)) for count in counts] for counts in total.confusion],
-        total.agreeing,
-        total.named,
-        total.unnamed,
-        total.classified - total.named - total.unnamed,
-    )

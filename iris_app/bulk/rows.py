@@ -16,7 +16,7 @@ from iris_app.schema import Floats
 
 
 class Reject(NamedTuple):
-    """A row that cannot be classified: its line, what it is as it came, and what is wrong with it."""
+    """A row that cannot be classified: the number of its line, its text and its errors."""
 
     line: int
     row: str
@@ -24,13 +24,13 @@ class Reject(NamedTuple):
 
 
 class Rejects(Sequence[Reject]):
-    """Rows that cannot be classified, looked at one by one only when they are asked for.
+    """Rows that cannot be classified, made on access.
 
     Parameters
     ----------
     count : int
     make : function
-        Returns those from an index up to another.
+        Returns the rows of a range of indices.
     """
 
     def __init__(self, count: int, make: Callable[[int, int], list[Reject]]) -> None:
@@ -58,19 +58,19 @@ class Rows:
     Attributes
     ----------
     frame : DataFrame of n rows
-        The columns as they came; without any where ``lines`` are enough.
+        The columns of the file; empty if ``lines`` hold the rows.
     measurements : ndarray of shape (n, 4), float64
-        ``SCHEMA.features`` in their order and units; not a number in a row that is kept though it cannot be classified.
+        The features; NaN in a row that is kept and cannot be classified.
     rejects : sequence of Reject
-        The rows that cannot be classified, whether they are among the n or not.
+        The rows that cannot be classified, among the n or not.
     read : int
-        How many rows were read.
+        The number of rows that were read.
     lines : sequence of bytes, optional
-        The rows as they came, where they are objects of JSON.
+        The rows, if they are JSON objects.
     given : Series of n values, optional
-        What a column of the file says of each row's species, where there is one.
+        The true classes, if a column names them.
     plain : bool
-        Whether it is known that no cell needs quotes in CSV with the delimiter that it came with.
+        True if no cell needs quotes in CSV with the file's delimiter.
     """
 
     frame: pl.DataFrame
@@ -83,7 +83,7 @@ class Rows:
 
 
 def find_wrong(rows: Floats) -> NDArray[np.intp]:
-    """Return row and column of each value that is not accepted, of shape (m, 2), in the rows' order."""
+    """Return the row and the column of each value that is not accepted, of shape (m, 2)."""
     return np.argwhere(~SCHEMA.accepted(rows))
 
 
@@ -94,19 +94,19 @@ def find_labels(frame: pl.DataFrame, columns: Sequence[str]) -> pl.Series | None
 
 
 class Reader(Protocol):
-    """A file that is read piece by piece: the pieces one after the other, what is in them in any thread."""
+    """A reader of one format: ``chunks`` runs in one thread, ``read`` in any."""
 
     columns: list[str]
     feature_columns: list[int]
 
     def chunks(self) -> Iterator[Any]:
-        """Yield what is read next."""
+        """Yield chunks of the file."""
 
     def read(self, chunk: Any) -> Rows:
-        """Read the rows in a piece."""
+        """Parse the rows of a chunk."""
 
     def done(self) -> float:
-        """Say which share of the file has been handed out, from 0 to 1."""
+        """Return the fraction of the file that was read."""
 
 
 @dataclass(frozen=True, slots=True)

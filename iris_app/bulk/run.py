@@ -1,4 +1,4 @@
-"""Classify files: as a function, and as what ``flask classify`` does."""
+"""Classification of files, as a function and for the command."""
 
 import logging
 import signal
@@ -34,18 +34,18 @@ from iris_app.model.artifact import pack
 from iris_app.model.classifier import Model, load
 from iris_app.model_service import get_model, get_service
 
-# How the command ends, beside 0 for all is done and 2 for wrong usage.
+# Exit codes, beside 0 for success and 2 for wrong usage.
 REFUSED, NO_MODEL, NOT_WRITTEN, NO_CLUSTER, INTERRUPTED, BROKEN_PIPE = 1, 3, 4, 5, 130, 141
 
-# How many files, or rows of files, are put in place together: that takes the disk little longer than for one.
+# Files, or rows of files, that are completed together, which takes the disk little longer than for one.
 FILES_AT_ONCE, ROWS_AT_ONCE, WRITERS = 64, 100_000, 16
 
-# How many files that were not read are named for each reason.
-SKIPPED_NAMED = 3
+# The skipped files that are named for each reason.
+MAX_SKIPPED_NAMED = 3
 
 logger = logging.getLogger(__name__)
 
-# A job, and what came of it.
+# A job, and its result.
 Outcome = tuple[Job, Result | IrisError]
 
 
@@ -79,41 +79,41 @@ def classify_files(
     output : str
         A file for one input, a folder for several.
     model : path, optional
-        Where the artifact lies; by default the current app's model answers.
+        The path of the artifact; by default the model of the current application.
     form, input_form : str, optional
-        ``csv``, ``ndjson`` or ``parquet``, and for inputs ``arrow``, where names do not say it.
+        ``csv``, ``ndjson`` or ``parquet``, and for inputs ``arrow``; by default the suffixes decide.
     bad_rows : {"report", "skip", "null"}
-        Whether rows that cannot be classified keep a file from being written, are left out, or have no prediction.
+        Whether bad rows prevent the output, are skipped, or are kept without a prediction.
     max_bad : MaxBad, optional
-        How many rows of a file may be skipped or kept so; by default not all.
+        The limit of bad rows of a file; by default not all.
     rejected : str, optional
-        Where these rows go with their reasons; by default to ``output`` with ``.rejected`` behind it.
+        The file of bad rows and their errors; by default ``output`` with ``.rejected`` appended.
     options : ReadOptions, optional
-        How tables are written, where that is not to be guessed.
+        The options for reading; by default detected.
     engine : str
         ``local`` or ``dask://HOST:PORT``.
     redo, overwrite : bool
-        Whether to classify again what an earlier run did, and to replace files that this command did not write.
+        Whether to repeat the jobs of an earlier run, and to replace files that this command did not write.
     check : bool
-        Whether to raise the first file's error when all others are done; else ``errors`` holds them.
+        Whether to raise the first error at the end; else ``errors`` holds all.
 
     Returns
     -------
     Outcomes
-        ``total`` counts all rows, ``files`` those of each file.
+        The counts of all rows, and of each file.
 
     Raises
     ------
     InputError
-        Where a file cannot be read, or rows of it cannot be classified.
+        If a file cannot be read, or too many of its rows are bad.
     ModelUnavailable
-        Where no model can be loaded and trusted.
+        If the model cannot be loaded.
     OutputFailed
-        Where predictions cannot be written.
+        If an output cannot be written.
     ClusterFailed
-        Where a cluster cannot be reached, or gives up.
+        If the cluster cannot be reached, or fails.
     """
-    what = plan(
+    planned = plan(
         [inputs] if isinstance(inputs, str) else list(inputs),
         str(output),
         form=form,
@@ -124,7 +124,7 @@ def classify_files(
         options=options,
     )
     loaded = _load(model)
-    outcomes = _run_jobs(what, loaded, engine, redo=redo, overwrite=overwrite, quiet=True, emit=logger.warning)
+    outcomes = _run_jobs(planned, loaded, engine, redo=redo, overwrite=overwrite, quiet=True, emit=logger.warning)
     if check and outcomes.errors:
         raise outcomes.errors[0]
     return outcomes
@@ -147,23 +147,23 @@ def run_command(
     quiet: bool,
     bad_rows: BadRows,
     max_bad: tuple[float, bool] | None,
-    **how: Any,
+    **options: Any,
 ) -> None:
-    """Classify files, say what came of them, and exit as the command's help says."""
+    """Classify files, print the counts, and exit with the codes of the command's help."""
     reserve_descriptors()
     with _exit_codes():
-        what = plan(
-            inputs, output, bad_rows=bad_rows, max_bad=MaxBad(*max_bad) if max_bad else None, report=report, **how
+        planned = plan(
+            inputs, output, bad_rows=bad_rows, max_bad=MaxBad(*max_bad) if max_bad else None, report=report, **options
         )
         if report is not None:
             check_report(report)
             if not overwrite:
                 refuse_foreign([], report)
         loaded = _load(None)
-        outcomes = _run_jobs(what, loaded, engine, redo=redo, overwrite=overwrite, quiet=quiet, emit=print_error)
+        outcomes = _run_jobs(planned, loaded, engine, redo=redo, overwrite=overwrite, quiet=quiet, emit=print_error)
         if outcomes.total.read or not outcomes.refused:
             _print(_format_summary(outcomes.total), err=output == STANDARD)
-        _report_skipped(what)
+        _report_skipped(planned)
         if report is not None:
             write_report(report, outcomes, loaded.model, bad_rows)
         if outcomes.errors:
@@ -173,7 +173,7 @@ def run_command(
 
 @contextmanager
 def _exit_codes() -> Iterator[None]:
-    """Turn what can go wrong into a sentence and a code."""
+    """Turn exceptions into messages and exit codes."""
     before = signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
         yield
@@ -196,7 +196,7 @@ def _end(code: int, sentence: str) -> None:
 
 
 def _print(text: str, *, err: bool) -> None:
-    """Write to standard output, or to standard error where standard output holds the predictions."""
+    """Write to standard output, or to standard error if standard output holds the predictions."""
     if err:
         print_error(text)
         return
@@ -209,30 +209,30 @@ def _print(text: str, *, err: bool) -> None:
         raise OutputFailed(f"{STDOUT} cannot be written: {error.strerror}.") from error
 
 
-def _report_skipped(what: Plan) -> None:
-    """Say which files were not read, and why."""
+def _report_skipped(planned: Plan) -> None:
+    """Print the files that were skipped, with the reasons."""
     reasons: dict[str, list[str]] = {}
-    for path, reason in what.skipped:
+    for path, reason in planned.skipped:
         reasons.setdefault(reason, []).append(display(path))
     for reason, paths in reasons.items():
-        more = f" and {len(paths) - SKIPPED_NAMED:,} more" if len(paths) > SKIPPED_NAMED else ""
-        print_error(f"classify: not read: {', '.join(paths[:SKIPPED_NAMED])}{more}: {reason}.")
+        more = f" and {len(paths) - MAX_SKIPPED_NAMED:,} more" if len(paths) > MAX_SKIPPED_NAMED else ""
+        print_error(f"classify: not read: {', '.join(paths[:MAX_SKIPPED_NAMED])}{more}: {reason}.")
 
 
 def _run_jobs(
-    what: Plan, loaded: _Loaded, engine: str, *, redo: bool, overwrite: bool, quiet: bool, emit: Emit
+    planned: Plan, loaded: _Loaded, engine: str, *, redo: bool, overwrite: bool, quiet: bool, emit: Emit
 ) -> Outcomes:
-    """Do what is to be done, but for what an earlier run did, and return what came of all files."""
-    outcomes, todo = Outcomes(what.jobs), what.jobs
-    with Journal(what.folder, loaded.model.manifest.sha256) if what.folder else nullcontext() as journal:
+    """Run the jobs that no earlier run did, and return the outcomes of all."""
+    outcomes, todo = Outcomes(planned.jobs), planned.jobs
+    with Journal(planned.folder, loaded.model.manifest.sha256) if planned.folder else nullcontext() as journal:
         if journal and not redo:
             done = {job.output: summary for job in todo if (summary := journal.find(job))}
             for job in todo:
                 if job.output in done:
-                    outcomes.add(job, done[job.output], before=True)
+                    outcomes.add(job, done[job.output], earlier=True)
             todo = [job for job in todo if job.output not in done]
             if done:
-                emit(f"classify: {len(done):,} of {len(what.jobs):,} files were classified before.")
+                emit(f"classify: {len(done):,} of {len(planned.jobs):,} files were classified before.")
         if not overwrite:
             refuse_foreign(todo, None)
         with Progress(len(todo), quiet=quiet) as progress, closing(_start(engine, todo, loaded, progress)) as results:
@@ -242,26 +242,26 @@ def _run_jobs(
                     _report_error(job, result, emit)
                     continue
                 outcomes.add(job, result.summary)
-                for note in result.notes:
-                    emit(f"{job.source.title}: {note}")
+                for guess in result.guesses:
+                    emit(f"{job.source.title}: {guess}.")
                 if journal:
                     journal.add(job, result)
     return outcomes
 
 
 def _start(engine: str, todo: Sequence[Job], loaded: _Loaded, progress: Progress) -> Generator[Outcome]:
-    """Begin to do jobs, here or on a cluster."""
+    """Start jobs, here or on a cluster."""
     if engine == "local":
         return _run_here(todo, loaded.model, progress)
     try:
-        from iris_app.bulk.cluster import run_on_cluster  # here, for who works on one machine needs no cluster's tools
+        from iris_app.bulk.cluster import run_on_cluster  # here, since it needs distributed
     except ModuleNotFoundError as error:
         raise WrongUsage(f"--engine {engine}: {error}; install iris_app[cluster].") from error
     return run_on_cluster(engine, todo, pack(loaded.path, loaded.model.manifest), progress)
 
 
 class _Waiting(NamedTuple):
-    """A file that is classified, and put in place when the stack is closed."""
+    """A file that is classified; closing the stack completes it."""
 
     job: Job
     result: Result
@@ -269,7 +269,7 @@ class _Waiting(NamedTuple):
 
 
 def _run_here(todo: Sequence[Job], model: Model, progress: Progress) -> Generator[Outcome]:
-    """Do jobs one after the other, each by all processors, and put the files in place some at once."""
+    """Run jobs one after the other, each in all threads, and complete the files in groups."""
     waiting: list[_Waiting] = []
     with make_pool() as pool, ExitStack() as unfinished, ThreadPoolExecutor(WRITERS) as writers:
         for job in todo:
@@ -283,7 +283,7 @@ def _run_here(todo: Sequence[Job], model: Model, progress: Progress) -> Generato
             except (InputError, OutputFailed) as error:
                 yield job, error
             progress.next_file()
-            if len(waiting) >= FILES_AT_ONCE or sum(one.result.summary.read for one in waiting) >= ROWS_AT_ONCE:
+            if len(waiting) >= FILES_AT_ONCE or sum(file.result.summary.read for file in waiting) >= ROWS_AT_ONCE:
                 yield from _finish(waiting, writers)
                 waiting.clear()
                 unfinished.pop_all()
@@ -292,9 +292,10 @@ def _run_here(todo: Sequence[Job], model: Model, progress: Progress) -> Generato
 
 
 def _finish(waiting: Sequence[_Waiting], writers: ThreadPoolExecutor) -> Iterator[Outcome]:
-    """Put files in place."""
-    for one, error in zip(waiting, list(writers.map(_close, [one.stack for one in waiting])), strict=True):
-        yield one.job, error or one.result
+    """Complete files."""
+    errors = list(writers.map(_close, [file.stack for file in waiting]))
+    for file, error in zip(waiting, errors, strict=True):
+        yield file.job, error or file.result
 
 
 def _close(stack: ExitStack) -> OutputFailed | None:
@@ -308,25 +309,25 @@ def _close(stack: ExitStack) -> OutputFailed | None:
 
 
 def _report_error(job: Job, error: IrisError, emit: Emit) -> None:
-    """Say what is wrong with a file, or that its predictions cannot be written."""
+    """Print the errors of a file."""
     if isinstance(error, OutputFailed):
         emit(f"classify: {error}")
         return
-    rows = [one.detail for one in error.summary.wrong] if isinstance(error, RefusedRows) else []
+    rows = [value.detail for value in error.summary.errors] if isinstance(error, RefusedRows) else []
     for line in rows + explain(error):
         emit(f"{job.source.title}: {line}")
 
 
 def _format_summary(summary: Summary) -> str:
-    """Return what came of rows, a count a line."""
+    """Format the counts, one a line."""
     counts = {"read": summary.read, "classified": summary.classified, "rejected": summary.rejected}
-    counts |= dict(zip([one.name for one in SCHEMA.classes], summary.species, strict=True))
+    counts |= dict(zip(SCHEMA.class_names, summary.classes, strict=True))
     counts["unusual"] = summary.unusual
     width = max(len(f"{count:,}") for count in counts.values())
     lines = [f"{name:<12}{count:>{width},}" for name, count in counts.items()]
-    if summary.named:
-        unnamed = f"; {summary.unnamed:,} more name none" if summary.unnamed else ""
-        lines.append(
-            f"{summary.agreeing:,} of {summary.named:,} are of the species that the file itself names{unnamed}."
-        )
+    agreement = summary.agreement
+    if agreement and agreement.named:
+        more = f"; {agreement.unknown:,} more name none" if agreement.unknown else ""
+        counted = f"{agreement.agreeing:,} of {agreement.named:,}"
+        lines.append(f"{counted} are of the {SCHEMA.target} that the file itself names{more}.")
     return "\n".join(lines)

@@ -20,6 +20,7 @@ from iris_app.exceptions import InvalidValues, MalformedDocument, TooManyRows
 from iris_app.formatting import format_number
 from iris_app.iris import SCHEMA
 from iris_app.json_types import Prediction
+from iris_app.model.agreement import Agreement
 from iris_app.observability.recorder import record_errors
 from iris_app.schema import Class
 from iris_app.ui.blueprint import bp, status
@@ -43,24 +44,6 @@ class BatchForm(PageForm):
     file = FileField("A CSV file", [FileRequired("Choose a file first.")])
     skip_bad_rows = BooleanField("Leave out rows that cannot be read, and classify the others")
     keep_formulas = BooleanField("Keep cells that look like formulas as they are, without an apostrophe before them")
-
-
-@dataclass(frozen=True, slots=True)
-class Agreement:
-    """The agreement of the predictions with the true classes that a file names.
-
-    Attributes
-    ----------
-    matrix : list of list of int
-        The confusion matrix: true classes down, predicted ones across.
-    agreeing, named, unknown : int
-        The number of rows whose classes agree, that name a class, and that name an unknown one.
-    """
-
-    matrix: list[list[int]]
-    agreeing: int
-    named: int
-    unknown: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,14 +86,9 @@ class BatchResult:
             for index, classes in zip(columns, candidates, strict=True):
                 classes.append(SCHEMA.match_class(row[index][:MAX_LABEL_LENGTH]))
         actual = max(candidates, key=lambda classes: sum(map(bool, classes)), default=[])
-        pairs = Counter(
-            (class_.name, predicted) for class_, predicted in zip(actual, self.labels, strict=False) if class_
-        )
-        if not pairs:
-            return None
-        names = SCHEMA.class_names
-        matrix = [[pairs[name, predicted] for predicted in names] for name in names]
-        return Agreement(matrix, sum(pairs[name, name] for name in names), pairs.total(), actual.count(None))
+        names = [class_.name if class_ else None for class_ in actual]
+        agreement = Agreement.count(Counter(zip(names, self.labels, strict=False)))
+        return agreement if agreement.named else None
 
 
 class BlockCollector:

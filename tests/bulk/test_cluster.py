@@ -436,7 +436,7 @@ def test_a_model_of_another_scikit_learn_is_refused(packed: Packed, table: Path,
 @pytest.mark.parametrize(
     "error",
     [
-        RefusedRows(Summary(read=2, rejected=1, wrong=[InvalidValue("It is wrong.", line=2)])),
+        RefusedRows(Summary(read=2, rejected=1, errors=[InvalidValue("It is wrong.", line=2)])),
         InvalidValues([lambda: InvalidValue("It is wrong.", column="pwid")]),
         ModelUnavailable("There is none.", "none"),
     ],

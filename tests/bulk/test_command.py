@@ -217,6 +217,12 @@ def test_without_polars_one_sentence_says_what_to_install(table: Path, trained_p
     assert said == b"Error: No module named 'polars': install iris_app[bulk], or use scripts/classify.\n"
 
 
+def test_it_says_what_it_guessed_of_a_file(classify: Classify, tmp_path: Path) -> None:
+    (tmp_path / "flowers.csv").write_text(";".join(SCHEMA.features_by_name) + "\n5.1;3.5;1.4;0.2\n")
+    result = classify(tmp_path / "flowers.csv", "-o", tmp_path / "out.csv")
+    assert (result.exit_code, result.stderr) == (0, f"{tmp_path}/flowers.csv: cells are separated by ';'.\n")
+
+
 def test_the_help_says_how_it_ends(classify: Classify) -> None:
     output = " ".join(classify("--help").output.split())
     for told in (

@@ -1,1 +1,1 @@
-"""The readers of files: a module for each form."""
+"""The readers of files: a module for each format."""

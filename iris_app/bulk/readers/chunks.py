@@ -1,4 +1,4 @@
-"""A file of rows, handed out in pieces that end where a row does."""
+"""Reading of a file in chunks of whole rows."""
 
 import codecs
 import gzip
@@ -11,13 +11,13 @@ from iris_app.exceptions import MalformedDocument
 
 BYTE_ORDER_MARK = codecs.BOM_UTF8
 
-# How many bytes are read at once.
+# The bytes of a chunk.
 CHUNK_SIZE = 2 * 1024 * 1024
 
-# How many of the first are looked at before all others.
+# The first bytes, which are read ahead to detect the encoding and the header.
 PEEK_SIZE = 1024 * 1024
 
-# How long a row may be.
+# The maximum bytes of a row.
 MAX_ROW_SIZE = 64 * 1024 * 1024
 
 BYTE_ORDER_MARKS = {codecs.BOM_UTF32_LE: "utf-32", codecs.BOM_UTF32_BE: "utf-32"} | {
@@ -27,27 +27,27 @@ BYTE_ORDER_MARKS = {codecs.BOM_UTF32_LE: "utf-32", codecs.BOM_UTF32_BE: "utf-32"
 
 
 class Chunk(NamedTuple):
-    """Rows as they stand in a file, and the number of the line where the first of them begins."""
+    """The content of some rows, and the number of their first line."""
 
     line: int
     content: bytes
 
 
 class Records:
-    """Read a file of rows as UTF-8; bytes that another encoding does not have become bytes that UTF-8 does not have.
+    """Read a file as chunks of UTF-8; undecodable bytes of another encoding become invalid UTF-8.
 
     Parameters
     ----------
     stream : binary file
     size : int, optional
-        How many bytes it holds, where that is known, or those that it is made from where it is compressed.
+        The number of bytes, before decompression, if it is known.
     encoding : str, optional
-        The name of a Python codec; by default UTF-8, or what a byte order mark or NULs beside letters say.
+        The name of a Python codec; by default detected.
 
     Raises
     ------
     MalformedDocument
-        Where there is no such encoding, or the file is compressed and not whole.
+        If the encoding is unknown, or the compressed file is truncated.
     """
 
     def __init__(self, stream: BinaryIO, size: int | None, encoding: str | None = None) -> None:
@@ -62,19 +62,19 @@ class Records:
         self.skip(len(BYTE_ORDER_MARK) if self._peeked.startswith(BYTE_ORDER_MARK) else 0)
 
     def decode(self, encoding: str) -> None:
-        """Read the file in another encoding than UTF-8, from the first row on."""
+        """Decode the file from another encoding than UTF-8."""
         if encoding != "utf-8":
             self.encoding, self._decoder = encoding, codecs.getincrementaldecoder(encoding)("replace")
             self._peeked = self._decoded(self._peeked, final=self._ended)
 
     def peek(self, last_end: Callable[[bytes], int]) -> bytes:
-        """Return the first rows, which are handed out all the same."""
+        """Return the first rows without consuming them."""
         while not self._ended and not (end := last_end(self._peeked)) and len(self._peeked) < MAX_ROW_SIZE:
             self._fill(len(self._peeked) + PEEK_SIZE)
         return self._peeked if self._ended else self._peeked[: end or None]
 
     def skip(self, count: int) -> None:
-        """Pass over so many bytes of those that were peeked at."""
+        """Skip bytes that were peeked at."""
         self._peeked = self._peeked[count:]
 
     def chunks(
@@ -84,12 +84,12 @@ class Records:
         drop_end: Callable[[bytes], int] = len,
         line: int = 1,
     ) -> Iterator[Chunk]:
-        """Yield all rows, in one piece at least.
+        """Yield all rows, in at least one chunk.
 
-        ``last_end`` returns where the last whole row ends, and ``drop_end`` where those end that are not left out at
-        the end of the file; ``line`` is the number of the first line.
+        ``last_end`` returns the end of the last whole row, ``drop_end`` the end of the rows before
+        empty ones at the end of the file; ``line`` is the number of the first line.
         """
-        begun, rest = line, b""
+        first_line, rest = line, b""
         while more := self._more():
             rest += more
             end = last_end(rest)
@@ -102,15 +102,15 @@ class Records:
                 line += count_lines(rest[:end])
                 rest = rest[end:]
         rest = rest[: drop_end(rest)]
-        if rest or line == begun:
+        if rest or line == first_line:
             yield Chunk(line, rest)
 
     def done(self) -> float:
-        """Return which share of the file was read."""
+        """Return the fraction of the file that was read."""
         return self._raw.tell() / self._size if self._size else 0.0
 
     def read_all(self, limit: int) -> bytes:
-        """Return all that was not handed out, or raise ``MalformedDocument`` beyond ``limit`` bytes."""
+        """Return all content that remains, or raise ``MalformedDocument`` beyond ``limit`` bytes."""
         self._fill(limit + 1)
         if len(self._peeked) > limit:
             raise MalformedDocument(
@@ -149,7 +149,7 @@ class Records:
 
 
 def detect(content: bytes) -> str:
-    """Return the encoding of a file that begins so."""
+    """Detect the encoding of a file by its beginning."""
     for mark, encoding in BYTE_ORDER_MARKS.items():
         if content.startswith(mark):
             return encoding
@@ -162,7 +162,7 @@ def detect(content: bytes) -> str:
 
 
 def _codec_name(encoding: str) -> str:
-    """Return a codec's own name."""
+    """Return the canonical name of a codec."""
     try:
         bytes(4).decode(encoding, "replace")
         return codecs.lookup(encoding).name

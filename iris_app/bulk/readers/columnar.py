@@ -1,4 +1,4 @@
-"""Parquet and Arrow, read by pyarrow in batches."""
+"""The reader of Parquet and Arrow."""
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -19,38 +19,37 @@ from iris_app.formatting import truncate
 from iris_app.iris import SCHEMA
 from iris_app.schema import Feature
 
-# How many rows are read at once: with more it is a little faster, and takes the more memory the longer the file is.
+# The rows of a chunk; more are slightly faster, but need more memory.
 CHUNK_ROWS = 16_384
 
-# How many bytes of a column are read at once.
+# The bytes of a column that are read at once.
 BUFFER = 1024 * 1024
 
 
 class FrameFile:
-    """Columns of Parquet or Arrow.
+    """A file of Parquet or Arrow.
 
-    A row costs only itself, whatever its values are. A file is refused where its bytes are not of the form, for they
-    are packed, and none can be read behind those that are wrong.
+    An invalid row does not affect the others; a file that pyarrow cannot read is refused.
 
     Parameters
     ----------
     source : str or binary file
-        A path, or a file that can be sought in.
+        A path, or a seekable file.
     form : str
         ``parquet`` or ``arrow``.
     keep : bool
-        Whether rows that cannot be classified stay among the others.
+        Whether to keep the rows that cannot be classified among the others.
     rows : pair of int, optional
-        Which rows are read, from and to, at the bounds of groups of rows.
+        The first row to read and the one after the last, at the bounds of row groups.
     options : ReadOptions, optional
-        How texts are read as numbers.
+        The options for reading texts as numbers.
 
     Raises
     ------
     MalformedDocument
-        Where it cannot be read.
+        If it cannot be read.
     InvalidValues
-        Where a feature has no column or two, or one of a type that holds no numbers.
+        If a feature has no column or two, or one whose type holds no numbers.
     """
 
     def __init__(
@@ -77,7 +76,7 @@ class FrameFile:
         self.first_row, self._count, self._read = first + 1, last - first, 0
 
     def chunks(self) -> Iterator[tuple[int, pl.DataFrame]]:
-        """Yield rows as they stand in the file, and the number of the first."""
+        """Yield rows, with the number of the first."""
         if not self._count:
             yield self.first_row, _frame(self._file.schema.empty_table())
         with _translate_arrow_errors():
@@ -86,11 +85,11 @@ class FrameFile:
                 self._read += len(batch)
 
     def done(self) -> float:
-        """Return which share of the file has been handed out."""
+        """Return the fraction of the file that was read."""
         return self._read / self._count if self._count else 1.0
 
     def read(self, chunk: tuple[int, pl.DataFrame]) -> Rows:
-        """Read rows, and say what is wrong with each that cannot be classified."""
+        """Read the features of rows, and the errors of those that cannot be classified."""
         first, frame = chunk
         read, cells = len(frame), frame
         measurements = np.column_stack(
@@ -109,7 +108,7 @@ class FrameFile:
         return Rows(frame, measurements, rejects, read, actual=find_labels(frame, self.columns))
 
     def _rejects(self, first: int, frame: pl.DataFrame, wrong: Any, start: int, stop: int) -> list[Reject]:
-        """Return some of the rows that cannot be classified, and what is wrong with them."""
+        """Return a slice of the rows that cannot be classified, with their errors."""
         rows = wrong[start:stop]
         chosen = frame[rows]
         texts = chosen.select(self._shown).write_ndjson().splitlines()
@@ -132,7 +131,7 @@ class FrameFile:
 
 @contextmanager
 def _translate_arrow_errors() -> Iterator[None]:
-    """Turn what pyarrow cannot read into a sentence."""
+    """Raise ``MalformedDocument`` if pyarrow cannot read a file."""
     try:
         yield
     except pa.ArrowException as error:
@@ -140,7 +139,7 @@ def _translate_arrow_errors() -> Iterator[None]:
 
 
 def _open(source: str | BinaryIO) -> Any:
-    """Return what pyarrow reads: a path, or a file, which may lie at an address."""
+    """Open a file at an address; return any other source as it is."""
     if not isinstance(source, str) or "://" not in source:
         return source
     system, path = fs.FileSystem.from_uri(source)
@@ -154,7 +153,7 @@ class _Parquet:
         self.rows: int = self._file.metadata.num_rows
 
     def batches(self, first: int, count: int) -> Iterator[Any]:
-        """Yield the rows of those groups that begin in a range."""
+        """Yield the row groups that begin in a range."""
         groups, row = [], 0
         for group in range(self._file.num_row_groups):
             if first <= row < first + count:
@@ -184,7 +183,7 @@ def _frame(batch: Any) -> pl.DataFrame:
 
 
 def holds_bytes(dtype: pl.DataType) -> bool:
-    """Return whether a column holds what JSON has no way to write."""
+    """Return whether a column holds values that JSON cannot represent."""
     parts: list[Any] = [field.dtype for field in getattr(dtype, "fields", [])] or [getattr(dtype, "inner", None)]
     return dtype in {pl.Binary, pl.Object} or any(holds_bytes(part) for part in parts if part is not None)
 

@@ -1,4 +1,4 @@
-"""The fields of objects of JSON: their names and types over a whole file, and what decodes them."""
+"""The fields of JSON objects: their names and types over a whole file, and their decoders."""
 
 from collections.abc import Iterable, Mapping
 from functools import cached_property
@@ -11,15 +11,15 @@ from iris_app.codecs.csv_rows import find_features
 from iris_app.iris import SCHEMA
 from iris_app.schema import Feature
 
-# What msgspec raises where a line is not of the type that it should be.
+# The errors of msgspec for a line of another type.
 UNFIT = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 
-# Integers that are the same as floats, and those that a column of integers can hold.
+# Bounds of the integers that floats represent exactly, and of those that a column can hold.
 EXACT, LONGEST = 2**53, 2**63
 Exact = Annotated[int, msgspec.Meta(ge=-EXACT, le=EXACT)]
 Long = Annotated[int, msgspec.Meta(ge=-LONGEST, le=LONGEST - 1)]
 
-# How a column of values of these kinds is decoded, and of what type it is; of any others it becomes text.
+# The decoder's type and the column's type for values of these kinds; others become text.
 TYPES: dict[frozenset[str], tuple[Any, pl.DataType]] = {
     frozenset(): (None, pl.String()),
     frozenset({"bool"}): (bool | None, pl.Boolean()),
@@ -34,12 +34,12 @@ MIXED: tuple[Any, pl.DataType] = (msgspec.Raw, pl.String())
 
 
 class Fields:
-    """The fields that objects have, in the order in which they appear.
+    """The fields of objects, in the order of their appearance.
 
     Attributes
     ----------
     kinds : dict of str to set of str
-        The kinds of values that each has.
+        The kinds of each field's values.
     """
 
     def __init__(self) -> None:
@@ -50,7 +50,7 @@ class Fields:
         self._decoder = decoder({}, strict=True)
 
     def add(self, lines: Iterable[bytes]) -> None:
-        """Add the fields of lines; those that are no objects have none."""
+        """Add the fields of lines; skip lines that are no objects."""
         for line in lines:
             try:
                 self._decoder.decode(line)
@@ -59,11 +59,11 @@ class Fields:
 
     @cached_property
     def feature_columns(self) -> list[int]:
-        """The places of the features' fields; see ``find_features``."""
+        """The indices of the features' fields; see ``find_features``."""
         return find_features(["" if name in self._others else name for name in self.kinds])
 
     def type_of(self, name: str) -> tuple[Any, pl.DataType]:
-        """Return how a field is decoded, and of what type its column is."""
+        """Return the decoder's type of a field, and its column's."""
         return TYPES.get(frozenset(self.kinds[name]), MIXED)
 
     def _widen(self, line: bytes) -> None:
@@ -83,7 +83,7 @@ class Fields:
         self._decoder = decoder(fields, strict=True)
 
     def _add_name(self, name: str) -> None:
-        """Add a field; one that spells a feature otherwise than objects before is not the feature's."""
+        """Add a field; a second spelling of a feature is no feature."""
         self.kinds[name] = set()
         feature = SCHEMA.match_feature(name)
         if feature and self._first.setdefault(feature, self._count) != self._count:
@@ -94,9 +94,9 @@ class Fields:
 
 
 def decoder(fields: Mapping[str, tuple[Any, ...]], *, strict: bool = False) -> msgspec.json.Decoder[Any]:
-    """Make what decodes an object to its fields in this order, each of a type and, where it may be missing, a default.
+    """Make a decoder of objects with these fields, each with a type and, if it may be missing, a default.
 
-    Other fields are passed over, or refused where it is ``strict``.
+    Other fields are skipped, or refused if it is ``strict``.
     """
     names = [f"field_{index}" for index in range(len(fields))]
     types = [(name, *kind) for name, kind in zip(names, fields.values(), strict=True)]

@@ -151,7 +151,7 @@ class NdjsonFile:
         return numbered
 
     def _make_decoders(self, fields: Fields) -> None:
-        """Make the decoders of the features and, if the rows are typed, of all other fields: a strict and a lenient one."""
+        """Make a strict and a lenient decoder of the features and, if the rows are typed, of all other fields."""
         names = [self.columns[index] for index in self.feature_columns]
         others = [name for name in self.columns if name not in names]
         self._names = names

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class ReadOptions:
-    """What a user states about a file instead of having it detected; only ``null_values`` applies beyond CSV.
+    """The options for reading a file; what is None is detected.
 
     Attributes
     ----------
@@ -18,11 +18,11 @@ class ReadOptions:
     columns : tuple of str, optional
         The columns' names, in place of the header's where there is one.
     skip_lines : int
-        How many lines above the table are left out.
+        The number of lines above the table to skip.
     comment : str, optional
-        The characters at the beginning of lines that are left out.
+        The prefix of lines to skip.
     decimal : str, optional
-        ``.`` or ``,``; by default, both are read where the delimiter leaves no doubt.
+        ``.`` or ``,``; by default both, unless the delimiter is a comma.
     null_values : tuple of str
         Cells that stand for a missing value, beside empty ones.
     """

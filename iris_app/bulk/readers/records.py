@@ -1,7 +1,7 @@
-"""The records of CSV: where each begins and ends, with quotes that may be irregular.
+"""The bounds of the records of CSV, with quotes that may be irregular.
 
 A quoted cell that is not closed before a delimiter or a line's end, or that makes a record of several lines longer than
-``LIMIT``, costs the line where it begins, and the next line begins a record.
+``LIMIT``, invalidates the line where it begins; the next line begins a record.
 """
 
 import csv
@@ -14,14 +14,14 @@ from numpy.typing import NDArray
 
 QUOTE = ord('"')
 
-# How many bytes a record of several lines may have, and how many characters a cell.
+# The maximum bytes of a record of several lines, and characters of a cell.
 LIMIT = csv.field_size_limit()
 
 Offsets = NDArray[np.intp]
 
 
 class Layout(NamedTuple):
-    """The records in a chunk, blank lines and comments left out, as offsets of shape (n,) and (lines,).
+    """The offsets of the records in a chunk, of shape (n,), without blank lines and comments.
 
     ``irregular`` marks records with quotes that are not around a whole cell, ``lines`` holds the end of each line.
     """
@@ -33,7 +33,7 @@ class Layout(NamedTuple):
 
 
 def find_records(content: bytes, delimiter: bytes, comment: bytes = b"", *, final: bool = True) -> Layout:
-    """Find the records in a chunk that begins with one; where it is not ``final``, those that are known to be whole."""
+    """Find the records in a chunk; if it is not ``final``, only those that are whole."""
     characters = np.frombuffer(content, np.uint8)
     lines = _line_ends(content, characters, final=final)
     ends, irregular = lines, np.zeros(len(lines), bool)
@@ -52,7 +52,7 @@ def find_records(content: bytes, delimiter: bytes, comment: bytes = b"", *, fina
 
 
 def last_record_end(content: bytes, delimiter: bytes, comment: bytes = b"") -> int:
-    """Return where the last record ends that is known to be whole."""
+    """Return the end of the last record that is whole."""
     if b'"' not in content:  # a carriage return at the very end may be half of a line's end
         return content.rfind(b"\n") + 1 or content.rfind(b"\r", 0, max(len(content) - 1, 0)) + 1
     layout = find_records(content, delimiter, comment, final=False)
@@ -60,7 +60,7 @@ def last_record_end(content: bytes, delimiter: bytes, comment: bytes = b"") -> i
 
 
 def drop_empty_rows(content: bytes, delimiter: bytes) -> int:
-    """Return where the last row ends that has a cell that is not empty."""
+    """Return the end of the last row with a cell that is not empty."""
     filled = content.rstrip(delimiter + b'"\r\n')
     end = len(content)
     lines = content[len(filled) :].splitlines(keepends=True)
@@ -72,15 +72,15 @@ def drop_empty_rows(content: bytes, delimiter: bytes) -> int:
 
 
 def count_lines(content: bytes) -> int:
-    """Count the ends of lines, as ``csv`` knows them."""
-    returns = content.count(b"\r") - content.count(b"\r\n") if b"\r" in content else 0  # two are sought slowly
+    """Count the line ends, as ``csv`` does."""
+    returns = content.count(b"\r") - content.count(b"\r\n") if b"\r" in content else 0  # counting two bytes is slow
     return content.count(b"\n") + returns
 
 
 def are_regular(content: bytes, delimiter: bytes) -> bool:
-    """Return whether each quote opens a cell, closes it or is one of two within it, from the beginning of a record on.
+    """Return whether each quote opens a cell, closes it, or is doubled within it.
 
-    Others may stand in a cell that is not quoted (a 5" pot), and are text as any.
+    Irregular quotes stand in cells without quotes around (a 5" pot), and are text.
     """
     characters = np.frombuffer(content, np.uint8)
     quotes = np.flatnonzero(characters == QUOTE)
@@ -89,7 +89,7 @@ def are_regular(content: bytes, delimiter: bytes) -> bool:
 
 
 def count_cells(content: bytes, layout: Layout, delimiter: bytes) -> Offsets:
-    """Return how many cells each record has, of shape (n,); of irregular ones, any number."""
+    """Count the cells of each record, of shape (n,); the counts of irregular ones are undefined."""
     characters = np.frombuffer(content, np.uint8)
     found = characters == delimiter[0]
     if b'"' in content:
@@ -100,7 +100,7 @@ def count_cells(content: bytes, layout: Layout, delimiter: bytes) -> Offsets:
 
 
 def bytes_of(layout: Layout, chosen: NDArray[np.bool_], size: int) -> NDArray[np.bool_]:
-    """Return which bytes of a chunk belong to the records that are chosen."""
+    """Return a mask of the bytes that belong to the chosen records."""
     steps = np.zeros(size + 1, np.int8)
     steps[layout.starts[chosen]] += 1
     steps[layout.ends[chosen]] -= 1
@@ -123,7 +123,7 @@ def _line_ends(content: bytes, characters: NDArray[np.uint8], *, final: bool) ->
 def _quote_context(
     characters: NDArray[np.uint8], quotes: Offsets, delimiter: bytes
 ) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
-    """Return whether each quote may open a cell by what is before it, and close one by what is after it."""
+    """Return masks of the quotes that may open a cell, and that may close one, by the bytes beside them."""
     bounds = np.zeros(256, bool)
     bounds[list(delimiter + b'\r\n"')] = True
     before = bounds[characters[quotes - 1]] | (quotes == 0)
@@ -132,7 +132,7 @@ def _quote_context(
 
 
 def _regular_ends(content: bytes, lines: Offsets, delimiter: bytes, *, final: bool) -> Offsets | None:
-    """Return where records end if all quotes are regular, else None."""
+    """Return the records' ends if all quotes are regular, else None."""
     if not are_regular(content, delimiter):
         return None
     within = np.logical_xor.accumulate(np.frombuffer(content, np.uint8) == QUOTE)
@@ -146,7 +146,7 @@ def _regular_ends(content: bytes, lines: Offsets, delimiter: bytes, *, final: bo
 def _irregular_ends(
     content: bytes, lines: Offsets, delimiter: bytes, comment: bytes, *, final: bool
 ) -> tuple[Offsets, NDArray[np.bool_]]:
-    """Return where records end, and which of them are irregular: only lines with such quotes are looked at."""
+    """Return the records' ends, and a mask of the irregular ones; only lines with irregular quotes are parsed."""
     record, is_end, irregular = _record(delimiter), np.ones(len(lines), bool), np.zeros(len(lines), bool)
     begun = 0
     for line in _irregular_lines(content, lines, delimiter).tolist():
@@ -167,7 +167,7 @@ def _irregular_ends(
 
 
 def _irregular_lines(content: bytes, lines: Offsets, delimiter: bytes) -> Offsets:
-    """Return the lines whose quotes are not regular by themselves."""
+    """Return the lines with irregular quotes."""
     characters = np.frombuffer(content, np.uint8)
     quotes = np.flatnonzero(characters == QUOTE)
     line = np.searchsorted(lines, quotes, "right")
@@ -179,7 +179,7 @@ def _irregular_lines(content: bytes, lines: Offsets, delimiter: bytes) -> Offset
 
 
 def _is_open(content: bytes, start: int, delimiter: bytes) -> bool:
-    """Return whether what follows may still close a quoted cell of the record that begins here."""
+    """Return whether a quoted cell of the record may be closed in the next chunk."""
     return len(content) - start <= LIMIT and _open_record(delimiter).match(content, start) is not None
 
 

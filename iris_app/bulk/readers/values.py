@@ -1,4 +1,4 @@
-"""Columns of any type, read as numbers."""
+"""Columns of any type as numbers."""
 
 import numpy as np
 import polars as pl
@@ -8,7 +8,7 @@ from iris_app.schema import Floats
 
 
 def read_numbers(column: pl.Series, decimal: str | None = None) -> Floats:
-    """Read a column as numbers, text as ``csv_rows.read_decimal`` does.
+    """Convert a column to numbers; text as ``csv_rows.read_decimal`` does.
 
     Parameters
     ----------
@@ -20,7 +20,7 @@ def read_numbers(column: pl.Series, decimal: str | None = None) -> Floats:
     Returns
     -------
     ndarray of shape (n,), float64
-        NaN where there is no number.
+        NaN if a value is no number.
     """
     if column.dtype != pl.String:
         return column.cast(pl.Float64).fill_null(np.nan).to_numpy()
@@ -35,7 +35,7 @@ def read_numbers(column: pl.Series, decimal: str | None = None) -> Floats:
 
 
 def _read_texts(column: pl.Series, decimal: str | None) -> Floats:
-    """Read numbers with spaces around or decimal commas by polars, and what else Python reads by Python."""
+    """Parse numbers with spaces or decimal commas by polars, and the others by Python."""
     texts = column if decimal != "," else column.str.replace_all(".", "_", literal=True)
     texts = texts if decimal == "." else texts.str.replace_all(",", ".", literal=True)
     numbers = texts.str.strip_chars().cast(pl.Float64, strict=False)

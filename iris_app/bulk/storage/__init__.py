@@ -1,1 +1,1 @@
-"""Where files lie: on this machine, at addresses, on standard input and output; plain or compressed."""
+"""Access to files: on this machine, at addresses, on standard input and output; plain or compressed."""

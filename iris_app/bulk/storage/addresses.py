@@ -1,6 +1,6 @@
 """Files on this machine, at addresses such as ``s3://bucket/key``, and on standard input and output.
 
-Addresses are read and written by pyarrow's file systems, which take credentials from the environment as all tools do.
+The file systems of pyarrow take credentials from the environment.
 """
 
 import errno
@@ -33,20 +33,20 @@ TIMEOUT = 60
 
 
 class UnknownAddress(InputError):
-    """Refuse an address that pyarrow has no file system for."""
+    """An address is wrong, or pyarrow has no file system for it."""
 
 
 class OutputClosed(OutputFailed):
-    """Stop writing to standard output, since its reader has gone."""
+    """The reader of standard output has closed it."""
 
 
 def is_address(path: str) -> bool:
-    """Return whether a path is an address, and not on this machine."""
+    """Return whether a path is an address."""
     return "://" in path
 
 
 def display(path: str) -> str:
-    """Return a path as it may be shown: without credentials, and with bytes that are no text escaped."""
+    """Return a path for messages: without credentials, and with undecodable bytes escaped."""
     if is_address(path):
         address = urlsplit(path)
         path = f"{address.scheme}://{address.netloc.rpartition('@')[2]}{address.path}"
@@ -54,7 +54,7 @@ def display(path: str) -> str:
 
 
 def read_source_stamp(path: str) -> FileStamp | None:
-    """Return the stamp of a file; None for standard input, a pipe, or an address that tells none."""
+    """Return the stamp of a file; None for standard input, pipes and the web."""
     if not is_address(path):
         return read_stamp(path) if Path(path).is_file() else None
     if is_web(path):
@@ -80,12 +80,12 @@ def filesystem(address: str) -> tuple[Any, str]:
 
 
 def is_web(path: str) -> bool:
-    """Return whether an address is a page of the web, which can be read and nothing else."""
+    """Return whether an address is on the web, which is read-only."""
     return path.startswith(("http://", "https://"))
 
 
 def open_source(path: str, stack: ExitStack) -> BinaryIO:
-    """Open a file for reading until the stack is closed; one from the web is copied to a temporary file first."""
+    """Open a file until the stack is closed; a file from the web is downloaded first."""
     if path == STANDARD:
         if sys.stdin is None:
             raise MalformedDocument("Standard input is closed.")
@@ -108,7 +108,7 @@ def open_source(path: str, stack: ExitStack) -> BinaryIO:
 
 @contextmanager
 def translate_read_errors(path: str) -> Iterator[None]:
-    """Raise ``MalformedDocument`` where a file cannot be read, without what else a server sends with the reason."""
+    """Raise ``MalformedDocument`` if a file cannot be read, with the first sentence of the reason."""
     try:
         yield
     except (OSError, pl.exceptions.PolarsError, pa.ArrowException, UnicodeEncodeError) as error:
@@ -118,12 +118,12 @@ def translate_read_errors(path: str) -> Iterator[None]:
 
 @contextmanager
 def open_output(path: str, *, hold: bool = False) -> Iterator[BinaryIO]:
-    """Open what is written whole or not at all; to standard output at once, unless asked to ``hold`` it to the end.
+    """Open an output that is written atomically; standard output at once, or at the end if ``hold`` is set.
 
     Raises
     ------
     OutputFailed
-        Where it cannot be written.
+        If it cannot be written.
     """
     with ExitStack() as stack:
         if path == STANDARD:
@@ -153,7 +153,7 @@ def _standard_output() -> Iterator[BinaryIO]:
 
 @contextmanager
 def _held_output() -> Iterator[BinaryIO]:
-    """Keep what is written in a temporary file, and copy it to standard output at the end."""
+    """Write to a temporary file, and copy it to standard output at the end."""
     with ExitStack() as stack:
         with translate_write_errors("The temporary file of standard output"):
             held = stack.enter_context(tempfile.TemporaryFile())
@@ -175,7 +175,7 @@ def _uploaded(address: str) -> Iterator[BinaryIO]:
 
 
 def discard_stream(stream: Any) -> None:
-    """Send what is still to be written to a standard stream nowhere, or Python would fail over it when it exits."""
+    """Discard the buffer of a standard stream, which Python would fail to flush at exit."""
     null = os.open(os.devnull, os.O_WRONLY)
     with suppress(AttributeError, OSError, ValueError):  # it is closed, or no file
         os.dup2(null, stream.fileno())
@@ -193,7 +193,7 @@ def remove(path: str) -> None:
 
 
 def make_parent(path: str) -> None:
-    """Make the folder that a file is to go to; at an address there is none to be made."""
+    """Make the folder of a file; at an address there is none."""
     if not is_address(path) and not os.path.isdir(os.path.dirname(path) or "."):  # noqa: PTH112, PTH120 -- sooner than Path
         with translate_write_errors(display(path)):
             Path(path).parent.mkdir(parents=True, exist_ok=True)

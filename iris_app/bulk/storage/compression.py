@@ -1,4 +1,4 @@
-"""Compressed files, known by the end of their names: .gz and .zst."""
+"""Compressed files, by their suffixes .gz and .zst."""
 
 import gzip
 import sys
@@ -14,13 +14,13 @@ GZIP_LEVEL = 6
 
 
 def compression_of(name: str) -> str:
-    """Return the end of a file's name that says how it is compressed, as it is written, or nothing."""
+    """Return the suffix of a compressed file, or an empty text."""
     suffix = PurePath(name).suffix
     return suffix if suffix.lower() in {".gz", ".zst"} else ""
 
 
 def decompress(stream: BinaryIO, name: str) -> BinaryIO:
-    """Return a stream of a file's decompressed bytes, with the file itself as its ``raw_stream``."""
+    """Return a stream of the decompressed bytes, with the file as its ``raw_stream``."""
     kind = compression_of(name).lower()
     if not kind:
         return stream
@@ -30,9 +30,9 @@ def decompress(stream: BinaryIO, name: str) -> BinaryIO:
 
 
 def compress(stream: BinaryIO, name: str) -> BinaryIO:
-    """Return a stream that compresses what is written; the file is whole when it is closed, and ``stream`` stays open.
+    """Return a stream that compresses into ``stream``, which stays open when it is closed.
 
-    Nothing in it depends on the time: the same rows make the same bytes.
+    The result does not depend on the time.
     """
     kind = compression_of(name).lower()
     if kind == ".gz":

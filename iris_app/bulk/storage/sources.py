@@ -1,4 +1,4 @@
-"""The files that are to be classified: named, in folders, by patterns, at addresses, or standard input."""
+"""The input files: named, in folders, by patterns, at addresses, or standard input."""
 
 import fnmatch
 import glob
@@ -35,7 +35,7 @@ from iris_app.files import FileStamp, read_stamp
 
 Form = Literal["csv", "ndjson", "parquet", "arrow"]
 
-# The forms of files by the ends of their names.
+# The formats of files by their suffixes.
 FORMS: dict[str, Form] = {
     ".csv": "csv",
     ".tsv": "csv",
@@ -53,8 +53,8 @@ FORMS: dict[str, Form] = {
     ".ipc": "arrow",
 }
 
-# Forms that are not read from their beginning to their end.
-SEEKABLE = {"parquet", "arrow"}
+# Formats whose readers seek.
+SEEKING_FORMS = {"parquet", "arrow"}
 
 PARTITION = re.compile("([^=]+)=(.*)")
 NO_PARTITION = "__HIVE_DEFAULT_PARTITION__"
@@ -66,18 +66,18 @@ HIDDEN = "its name or its folder's begins with . or _"
 
 
 class NoSuchInput(InputError):
-    """Refuse an input that names no file."""
+    """An input names no file."""
 
 
 class Skipped(NamedTuple):
-    """A file or folder that is not read, and why."""
+    """A file or folder that is not read, and the reason."""
 
     path: str
     reason: str
 
 
 class Opened(NamedTuple):
-    """A file that was opened, and its stamp at that time."""
+    """The reader of an open file, and the file's stamp."""
 
     reader: Reader
     stamp: FileStamp | None
@@ -90,16 +90,16 @@ class Source:
     Attributes
     ----------
     path : str
-        Where it lies, or an address, or ``-``.
+        Its path, its address, or ``-``.
     form : str
     name : str
         Its path among the others.
     rows : tuple of int, optional
-        The first of its rows that is meant, and the one behind the last, where not all are.
+        The first row to read and the one after the last; by default all.
     folder : str
-        What ``path`` is relative to, where that is not the current folder.
+        The folder that ``path`` is relative to; by default the current one.
     partitions : dict of str to int, str or None
-        The columns that the names of its folders tell.
+        The columns in the names of its folders.
     options : ReadOptions
     """
 
@@ -113,22 +113,22 @@ class Source:
 
     @property
     def location(self) -> str:
-        """The path, for all who open it."""
+        """The path to open."""
         return self.path if is_address(self.path) or self.path == STANDARD else str(Path(self.folder, self.path))
 
     @property
     def title(self) -> str:
-        """The path, for all who read of it."""
+        """The path to show."""
         return "standard input" if self.path == STANDARD else display(self.path)
 
     @contextmanager
     def open(self, *, keep: bool, typed: bool) -> Iterator[Opened]:
-        """Open it; see the readers for ``keep`` and ``typed``.
+        """Open the file; see the readers for ``keep`` and ``typed``.
 
         Raises
         ------
         InputError
-            Where it cannot be read.
+            If it cannot be read.
         """
         with ExitStack() as stack:
             with translate_read_errors(self.location):
@@ -136,13 +136,13 @@ class Source:
             yield opened
 
     def check(self, stamp: FileStamp | None) -> None:
-        """Refuse a file that is not the one any more that was opened."""
+        """Refuse a file that has changed since it was opened."""
         if stamp is not None and read_source_stamp(self.location) != stamp:
             raise MalformedDocument("It changed while it was read; classify it again.")
 
     def _open(self, stack: ExitStack, *, keep: bool, typed: bool) -> Opened:
         stamp = read_source_stamp(self.location)
-        if self.form in SEEKABLE:
+        if self.form in SEEKING_FORMS:
             reader = FrameFile(self.location, self.form, keep=keep, rows=self.rows, options=self.options)
             return Opened(reader, stamp)
         raw = open_source(self.location, stack)
@@ -155,7 +155,7 @@ class Source:
 
 
 class _Found(NamedTuple):
-    """A file, the folder that it is named from, and the one below which folders' names may tell columns."""
+    """A file, the folder that its name is relative to, and the folder below which names may hold columns."""
 
     path: str
     top: str
@@ -165,47 +165,50 @@ class _Found(NamedTuple):
 def find(
     inputs: Sequence[str], form: Form | None = None, *, exclude: Path | None = None, options: ReadOptions | None = None
 ) -> tuple[list[Source], list[Skipped]]:
-    """Find the files that are meant by files, folders, patterns, addresses and ``-``, and those that are left out.
+    """Find the files of all inputs, and those that are skipped.
 
     Parameters
     ----------
     inputs : sequence of str
     form : str, optional
-        The form of all of them, where their names do not say it.
-    beside : Path, optional
-        A folder that holds predictions and no input.
+        The format of all files.
+    exclude : Path, optional
+        The output folder, which holds no inputs.
     options : ReadOptions, optional
 
     Raises
     ------
     NoSuchInput
-        Where there is none, or where it is not said of what form it is.
+        If an input names no file, or a file's format is unknown.
     """
     found: dict[str, _Found] = {}
     skipped: list[Skipped] = []
     for text in inputs:
-        items = list(_find(text, form, exclude))
-        skipped += [one for one in items if isinstance(one, Skipped)]
-        meant = {one.path: one for one in items if isinstance(one, _Found)}
-        found |= {path: one for path, one in meant.items() if path not in found}
-        if not meant:
+        results = list(_find(text, form, exclude))
+        skipped += [result for result in results if isinstance(result, Skipped)]
+        files = {result.path: result for result in results if isinstance(result, _Found)}
+        for path, file in files.items():
+            found.setdefault(path, file)
+        if not files:
             raise NoSuchInput(_explain_no_input(text, skipped))
     names = _names(list(found.values()))
     sources = [
-        Source(one.path, form or _form(one.path), name, partitions=_partitions(one), options=options or ReadOptions())
-        for one, name in zip(found.values(), names, strict=True)
+        Source(
+            file.path, form or _form(file.path), name, partitions=_partitions(file), options=options or ReadOptions()
+        )
+        for file, name in zip(found.values(), names, strict=True)
     ]
     return sources, skipped
 
 
 def form_of(name: str) -> Form | None:
-    """Return the form of a file by its name."""
+    """Return the format of a file by its name."""
     name = name.partition("?")[0] if is_address(name) else name
     return FORMS.get(PurePath(name.removesuffix(compression_of(name))).suffix.lower())
 
 
 def _explain_no_input(text: str, skipped: list[Skipped]) -> str:
-    """Say that an input means no file, and of one that it could have meant why it does not."""
+    """Return the error for an input without files, with the reason for the first skipped one."""
     if not skipped:
         holds = "it holds no file" if Path(text).is_dir() else "there is no such file"
         return f"{display(text)}: {holds}."
@@ -224,12 +227,12 @@ def _form(path: str) -> Form:
 
 
 def _find(text: str, form: Form | None, exclude: Path | None) -> Iterator[_Found | Skipped]:
-    """Yield the files that one input means, and those that it might mean and does not."""
+    """Yield the files of one input, and those that are skipped."""
     if is_address(text):
         yield from _find_remote(text, form)
     elif Path(text).is_dir():
         for path, hidden in sorted(_walk(text, exclude)):
-            reason = hidden or _unfit(path, form)
+            reason = hidden or _reason_to_skip(path, form)
             yield Skipped(path, reason) if reason else _Found(path, text, text)
     elif text == STANDARD or Path(text).exists() or not PATTERN.search(text):
         if text == STANDARD or Path(text).exists():
@@ -246,11 +249,11 @@ def _find(text: str, form: Form | None, exclude: Path | None) -> Iterator[_Found
 
 
 def _walk(folder: str, exclude: Path | None) -> Iterator[tuple[str, str]]:
-    """Yield what a folder holds, and why that is not read, where it is not."""
+    """Yield the files of a folder, each with the reason to skip it, if any."""
     failed: list[OSError] = []
     for here, folders, files in os.walk(folder, onerror=failed.append):
         for name in list(folders):
-            path = os.path.join(here, name)  # noqa: PTH118 -- of a name that may be no text
+            path = os.path.join(here, name)  # noqa: PTH118 -- names may be no text
             reason = HIDDEN if _is_hidden(name) else ""
             reason = reason or ("it is a link to a folder" if Path(path).is_symlink() else "")
             if reason or _is_below(os.path.join(path, "x"), exclude):  # noqa: PTH118
@@ -265,8 +268,8 @@ def _walk(folder: str, exclude: Path | None) -> Iterator[tuple[str, str]]:
         yield str(error.filename), f"it cannot be read ({error.strerror})"
 
 
-def _unfit(path: str, form: Form | None) -> str:
-    """Say why a file of a folder is not read, where it is not."""
+def _reason_to_skip(path: str, form: Form | None) -> str:
+    """Return the reason to skip a file of a folder, if any."""
     if Path(path).is_symlink() and not Path(path).exists():
         return "it is a link to nothing"
     if not Path(path).is_file():
@@ -293,7 +296,7 @@ def _find_remote(address: str, form: Form | None) -> Iterator[_Found | Skipped]:
         if base == bare.rstrip("/") and system.get_file_info(key).type != FileType.Directory:
             yield _Found(address, _parent(bare))
             return
-        found = [one for one in system.get_file_info(FileSelector(key, recursive=True)) if one.is_file]
+        found = [info for info in system.get_file_info(FileSelector(key, recursive=True)) if info.is_file]
     for path in sorted(f"{base}{info.path[len(key) :]}" for info in found):
         hidden = any(map(_is_hidden, path[len(base) :].strip("/").split("/")))
         reason = HIDDEN if hidden else "" if form or form_of(path) else "its name does not say its form"
@@ -318,11 +321,11 @@ def _key(address: str) -> str:
 
 
 def _names(found: Sequence[_Found]) -> list[str]:
-    """Name files by what tells them apart: their paths below the folder that all of them lie in."""
-    here = {os.path.abspath(one.top) for one in found if not is_address(one.path)}  # noqa: PTH100 -- no link is followed
-    there = {_key(one.top) for one in found if is_address(one.path)}
+    """Name files by their paths below their common folder."""
+    here = {os.path.abspath(file.top) for file in found if not is_address(file.path)}  # noqa: PTH100 -- no link is followed
+    there = {_key(file.top) for file in found if is_address(file.path)}
     tops = commonpath(here) if here else "", commonpath(there) if there else ""
-    return [_name(one.path, *tops) for one in found]
+    return [_name(file.path, *tops) for file in found]
 
 
 def _name(path: str, here: str, there: str) -> str:
@@ -332,7 +335,7 @@ def _name(path: str, here: str, there: str) -> str:
 
 
 def _partitions(found: _Found) -> dict[str, int | str | None]:
-    """Return the columns that the names of a file's folders tell, as in ``year=2026/a.parquet``."""
+    """Return the columns in the names of a file's folders, as in ``year=2026/a.parquet``."""
     if found.base is None:
         return {}
     path = found.path.partition("?")[0] if is_address(found.path) else found.path

@@ -17,7 +17,7 @@ def read_all(reader: Reader) -> Rows:
         list(chain.from_iterable(part.rejects for part in parts)),
         sum(part.read for part in parts),
         list(chain.from_iterable(part.lines for part in parts)),
-        None if parts[0].given is None else pl.concat([part.given for part in parts if part.given is not None]),
+        None if parts[0].actual is None else pl.concat([part.actual for part in parts if part.actual is not None]),
     )
 
 

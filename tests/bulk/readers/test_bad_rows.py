@@ -71,9 +71,9 @@ LINES = {
     json.dumps(FLOWER).replace("0.2", "01"): "is not JSON: ",
     json.dumps(FLOWER).replace("0.2", "1_0"): "is not JSON: ",
     f"{json.dumps(FLOWER)} {json.dumps(FLOWER)}": "is not JSON: ",
-    "[5.1, 3.5, 1.4, 0.2]": "is no object with the lengths of a flower.",
-    "5.1": "is no object with the lengths of a flower.",
-    "null": "is no object with the lengths of a flower.",
+    "[5.1, 3.5, 1.4, 0.2]": "is no object with the features of a flower.",
+    "5.1": "is no object with the features of a flower.",
+    "null": "is no object with the features of a flower.",
     "[" * 100_000: "is nested too deeply to be read.",
 }
 

@@ -93,7 +93,7 @@ def _as_told(at: int, pointer: str, detail: str) -> str:
     return (
         f"Line {at}, column {pointer[1:]}: {detail}"
         if pointer
-        else f"Line {at} is no object with the lengths of a flower."
+        else f"Line {at} is no object with the features of a flower."
     )
 
 
@@ -117,7 +117,7 @@ def test_what_is_wrong_in_an_array_is_named_with_its_line() -> None:
     _, rows = read(f'\n[\n{FIRST},\n5,\n{{"sepal_length":\n1}}\n, {FIRST}\n, {FIRST}]')
     assert rows.measurements.tolist() == [ROW] * 3
     assert [(reject.line, reject.errors[0].detail.split(":")[0]) for reject in rows.rejects] == [
-        (4, "Line 4 is no object with the lengths of a flower."),
+        (4, "Line 4 is no object with the features of a flower."),
         (5, "Line 5, column sepal_width"),
     ]
 
