@@ -17,7 +17,9 @@ import pytest
 from flask.testing import FlaskClient
 from hypothesis import given
 from hypothesis import strategies as st
+from pyarrow.parquet import read_metadata
 
+from iris_app.bulk import writers
 from iris_app.bulk.job import Job, MaxBad, make_pool, run_job
 from iris_app.bulk.outcomes import Summary
 from iris_app.bulk.readers import chunks, columnar
@@ -101,7 +103,7 @@ def test_cells_of_any_kind_are_read_back_as_they_came(
     assert header == [name + "x", *FLOWER, *ANSWERS]
     assert [row[:5] for row in answered] == [[note, *map(str, FLOWER.values())] for note in notes]
     table = csv_rows.read(written, 10)
-    assert (table.delimiter, table.header, table.rows) == (delimiter, header, answered)
+    assert (table.delimiter, table.header, list(table.rows)) == (delimiter, header, answered)
     read = pd.read_csv(io.BytesIO(written), sep=delimiter, dtype=str, keep_default_na=False, lineterminator="\n")
     if newline == "\n" and not any("\r" in text for text in [name, *notes]):
         assert read.iloc[:, 0].tolist() == notes
@@ -270,6 +272,17 @@ def test_many_pieces_make_what_one_makes(
         assert pl.read_parquet(parted).equals(pl.read_parquet(whole))
     else:
         assert parted == whole
+
+
+def test_parquet_is_written_in_row_groups(
+    work: Work, small: Callable[[int], None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(writers, "ROW_GROUP", 150)
+    small(100)
+    written, _ = work(parquet_of(350), "parquet", "parquet")
+    metadata = read_metadata(io.BytesIO(written))
+    assert [metadata.row_group(index).num_rows for index in range(metadata.num_row_groups)] == [150, 150, 50]
+    assert pl.read_parquet(written)["flower"].equals(flowers(350)["flower"])
 
 
 def parquet_of(count: int) -> bytes:

@@ -8,7 +8,7 @@ from typing import Any, BinaryIO
 import numpy as np
 import polars as pl
 import pyarrow as pa
-from pyarrow import fs, ipc, parquet
+from pyarrow import ipc, parquet
 
 from iris_app.bulk.readers.options import ReadOptions
 from iris_app.bulk.readers.values import read_numbers
@@ -138,17 +138,9 @@ def _translate_arrow_errors() -> Iterator[None]:
         raise MalformedDocument(f"It cannot be read: {str(error).splitlines()[0].rstrip('.')}.") from error
 
 
-def _open(source: str | BinaryIO) -> Any:
-    """Open a file at an address; return any other source as it is."""
-    if not isinstance(source, str) or "://" not in source:
-        return source
-    system, path = fs.FileSystem.from_uri(source)
-    return system.open_input_file(path)
-
-
 class _Parquet:
     def __init__(self, source: str | BinaryIO) -> None:
-        self._file = parquet.ParquetFile(_open(source), buffer_size=BUFFER)
+        self._file = parquet.ParquetFile(source, buffer_size=BUFFER)
         self.schema: pa.Schema = self._file.schema_arrow
         self.rows: int = self._file.metadata.num_rows
 
@@ -164,8 +156,7 @@ class _Parquet:
 
 class _Arrow:
     def __init__(self, source: str | BinaryIO) -> None:
-        opened = _open(source)
-        self._file = ipc.open_file(pa.memory_map(opened) if isinstance(opened, str) else opened)
+        self._file = ipc.open_file(pa.memory_map(source) if isinstance(source, str) else source)
         self.schema: pa.Schema = self._file.schema
         self.rows = sum(self._file.get_batch(index).num_rows for index in range(self._file.num_record_batches))
 

@@ -155,6 +155,7 @@ class NdjsonFile:
         names = [self.columns[index] for index in self.feature_columns]
         others = [name for name in self.columns if name not in names]
         self._names = names
+        self._keys = [f'"{name}"'.encode(errors="replace") for name in names]
         self._target = next(filter(SCHEMA.is_target_column, others), None)
         self._refused = [] if self._typed else answer_columns(self.columns)
         self._others = {name: fields.type_of(name) for name in others} if self._typed else {}
@@ -168,8 +169,12 @@ class NdjsonFile:
     def _decode(self, lines: list[bytes]) -> tuple[list[Any], list[int]]:
         """Decode lines; return their fields, and the indices of those that cannot be classified."""
         try:
-            b"\n".join(lines).decode()  # fields that are skipped may not be UTF-8
-            return list(map(msgspec.structs.astuple, map(self._strict, lines))), []
+            content = b"\n".join(lines)
+            content.decode()  # fields that are skipped may not be UTF-8
+            cells: list[Any] = list(map(msgspec.structs.astuple, map(self._strict, lines)))
+            if all(content.count(key) == len(lines) for key in self._keys):
+                return cells, []
+            cells = list(map(self._decode_one, lines))
         except UNFIT:
             cells = list(map(self._decode_one, lines))
         wrong = []
@@ -185,9 +190,17 @@ class NdjsonFile:
     def _decode_one(self, line: bytes) -> tuple[Any, ...] | None:
         try:
             line.decode()
-            return msgspec.structs.astuple(self._strict(line))
+            cells = msgspec.structs.astuple(self._strict(line))
         except UNFIT:
             return None
+        return None if self._repeats_a_feature(line) else cells
+
+    def _repeats_a_feature(self, line: bytes) -> bool:
+        """Return whether an object has a feature twice, of which msgspec takes the last."""
+        if all(line.count(key) == 1 for key in self._keys):
+            return False
+        row = json_errors.parse(line, "")
+        return isinstance(row, json_errors.Object) and not set(self._names).isdisjoint(row.twice)
 
     def _renamed(self, line: bytes) -> bytes:
         """Rename the fields of a line that have names of the predictions' columns."""

@@ -143,7 +143,8 @@ class Source:
     def _open(self, stack: ExitStack, *, keep: bool, typed: bool) -> Opened:
         stamp = read_source_stamp(self.location)
         if self.form in SEEKING_FORMS:
-            reader = FrameFile(self.location, self.form, keep=keep, rows=self.rows, options=self.options)
+            source = open_source(self.location, stack) if is_address(self.location) else self.location
+            reader = FrameFile(source, self.form, keep=keep, rows=self.rows, options=self.options)
             return Opened(reader, stamp)
         raw = open_source(self.location, stack)
         if stamp is not None and not is_address(self.location):

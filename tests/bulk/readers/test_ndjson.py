@@ -78,7 +78,7 @@ def test_each_line_is_read_as_the_api_reads_it(content: list[bytes], chunk: int,
     wrong: list[str] = []
     for at, line in enumerate(text.split(b"\n"), 1):
         try:
-            measurements += json_rows.read_lines(line, 1).tolist()
+            measurements += json_rows.read_lines(line, 10_000).tolist()
         except InvalidValues as refused:
             wrong += [_as_told(at, error.pointer or "", error.detail) for error in refused.errors]
         except MalformedDocument as refused:
@@ -95,6 +95,12 @@ def _as_told(at: int, pointer: str, detail: str) -> str:
         if pointer
         else f"Line {at} is no object with the features of a flower."
     )
+
+
+def test_a_feature_that_is_given_twice_costs_its_line() -> None:
+    _, rows = read("\n".join([FIRST, FIRST[:-1] + ', "sepal_width": 1}', with_note("sepal_width")]))
+    assert rows.measurements.tolist() == [ROW] * 2
+    assert complaints(rows) == [(2, "sepal_width", "Line 2, column sepal_width: sepal_width is given more than once.")]
 
 
 @given(flowers=st.lists(st.lists(st.floats(0.1, 30), min_size=4, max_size=4), min_size=1, max_size=9), data=st.data())
