@@ -13,8 +13,8 @@ from msgspec import Meta
 import config
 
 Text = Annotated[str, Meta(min_length=1)]
-Path = Annotated[str, Meta(pattern="^/", examples=["/iris"])]
-Host = Annotated[str, Meta(pattern=r"^[^\s/@]+$", examples=["iris.example.org"])]
+Path = Annotated[str, Meta(pattern="^/", examples=["/app"])]
+Host = Annotated[str, Meta(pattern=r"^[^\s/@]+$", examples=["app.example.org"])]
 Count = Annotated[int, Meta(ge=0)]
 Seconds = Annotated[int, Meta(ge=0, le=100 * 365 * 24 * 60 * 60)] | timedelta
 Algorithms = Annotated[list[Literal["zstd", "br", "gzip", "deflate"]], Meta(min_length=1)]

@@ -34,12 +34,13 @@ REASONS: dict[type[BaseException], str] = {
 # Variables that platforms set under names of their own.
 SET_BY_PLATFORMS = ("AIP_PREDICT_ROUTE", "AIP_HEALTH_ROUTE")
 
-# Variables that Kubernetes sets for each Service whose name begins with "iris", beside NAME_PORT with an address:
+# Variables that Kubernetes sets for each Service whose name begins as ours do, beside NAME_PORT with an address:
 # https://kubernetes.io/docs/concepts/services-networking/service/#environment-variables
 SET_BY_KUBERNETES = re.compile(
-    r"IRIS(_[A-Z0-9_]+)?_(SERVICE_HOST|SERVICE_PORT(_[A-Z0-9_]+)?|PORT_\d+_(TCP|UDP|SCTP)(_(ADDR|PORT|PROTO))?)"
+    rf"{PREFIX[:-1]}(_[A-Z0-9_]+)?"
+    r"_(SERVICE_HOST|SERVICE_PORT(_[A-Z0-9_]+)?|PORT_\d+_(TCP|UDP|SCTP)(_(ADDR|PORT|PROTO))?)"
 )
-KUBERNETES_PORT = re.compile(r"IRIS(_[A-Z0-9_]+)?_PORT=(tcp|udp|sctp)://.*")
+KUBERNETES_PORT = re.compile(rf"{PREFIX[:-1]}(_[A-Z0-9_]+)?_PORT=(tcp|udp|sctp)://.*")
 
 IN_QUOTES = "it stands in quotes"
 IS_NONE = "it is no text"
