@@ -19,8 +19,8 @@ from iris_app.model import artifact
 from iris_app.model.explanation import Explainer
 from iris_app.model.linear import Affine, AffineMap, softmax, softmax_one
 from iris_app.model.manifest import Manifest
-from iris_app.model.outliers import OutlierDetector
 from iris_app.model.predictions import PredictionBatch, SinglePrediction, no_explanations
+from iris_app.model.warnings import OutlierDetector
 from iris_app.schema import Floats
 
 logger = logging.getLogger(__name__)

@@ -15,7 +15,7 @@ from iris_app.iris import SCHEMA
 from iris_app.json_types import Explanation, Prediction, PredictionWarning, Probabilities
 from iris_app.model.linear import argmax
 from iris_app.model.manifest import Manifest
-from iris_app.model.outliers import BLOCK_ROWS, OutlierDetector, Outliers
+from iris_app.model.warnings import BLOCK_ROWS, OutlierDetector, Outliers
 from iris_app.schema import Floats
 
 _names = np.array(SCHEMA.class_names, object)

@@ -4,22 +4,15 @@ Werkzeug silently truncates a chunked body at its limit, accepts one that ends e
 broken chunks into a 500. Here the first is a 413 and the others are a 400.
 """
 
-import zlib
 from typing import IO, Any, cast
 
-from werkzeug.exceptions import ClientDisconnected, HTTPException, RequestEntityTooLarge, UnsupportedMediaType
+from werkzeug.exceptions import ClientDisconnected, HTTPException, RequestEntityTooLarge
 from werkzeug.wsgi import LimitedStream
-
-from iris_app.exceptions import MalformedDocument
-from iris_app.formatting import truncate
 
 ENDED_EARLY = "The body ended early, or its chunks are broken."
 
 # Bytes per read of a body of unknown length.
 CHUNK_SIZE = 64 * 1024
-
-# The gzip members that a body may have; each costs a copy of the remaining bytes.
-MAX_MEMBERS = 100
 
 
 def open_body(environ: dict[str, Any], length: int | None, limit: int | None) -> IO[bytes]:
@@ -59,14 +52,6 @@ class _ChunkedStream(LimitedStream):
         return b"".join(chunks)
 
 
-class UnknownEncoding(UnsupportedMediaType):
-    """The body has a content encoding that is not supported; the response lists those that are."""
-
-    def get_headers(self, *args: Any, **kwargs: Any) -> list[tuple[str, str]]:
-        """Add ``Accept-Encoding``, as RFC 9110 requires."""
-        return [*super().get_headers(*args, **kwargs), ("Accept-Encoding", "gzip, deflate")]
-
-
 def read_sized(environ: dict[str, Any], length: int | None, limit: int | None) -> bytes:
     """Read the whole body of a request in one call, or raise as its stream would."""
     if length is None or limit is None or length > limit:
@@ -78,37 +63,3 @@ def read_sized(environ: dict[str, Any], length: int | None, limit: int | None) -
     if len(body) < length:
         raise ClientDisconnected(ENDED_EARLY)
     return body
-
-
-def inflate(body: bytes, encoding: str, limit: int) -> bytes:
-    """Decode the content encoding of a body, up to a limit of bytes."""
-    match encoding:
-        case "identity" | "":
-            return body
-        case "gzip" | "x-gzip":
-            return _inflate(body, 16 + zlib.MAX_WBITS, limit, members=MAX_MEMBERS)
-        case "deflate":  # some clients send it without the zlib wrapper of the standard
-            wrapped = len(body) > 1 and body[0] & 15 == zlib.DEFLATED and int.from_bytes(body[:2], "big") % 31 == 0
-            return _inflate(body, zlib.MAX_WBITS if wrapped else -zlib.MAX_WBITS, limit, members=1)
-    raise UnknownEncoding(f"The body is encoded as {truncate(encoding)}; send it as it is, or as gzip or deflate.")
-
-
-def _inflate(body: bytes, window: int, limit: int, members: int) -> bytes:
-    """Inflate at most so many concatenated members, up to a limit of bytes."""
-    chunks: list[bytes] = []
-    remaining = limit
-    for _ in range(members):
-        stream = zlib.decompressobj(window)
-        try:
-            chunks.append(stream.decompress(body, remaining + 1))
-        except zlib.error as error:
-            raise MalformedDocument(f"The body cannot be inflated: {error}.") from error
-        remaining -= len(chunks[-1])
-        if remaining < 0:
-            raise RequestEntityTooLarge
-        if not stream.eof:
-            raise MalformedDocument("The body cannot be inflated: it ends early.")
-        body = stream.unused_data
-        if not body:
-            return b"".join(chunks)
-    raise MalformedDocument("The body cannot be inflated: something follows behind its end.")

@@ -14,9 +14,10 @@ from werkzeug.exceptions import BadRequest
 from werkzeug.sansio.utils import get_content_length
 from werkzeug.utils import cached_property
 
+from iris_app.codecs.content_encoding import inflate
 from iris_app.model.manifest import Manifest
 from iris_app.schema import Floats
-from iris_app.web.body import CHUNK_SIZE, inflate, open_body, read_sized
+from iris_app.web.body import CHUNK_SIZE, open_body, read_sized
 from iris_app.web.concurrency import MIN_COUNTED_SIZE, USAGE, Usage
 
 WELL_FORMED_ID = re.compile(r"[\w.-]{1,64}", re.ASCII)

@@ -17,7 +17,7 @@ from sklearn.preprocessing import StandardScaler
 from iris_app.iris import SCHEMA
 from iris_app.model.artifact import load as load_artifact
 from iris_app.model.classifier import Model, extract_linear_map, load
-from iris_app.model.outliers import BLOCK_ROWS
+from iris_app.model.warnings import BLOCK_ROWS
 from iris_app.training import load_data, train
 from tests.support import classify
 

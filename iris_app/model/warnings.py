@@ -1,4 +1,4 @@
-"""Rows that are unlike those of the training, and the warnings that say so."""
+"""Warnings about rows that are unlike those of the training."""
 
 from collections import Counter
 from collections.abc import Iterator
