@@ -73,7 +73,7 @@ class InferenceRequest(msgspec.Struct, frozen=True):
     parameters: RequestParameters | None = None
 
 
-NESTED = re.compile(rb"\s*\[\s*\[")
+NESTED = re.compile(rb"\A\s*\[\s*\[")
 
 _decoder = msgspec.json.Decoder(InferenceRequest)
 

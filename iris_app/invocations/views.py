@@ -27,7 +27,7 @@ Decoded = TypeVar("Decoded")
 bp = Blueprint("invocations", __name__)
 
 # The start of an object of columns, in place of an array of rows.
-OBJECT_START = re.compile(rb"\s*\{")
+OBJECT_START = re.compile(rb"\A\s*\{")
 
 
 class SplitFrame(msgspec.Struct, frozen=True):

@@ -19,7 +19,7 @@ from iris_app.files import lock_file
 from iris_app.model.artifact import copy, read_manifest, save
 from iris_app.model.manifest import Manifest, Training
 
-FOLDER_NAME = re.compile("([0-9]+)-([0-9a-f]{64})")
+FOLDER_NAME = re.compile(r"\A([0-9]+)-([0-9a-f]{64})")
 
 
 @dataclass(frozen=True, order=True)

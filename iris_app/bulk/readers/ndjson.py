@@ -25,7 +25,7 @@ from iris_app.json_types import Measurement
 from iris_app.schema import Floats
 
 # The beginning of an array of objects, and its maximum size in bytes, since it is read whole.
-ARRAY = re.compile(rb"\s*\[(?=\s*[{\]])")
+ARRAY = re.compile(rb"\A\s*\[(?=\s*[{\]])")
 MAX_ARRAY_SIZE = 256 * 1024 * 1024
 
 # The elements of an array in a chunk.

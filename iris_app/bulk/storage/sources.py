@@ -56,7 +56,7 @@ FORMS: dict[str, Form] = {
 # Formats whose readers seek.
 SEEKING_FORMS = {"parquet", "arrow"}
 
-PARTITION = re.compile("([^=]+)=(.*)")
+PARTITION = re.compile(r"\A([^=]+)=(.*)")
 NO_PARTITION = "__HIVE_DEFAULT_PARTITION__"
 
 PATTERN = re.compile(r"[*?\[]")
