@@ -18,8 +18,6 @@ class MaxBadType(click.ParamType[tuple[float, bool]]):
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
         """Parse the limit; the second value tells a share from a number."""
-        if not isinstance(value, str):
-            return value
         match = re.fullmatch(r"(\d+)|(\d+(?:\.\d+)?)\s*%", value.strip(), re.ASCII)
         if not match or (match[2] and float(match[2]) > 100):
             self.fail(f"{value!r} is neither a number of rows nor a share such as 5%.", param, ctx)

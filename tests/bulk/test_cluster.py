@@ -7,6 +7,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import Future
 from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from importlib import import_module
@@ -489,3 +490,17 @@ def test_what_a_killed_run_left_is_removed_and_what_another_run_holds_is_not(tmp
             assert folder.parent == tmp_path
             assert sorted(tmp_path.iterdir()) == sorted([held, folder])
         assert list(tmp_path.iterdir()) == [held]
+
+
+def test_the_refused_rows_of_parts_are_added_up(table: Path, tmp_path: Path) -> None:
+    job = Job(Source(str(table), "csv", table.name), str(tmp_path / "out.csv"), "csv", "report", None, None)
+    merged = merge_parts(job, [RefusedRows(Summary(read=2, rejected=1)), RefusedRows(Summary(read=3, rejected=2))])
+    assert str(merged) == "3 of 5 rows cannot be classified."
+
+
+def test_a_model_that_a_worker_refuses_ends_the_run() -> None:
+    refused = ModelUnavailable("It is damaged.", "unusable")
+    future: Future[object] = Future()
+    future.set_result(refused)
+    with pytest.raises(ModelUnavailable, match="It is damaged"):
+        clusters._result(future)

@@ -1,11 +1,13 @@
 import gzip
 import re
 import subprocess
+import sys
 from pathlib import Path
 
 import polars as pl
 import pytest
 
+from iris_app.bulk.storage.addresses import OutputClosed
 from iris_app.iris import SCHEMA
 from tests.bulk.conftest import Classify, start
 
@@ -256,3 +258,44 @@ def test_it_can_be_interrupted(trained_path: Path, tmp_path: Path) -> None:
     assert process.returncode == 130
     assert b"Interrupted" in said
     assert list(tmp_path.glob("*out.csv*")) == []
+
+
+def test_a_missing_package_is_named_with_what_to_install(
+    classify: Classify, table: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "iris_app.bulk.run", None)
+    result = classify(table, "-o", tmp_path / "out.csv")
+    assert (result.exit_code, "install iris_app[bulk], or use scripts/classify" in result.stderr) == (1, True)
+
+
+def test_a_foreign_page_is_replaced_where_that_is_asked_for(classify: Classify, table: Path, tmp_path: Path) -> None:
+    page = tmp_path / "page.html"
+    page.write_text("mine")
+    result = classify(table, "-o", tmp_path / "out.csv", "--report", page, "--overwrite")
+    assert (result.exit_code, "<html" in page.read_text()) == (0, True)
+
+
+def test_a_reader_that_has_gone_ends_the_run_with_its_own_code(
+    classify: Classify, table: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def close(*_: object) -> None:
+        raise OutputClosed("Nobody reads.")
+
+    monkeypatch.setattr("iris_app.bulk.run.run_job", close)
+    assert classify(table, "-o", tmp_path / "out.csv").exit_code == 141
+
+
+def test_a_folder_that_a_pattern_names_too_is_passed_over(classify: Classify, table: Path, tmp_path: Path) -> None:
+    (tmp_path / "folder.csv").mkdir()
+    assert classify(str(table.parent / "*.csv"), "-o", tmp_path / "out.ndjson").exit_code == 0
+    assert len((tmp_path / "out.ndjson").read_text().splitlines()) == 3
+
+
+def test_nothing_of_a_folder_is_read_that_is_the_output(classify: Classify, table: Path) -> None:
+    result = classify(table.parent, "-o", table.parent)
+    assert (result.exit_code, table.name in {path.name for path in table.parent.iterdir()}) == (2, True)
+
+
+def test_an_address_of_no_known_kind_is_named(classify: Classify, tmp_path: Path) -> None:
+    result = classify("nowhere://bucket/*.csv", "-o", tmp_path / "out")
+    assert (result.exit_code, "nowhere://bucket" in result.stderr) == (2, True)

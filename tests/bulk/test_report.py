@@ -1,3 +1,4 @@
+import os
 import re
 import shutil
 from collections.abc import Callable, Iterator
@@ -15,7 +16,7 @@ from playwright.sync_api import Browser
 
 from iris_app.bulk.outcomes import MAX_OUTLIERS, Outcomes, Summary
 from iris_app.bulk.plan import plan
-from iris_app.bulk.report import REASONS_OPEN, share
+from iris_app.bulk.report import REASONS_OPEN, check_report, share
 from iris_app.bulk.storage.sources import Source
 from iris_app.iris import SCHEMA
 from iris_app.model.manifest import Manifest
@@ -503,3 +504,9 @@ def test_the_page_prints_on_white(browser: Browser, pages: dict[str, Path]) -> N
     page.goto(pages["all"].as_uri())
     assert page.evaluate("getComputedStyle(document.body).backgroundColor") == "rgb(255, 255, 255)"
     page.close()
+
+
+def test_a_page_can_go_to_a_pipe(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "page.html")
+    check_report(str(tmp_path / "page.html"))
+    assert (tmp_path / "page.html").is_fifo()
