@@ -336,16 +336,11 @@ def _spelt(names: list[str]) -> list[Feature | None]:
     return list(map(SCHEMA.match_feature, names)) if is_heading else []
 
 
-def numbered_rows(text: str, delimiter: str) -> Iterator[tuple[int, list[str]]]:
+def number_rows(lines: Iterable[str], delimiter: str) -> Iterator[tuple[int, list[str]]]:
     """Yield each row with the number of the line where it begins.
 
     Blank lines are left out, and rows of empty cells where no other row is above or below them.
     """
-    return number_rows(io.StringIO(text, newline=""), delimiter)
-
-
-def number_rows(lines: Iterable[str], delimiter: str) -> Iterator[tuple[int, list[str]]]:
-    """Yield the rows in lines; see ``numbered_rows``."""
     reader = csv.reader(lines, delimiter=delimiter, strict=True)
     line, begun = 1, False
     empty: list[tuple[int, list[str]]] = []

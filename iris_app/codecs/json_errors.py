@@ -50,9 +50,9 @@ def raise_errors(body: bytes, max_rows: int, find_errors: FindErrors) -> NoRetur
         check_row_count(rows, max_rows)  # before the slow search for errors
         _raise_row_errors(((f"/{index}", None, bytes(row)) for index, row in enumerate(rows)), find_errors)
     document = _parse_bounded(body, "The body")
-    if not isinstance(document, list):
-        raise InvalidValues(find_errors(document, "", None))
-    raise InvalidValues(errors_in_rows(document, find_errors))
+    raise InvalidValues(
+        errors_in_rows(document, find_errors) if isinstance(document, list) else find_errors(document, "", None)
+    )
 
 
 def raise_line_errors(body: bytes, max_rows: int) -> NoReturn:

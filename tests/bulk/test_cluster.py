@@ -504,3 +504,7 @@ def test_a_model_that_a_worker_refuses_ends_the_run() -> None:
     future.set_result(refused)
     with pytest.raises(ModelUnavailable, match="It is damaged"):
         clusters._result(future)
+
+
+def test_the_model_is_kept_on_the_cluster_as_it_was_packed(packed: Packed) -> None:
+    assert clusters._keep(packed) is packed

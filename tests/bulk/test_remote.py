@@ -227,3 +227,9 @@ def test_a_file_from_the_web_is_read(classify: Classify, table: Path, web: str, 
     result = classify(f"{web}/none.csv?X-Amz-Signature=sesame", "-o", tmp_path / "none-out.csv")
     assert result.exit_code == 1
     assert result.stderr == f"{web}/none.csv: It cannot be read: HTTP Error 404: File not found.\n"
+
+
+def test_a_folder_that_cannot_be_listed_is_named(classify: Classify, put: Put, tmp_path: Path) -> None:
+    put("another.csv", b"")
+    result = classify("s3://nowhere-at-all/folder/*.csv", "-o", tmp_path / "out")
+    assert (result.exit_code, "s3://nowhere-at-all/folder/*.csv: It cannot be read" in result.stderr) == (1, True)
