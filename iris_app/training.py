@@ -30,6 +30,7 @@ from iris_app.model.manifest import (
     Training,
     TrainingRow,
 )
+from iris_app.schema import Floats
 
 FOLDS = 5
 
@@ -51,7 +52,6 @@ PALETTE = re.findall(r"--class-\d+: (#\w+);", (files("iris_app.ui") / "static" /
 # Pictures go to files; there is no screen.
 mpl.use("svg")
 
-Floats = NDArray[np.float64]
 Classes = NDArray[np.intp]
 
 

@@ -22,9 +22,7 @@ from iris_app.exceptions import InvalidValue, InvalidValues, MalformedDocument, 
 from iris_app.formatting import format_number, parse_number, truncate
 from iris_app.iris import SCHEMA
 from iris_app.json_types import Prediction
-from iris_app.schema import Feature
-
-Floats = NDArray[np.float64]
+from iris_app.schema import Feature, Floats
 
 DELIMITERS = ",;\t|"
 
