@@ -6,6 +6,8 @@ import sys
 
 MAX_FLOAT = sys.float_info.max
 
+WHOLE_NUMBER = re.compile(r"-?[0-9]{1,15}")
+
 NOT_PRINTABLE_ASCII = re.compile(r"[^ -~]")
 
 
@@ -15,6 +17,11 @@ def parse_number(text: str) -> float:
         return math.nan if "_" in text else float(text)  # float() accepts 1_0
     except ValueError:
         return math.nan
+
+
+def parse_int(text: str) -> int | None:
+    """Parse a whole number of at most 15 digits; return None if the text is not one."""
+    return int(text) if WHOLE_NUMBER.fullmatch(text) else None
 
 
 def format_number(value: float) -> str:

@@ -1,54 +1,13 @@
-"""The JSON types of rows and predictions, made from the schema."""
+"""The JSON types of rows and predictions, made from a schema."""
 
-from collections.abc import Iterable
-from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeAlias
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Annotated, Any, Literal, Protocol
 
 import msgspec
-from msgspec import UNSET, UnsetType
+from msgspec import UNSET, Meta, UnsetType
 
-from iris_app.iris import SCHEMA
-from iris_app.schema import Feature
-
-
-def _field(feature: Feature) -> tuple[str, Any]:
-    """Return the name and the type of a row's field, with the feature's bounds and unit."""
-    meta = msgspec.Meta(
-        gt=feature.above,
-        le=feature.at_most,
-        title=feature.title,
-        description=feature.help,
-        examples=[feature.example],
-        extra_json_schema={"x-unit": feature.unit},
-    )
-    return feature.name, Annotated[float, meta]
-
-
-def _type(name: str, fields: Iterable[tuple[str, Any]], docstring: str) -> Any:
-    """Define a struct of frozen fields."""
-    namespace = {"__doc__": docstring}
-    return msgspec.defstruct(
-        name, fields, namespace=namespace, module=__name__, forbid_unknown_fields=True, frozen=True, gc=False
-    )
-
-
-if TYPE_CHECKING:
-    Measurement: TypeAlias = Any
-    Probabilities: TypeAlias = Any
-    Contributions: TypeAlias = Any
-    ClassName: TypeAlias = str
-else:
-    Measurement = _type("Measurement", map(_field, SCHEMA.features), f"One {SCHEMA.noun}: a value for each feature.")
-    Probabilities = _type(
-        "Probabilities",
-        [(name, Annotated[float, msgspec.Meta(ge=0, le=1)]) for name in SCHEMA.class_names],
-        "The probability of each class; they add up to 1.",
-    )
-    Contributions = _type(
-        "Contributions",
-        [(feature.name, float) for feature in SCHEMA.features],
-        "The contribution of each feature to the log-odds.",
-    )
-    ClassName = Literal[tuple(SCHEMA.class_names)]
+from iris_app.formatting import parse_int
+from iris_app.schema import Feature, Schema
 
 
 class PredictionWarning(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -64,27 +23,144 @@ class PredictionWarning(msgspec.Struct, frozen=True, omit_defaults=True):
         return self.code if self.field is None else f"{self.code}:{self.field}"
 
 
-class Explanation(msgspec.Struct, frozen=True):
+class Explanation(Protocol):
     """The reasons for a prediction against the runner-up: a sentence, and its parts in log-odds.
 
     ``log_odds`` is the sum of ``average``, the log-odds of an average row, and of the ``contributions`` that each
-    feature makes by not being average.
+    feature makes by not being average. ``error`` is their standard error if they are estimated, and 0 if they are exact.
     """
 
-    runner_up: ClassName
+    runner_up: str
     log_odds: float
     average: float
-    contributions: Contributions
+    contributions: Any
     sentence: str
+    error: float
 
 
-class Prediction(msgspec.Struct, frozen=True, gc=False, rename={"predicted_class": SCHEMA.target}):
+class Prediction(Protocol):
     """The answer for one row: its class, the probability of each class, and reasons for doubt.
 
-    ``explanation`` is there where it was asked for, and None where the model cannot be explained.
+    ``probabilities`` is a struct with a field for each class, in their order. ``explanation`` is there where it was
+    asked for, and None where the model cannot be explained.
     """
 
-    predicted_class: ClassName
-    probabilities: Probabilities
+    predicted_class: str
+    probabilities: Any
     warnings: tuple[PredictionWarning, ...]
-    explanation: Explanation | UnsetType | None = UNSET
+    explanation: Explanation | UnsetType | None
+
+
+class JsonTypes:
+    """The types of a schema's rows and predictions; ``schema.derive(JsonTypes)`` makes them once.
+
+    The fields of ``Row`` and ``Contributions`` are called f0, f1 and so on, those of ``Probabilities`` c0, c1, in the
+    order of the features or classes; in JSON they have the names of these, which may be anything.
+
+    Attributes
+    ----------
+    Row, Probabilities, Contributions, Explanation, Prediction : type
+        Structs; see the protocols for the last two.
+    """
+
+    def __init__(self, schema: Schema) -> None:
+        self._key = schema.answer_key
+        self._class_name: Any = Literal[tuple(schema.class_names)]
+        self.Row = define(
+            "Row",
+            [(f"f{index}", *field_type(feature)) for index, feature in enumerate(schema.features)],
+            f"One {schema.noun}: a value for each feature.",
+            {f"f{index}": feature.name for index, feature in enumerate(schema.features)},
+            forbid_unknown_fields=True,
+        )
+        self.Probabilities = define(
+            "Probabilities",
+            [(f"c{index}", Annotated[float, Meta(ge=0, le=1)]) for index in range(len(schema.classes))],
+            "The probability of each class; they add up to 1.",
+            {f"c{index}": name for index, name in enumerate(schema.class_names)},
+            forbid_unknown_fields=True,
+        )
+        self.Contributions = define(
+            "Contributions",
+            [(f"f{index}", float) for index in range(len(schema.features))],
+            "The contribution of each feature to the log-odds.",
+            {f"f{index}": feature.name for index, feature in enumerate(schema.features)},
+            forbid_unknown_fields=True,
+        )
+        self.Explanation = define(
+            "Explanation",
+            [
+                ("runner_up", self._class_name),
+                ("log_odds", float),
+                ("average", float),
+                ("contributions", self.Contributions),
+                ("sentence", str),
+                ("error", float, 0.0),
+            ],
+            "The reasons for a prediction against the runner-up: a sentence, and its parts in log-odds. `log_odds` is "
+            "the sum of `average`, that of an average row, and of the `contributions` of the features; `error` is the "
+            "standard error of these where they are estimated.",
+            {},
+            omit_defaults=True,
+        )
+        self.Prediction = self.define_prediction("Prediction", "The answer for one row.")
+
+    def define_prediction(self, name: str, docstring: str, more: Iterable[tuple[Any, ...]] = ()) -> Any:
+        """Define the type of a prediction with more fields at its end."""
+        fields = [
+            ("predicted_class", self._class_name),
+            ("probabilities", self.Probabilities),
+            ("warnings", tuple[PredictionWarning, ...]),
+            *more,
+            ("explanation", self.Explanation | UnsetType | None, UNSET),
+        ]
+        return define(name, fields, docstring, {"predicted_class": self._key})
+
+
+def define(
+    name: str, fields: Iterable[tuple[Any, ...]], docstring: str, rename: Mapping[str, str], **options: bool
+) -> Any:
+    """Define a struct of frozen fields, of which some are renamed in JSON."""
+    return msgspec.defstruct(
+        name,
+        fields,
+        namespace={"__doc__": docstring},
+        module=__name__,
+        rename=dict(rename),
+        frozen=True,
+        gc=False,
+        **options,
+    )
+
+
+def field_type(feature: Feature) -> tuple[Any, ...]:
+    """Return the type of a row's field, and its default if it may be missing."""
+    meta = Meta(
+        title=feature.title,
+        description=feature.help or None,
+        examples=None if feature.example is None else [feature.example],
+        extra_json_schema={"x-unit": feature.unit} if feature.unit else None,
+    )
+    type_: Any = Annotated[_value_type(feature), meta]
+    return (type_ | None, None) if feature.optional else (type_,)
+
+
+def _value_type(feature: Feature) -> Any:
+    if feature.kind == "boolean":
+        return bool
+    if feature.kind == "category":
+        return str | int if feature.allow_unknown else Literal[tuple(_literals(feature))]
+    bounds: dict[str, float | None] = {"le": feature.at_most}
+    bounds |= {"ge": feature.at_least} if feature.above is None else {"gt": feature.above}
+    bounds |= {"multiple_of": 1.0} if feature.kind == "integer" else {}
+    return Annotated[float, Meta(**{name: bound for name, bound in bounds.items() if bound is not None})]
+
+
+def _literals(feature: Feature) -> Iterator[str | int]:
+    """Yield the categories; those that are whole numbers as numbers and as text."""
+    for category in feature.categories:
+        yield category
+        if isinstance(category, int):
+            yield str(category)
+        elif category == str(parse_int(category)):
+            yield int(category)
