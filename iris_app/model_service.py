@@ -10,13 +10,14 @@ from pathlib import Path
 from threading import Lock, Thread
 from typing import TYPE_CHECKING
 
-from flask import Flask, current_app
+from flask import Flask, current_app, has_request_context
 
 from iris_app.exceptions import ModelUnavailable
 from iris_app.files import FileStamp, read_stamp
 from iris_app.model.manifest import manifest_path
 from iris_app.observability.recorder import get_metrics, record_predictions
 from iris_app.schema import Floats
+from iris_app.web.request import request
 
 if TYPE_CHECKING:
     from iris_app.model.classifier import Model
@@ -129,8 +130,12 @@ def get_service(app: Flask | None = None) -> ModelService:
 
 
 def get_model() -> "Model":
-    """Return the model of the current application, or raise ``ModelUnavailable``."""
-    return get_service().model
+    """Return the model of the current application, the same one throughout a request, or raise ``ModelUnavailable``."""
+    if not has_request_context():
+        return get_service().model
+    if request.model is None:
+        request.model = get_service().model
+    return request.model
 
 
 def get_registry(app: Flask) -> "Registry":

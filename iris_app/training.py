@@ -19,8 +19,9 @@ from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import StandardScaler
 
 from iris_app.iris import SCHEMA
+from iris_app.model.distribution import fit_distribution
+from iris_app.model.inputs import Inputs
 from iris_app.model.manifest import (
-    About,
     ClassScore,
     ClassSummary,
     FeatureSummary,
@@ -33,15 +34,6 @@ from iris_app.model.manifest import (
 from iris_app.schema import Floats
 
 FOLDS = 5
-
-ABOUT = About(
-    model="A multinomial logistic regression over measurements that are scaled to zero mean and unit variance: each "
-    "species gets a weighted sum of the four, and the sums become probabilities by a softmax.",
-    data="Three quarters of the 150 flowers that Edgar Anderson measured and R. A. Fisher published in 1936, fifty of "
-    "each species; a quarter was held out to see how good the model is.",
-    limits="Anything that matters. It knows three species, and takes whatever it is shown for one of them; it learnt "
-    "from few flowers of one time; and it does not replace a botanist with a key.",
-)
 
 # A shape for each species, as the pages have them; their colours are those of the pages for light screens.
 MARKERS = ["o", "^", "s"]
@@ -87,12 +79,12 @@ def train() -> tuple[Any, Training, bytes]:
     seen, held_out, seen_species, held_out_species = train_test_split(measurements, species, random_state=0)
     classifier = Pipeline([("scale", StandardScaler()), ("classify", LogisticRegression())])
     classifier.fit(seen, seen_species)
-    summaries = [_summarise_species(index, seen[seen_species == index]) for index in range(len(SCHEMA.classes))]
     training = Training(
-        about=ABOUT,
+        schema=SCHEMA,
+        inputs=Inputs(),
         features=_summarise_features(seen),
-        classes=summaries,
-        farthest_distance=float(_distances(seen, summaries).min(axis=0).max()),
+        classes=[_summarise_species(index, seen[seen_species == index]) for index in range(len(SCHEMA.classes))],
+        distribution=fit_distribution(SCHEMA, seen, seen_species, held_out),
         scores=Scores(
             **_score(held_out_species, classifier.predict(held_out)),
             cross_validation=cross_val_score(classifier, measurements, species, cv=FOLDS).tolist(),
@@ -111,7 +103,7 @@ def draw_pairplot(training: Training) -> bytes:
     flowers = sorted(
         training.training_rows, key=lambda row: row.class_index
     )  # seaborn gives out shapes as species appear
-    frame = pd.DataFrame([row.measurement for row in flowers], columns=labels)
+    frame = pd.DataFrame([row.values for row in flowers], columns=labels)
     frame["Species"] = [SCHEMA.classes[row.class_index].label for row in flowers]
     names = [one.label for one in SCHEMA.classes]
     drawn = io.BytesIO()
@@ -129,11 +121,11 @@ def _summarise_features(seen: Floats) -> list[FeatureSummary]:
     return [
         FeatureSummary(
             name=feature.name,
-            unit=feature.unit,
             minimum=float(values.min()),
             maximum=float(values.max()),
             mean=float(values.mean()),
             standard_deviation=float(values.std(ddof=1)),
+            missing=0,
             histogram=_histogram(values),
         )
         for feature, values in zip(SCHEMA.features, seen.T, strict=True)
@@ -148,20 +140,11 @@ def _histogram(values: Floats) -> Histogram:
 
 
 def _summarise_species(index: int, flowers: Floats) -> ClassSummary:
-    """Describe the flowers of one species; whitening is the transposed Cholesky factor of the inverse covariance."""
-    covariance = np.cov(flowers, rowvar=False)
     return ClassSummary(
         name=SCHEMA.classes[index].name,
         rows=len(flowers),
-        mean=flowers.mean(axis=0).tolist(),
-        whitening=np.linalg.cholesky(np.linalg.inv(covariance)).T.tolist(),
-    )
-
-
-def _distances(flowers: Floats, summaries: list[ClassSummary]) -> Floats:
-    """Return the Mahalanobis distance of each flower from each species, of shape (species, flowers)."""
-    return np.array(
-        [np.linalg.norm((flowers - summary.mean) @ np.array(summary.whitening).T, axis=1) for summary in summaries]
+        means=flowers.mean(axis=0).tolist(),
+        deviations=flowers.std(axis=0, ddof=1).tolist(),
     )
 
 
@@ -180,7 +163,7 @@ def _score(actual: Classes, predicted: Classes) -> dict[str, Any]:
 
 def _golden_rows(classifier: Any, measurements: Floats) -> list[GoldenRow]:
     return [
-        GoldenRow(measurement=row, probabilities=probabilities)
+        GoldenRow(values=row, probabilities=probabilities)
         for row, probabilities in zip(
             measurements.tolist(), classifier.predict_proba(measurements).tolist(), strict=True
         )

@@ -1,10 +1,8 @@
 """The agreement of predictions with the true classes that a file names."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Self
-
-from iris_app.iris import SCHEMA
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,9 +21,8 @@ class Agreement:
     unknown: int
 
     @classmethod
-    def count(cls, pairs: Mapping[tuple[str | None, str], int]) -> Self:
+    def count(cls, names: Sequence[str], pairs: Mapping[tuple[str | None, str], int]) -> Self:
         """Arrange the numbers of rows by true class, None if it is unknown, and predicted class."""
-        names = SCHEMA.class_names
         matrix = [[pairs.get((actual, predicted), 0) for predicted in names] for actual in names]
         return cls(matrix, sum(pairs.get((None, predicted), 0) for predicted in names))
 

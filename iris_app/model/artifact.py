@@ -10,8 +10,8 @@ import os
 import platform
 import stat
 import warnings
-from collections import Counter
 from datetime import UTC, datetime
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +24,7 @@ from sklearn.exceptions import InconsistentVersionWarning
 
 from iris_app.exceptions import ModelUnavailable
 from iris_app.files import atomic_write
-from iris_app.iris import SCHEMA
+from iris_app.model.inputs import PipelineInputs
 from iris_app.model.manifest import Manifest, Training, manifest_path, pairplot_path
 
 # Probabilities that another processor computed may differ in their last digits.
@@ -45,7 +45,7 @@ class Packed(msgspec.Struct, frozen=True):
     manifest: bytes
 
 
-def save(path: Path, classifier: Any, training: Training, pairplot: bytes) -> Manifest:
+def save(path: Path, classifier: Any, training: Training, pairplot: bytes | None) -> Manifest:
     """Write the artifact and its picture, then the manifest, each atomically.
 
     A reader between two of the writes sees digests that differ, and refuses the artifact or leaves out the picture.
@@ -56,18 +56,19 @@ def save(path: Path, classifier: Any, training: Training, pairplot: bytes) -> Ma
     manifest = Manifest(
         sha256=hashlib.sha256(artifact).hexdigest(),
         bytes=len(artifact),
-        pairplot_sha256=hashlib.sha256(pairplot).hexdigest(),
+        pairplot_sha256=hashlib.sha256(pairplot).hexdigest() if pairplot is not None else None,
         created=datetime.now(UTC).replace(microsecond=0),
-        versions={
-            "python": platform.python_version(),
-            "numpy": np.__version__,
-            "scikit-learn": sklearn.__version__,
-            "joblib": joblib.__version__,
-        },
-        **msgspec.structs.asdict(training),
+        versions=_versions(training),
+        **{name: getattr(training, name) for name in training.__struct_fields__},
     )
     _write_files(path, artifact, pairplot, msgspec.json.format(msgspec.json.encode(manifest)))
     return manifest
+
+
+def _versions(training: Training) -> dict[str, str]:
+    """Return the versions of the packages that the classifier needs."""
+    packages = ["numpy", "scikit-learn", "joblib", *(["pandas"] if training.inputs.kind == "frame" else [])]
+    return {"python": platform.python_version(), **{name: version(name) for name in packages}}
 
 
 def copy(source: Path, path: Path, pinned: str | None = None) -> Manifest:
@@ -107,10 +108,10 @@ def unpack(packed: Packed) -> tuple[Any, Manifest]:
     manifest = msgspec.json.decode(packed.manifest, type=Manifest)
     name = f"The model that was sent to {platform.node()}"
     _verify(name, packed.artifact, manifest)
-    version = manifest.versions.get("scikit-learn")
-    if version != sklearn.__version__:
+    saved_with = manifest.versions.get("scikit-learn")
+    if saved_with != sklearn.__version__:
         raise ModelUnavailable(
-            f"{name} was saved with scikit-learn {version}, and there it is {sklearn.__version__}. {VERSIONS_HINT}",
+            f"{name} was saved with scikit-learn {saved_with}, and there it is {sklearn.__version__}. {VERSIONS_HINT}",
             "saved by another scikit-learn",
         )
     return _unpickle(name, packed.artifact, manifest), manifest
@@ -123,7 +124,7 @@ def load(path: Path, pinned: str | None = None) -> tuple[Any, Manifest, bytes | 
     ----------
     path : Path
     pinned : str, optional
-        The only sha256 that the artifact may have.
+        The only digest that the model may have; see ``Manifest.digest``.
 
     Returns
     -------
@@ -140,16 +141,16 @@ def load(path: Path, pinned: str | None = None) -> tuple[Any, Manifest, bytes | 
     """
     manifest = read_manifest(path)
     artifact = _read(path, manifest.bytes)
-    digest = _verify(path, artifact, manifest)
-    if pinned is not None and digest != pinned:
+    _verify(path, artifact, manifest)
+    if pinned is not None and manifest.digest != pinned:
         raise ModelUnavailable(
-            f"{path} has the sha256 {digest}, and MODEL_SHA256 allows only {pinned}.", "not the pinned digest"
+            f"{path} has the digest {manifest.digest}, and MODEL_SHA256 allows only {pinned}.", "not the pinned digest"
         )
     return _unpickle(path, artifact, manifest), manifest, _read_pairplot(pairplot_path(path), manifest)
 
 
-def _verify(name: Path | str, content: bytes, manifest: Manifest) -> str:
-    """Return the sha256 of an artifact, or raise ``ModelUnavailable`` if it is not that of the manifest."""
+def _verify(name: Path | str, content: bytes, manifest: Manifest) -> None:
+    """Raise ``ModelUnavailable`` if the sha256 of an artifact is not that of the manifest."""
     digest = hashlib.sha256(content).hexdigest()
     if digest != manifest.sha256:
         raise ModelUnavailable(
@@ -157,7 +158,6 @@ def _verify(name: Path | str, content: bytes, manifest: Manifest) -> str:
             f"the manifest's {manifest.sha256}. {PAIR_HINT}",
             "wrong digest",
         )
-    return digest
 
 
 def read_manifest(path: Path) -> Manifest:
@@ -242,26 +242,17 @@ def _unpickle(name: Path | str, artifact: bytes, manifest: Manifest) -> Any:
 
 def _check(classifier: Any, manifest: Manifest) -> None:
     """Check that a classifier fits the schema, and predicts its golden rows as in training."""
-    if [(summary.name, summary.unit) for summary in manifest.features] != [
-        (feature.name, feature.unit) for feature in SCHEMA.features
-    ]:
-        raise ValueError("trained on other features, or in another order")
-    if [summary.name for summary in manifest.classes] != SCHEMA.class_names:
-        raise ValueError("trained to predict other classes, or in another order")
+    schema = manifest.schema
     if not (
         isinstance(classifier, BaseEstimator) and is_classifier(classifier) and hasattr(classifier, "predict_proba")
     ):
         raise TypeError(f"a {type(classifier).__name__} is no classifier with probabilities")
-    if classifier.n_features_in_ != len(SCHEMA.features) or list(classifier.classes_) != list(
-        range(len(SCHEMA.class_names))
-    ):
-        raise ValueError(
-            f"must take {len(SCHEMA.features)} features and predict the classes 0 to {len(SCHEMA.class_names) - 1}"
-        )
-    seen = Counter(row.class_index for row in manifest.training_rows)
-    if min(seen[index] for index in range(len(SCHEMA.class_names))) < 2:
-        raise ValueError("trained on too few rows of a class")
-    expected = [row.probabilities for row in manifest.golden_rows]
-    predicted = classifier.predict_proba(np.array([row.measurement for row in manifest.golden_rows]))
-    if not np.allclose(predicted, expected, rtol=0, atol=TOLERANCE):
+    if [summary.name for summary in manifest.features] != [feature.name for feature in schema.features]:
+        raise ValueError("trained on other features, or in another order")
+    if list(classifier.classes_) != [class_.value for class_ in schema.classes]:
+        raise ValueError("trained to predict other classes, or in another order")
+    expected = np.array([row.probabilities for row in manifest.golden_rows])
+    rows = manifest.golden_array()
+    predicted = classifier.predict_proba(PipelineInputs(schema, manifest.inputs).to_input(rows))
+    if predicted.shape != expected.shape or not np.allclose(predicted, expected, rtol=0, atol=TOLERANCE):
         raise ValueError("does not answer its golden rows as it did in training")

@@ -9,18 +9,19 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import StandardScaler
 
-from iris_app.iris import SCHEMA
-from iris_app.json_types import Explanation, Prediction, Probabilities
+from iris_app.json_types import Explanation, JsonTypes
 from iris_app.model import artifact
 from iris_app.model.explanation import Explainer
+from iris_app.model.inputs import PipelineInputs
 from iris_app.model.linear import Affine, AffineMap, softmax, softmax_one
 from iris_app.model.manifest import Manifest
-from iris_app.model.predictions import PredictionBatch, SinglePrediction, no_explanations
-from iris_app.model.warnings import OutlierDetector
+from iris_app.model.outliers import OutlierDetector
+from iris_app.model.predictions import PredictionBatch, SinglePrediction
 from iris_app.schema import Floats
 
 logger = logging.getLogger(__name__)
@@ -35,7 +36,7 @@ class Model:
     Parameters
     ----------
     classifier : scikit-learn classifier
-        Takes the schema's features and predicts the indices of its classes.
+        It takes what the manifest's ``inputs`` say, and predicts the classes of its schema.
     manifest : Manifest
         The description of the classifier and of its training.
     pairplot : bytes, optional
@@ -44,11 +45,13 @@ class Model:
 
     def __init__(self, classifier: Any, manifest: Manifest, pairplot: bytes | None = None) -> None:
         self.manifest = manifest
+        self.schema = manifest.schema
         self.pairplot = pairplot
         self.version = manifest.version
         self._classifier = classifier
-        self._detector = OutlierDetector(manifest)
-        linear = _verify_linear_map(extract_linear_map(classifier), classifier, manifest)
+        self._inputs = PipelineInputs(self.schema, manifest.inputs)
+        self._detector = OutlierDetector(self.schema, manifest.features, manifest.distribution)
+        linear = self._verify(extract_linear_map(classifier))
         self._linear_map = AffineMap(*linear) if linear else None
         self._explainer = Explainer(*linear, manifest) if linear else None
 
@@ -61,7 +64,7 @@ class Model:
             The schema's features, in their order and units.
         """
         return self._predict_one(rows) or PredictionBatch(
-            self.manifest, rows, self.predict_proba(rows).T, self._detector, self._explain
+            self.manifest, rows, self.predict_proba(rows).T, self._detector, self._explain, self.manifest.threshold
         )
 
     def predict_proba(self, rows: Floats) -> Floats:
@@ -81,8 +84,8 @@ class Model:
         if self._linear_map is not None:
             return softmax(self._linear_map.transform(np.ascontiguousarray(rows.T))).T
         if not len(rows):  # scikit-learn's own classifiers refuse an empty array
-            return np.empty((0, len(SCHEMA.classes)))
-        probabilities: Floats = self._classifier.predict_proba(rows)
+            return np.empty((0, len(self.schema.classes)))
+        probabilities: Floats = self._classifier.predict_proba(self._inputs.to_input(rows))
         return probabilities
 
     def _predict_one(self, rows: Floats) -> SinglePrediction | None:
@@ -94,15 +97,42 @@ class Model:
         index = probabilities.index(max(probabilities))
         if not self._detector.is_typical(row, index):
             return None
-        prediction = Prediction(SCHEMA.class_names[index], Probabilities(*probabilities), ())
+        types = self.schema.derive(JsonTypes)
+        prediction = types.Prediction(self.schema.class_names[index], types.Probabilities(*probabilities), ())
         columns = np.array([probabilities]).T
-        return SinglePrediction(self.manifest, rows, columns, self._detector, self._explain, prediction)
+        return SinglePrediction(
+            self.manifest, rows, columns, self._detector, self._explain, self.manifest.threshold, prediction
+        )
 
-    def _explain(self, rows: Floats) -> Iterable[Explanation | None]:
+    def _explain(self, rows: Floats, classes: NDArray[np.int16]) -> Iterable[Explanation | None]:
         """Explain the prediction for each row, or yield None for each if the model cannot be explained."""
         if self._linear_map is None or self._explainer is None:
-            return no_explanations(rows)
+            return [None] * len(rows)
         return self._explainer.explain(rows, self._linear_map.transform(np.ascontiguousarray(rows.T)).T)
+
+    def _verify(self, linear: Affine | None) -> Affine | None:
+        """Return the linear map if it predicts as the classifier does, on golden rows and on random ones."""
+        if linear is None or any(one.kind == "category" or one.optional for one in self.schema.features):
+            return None
+        rows = np.vstack([self._random_rows(100), self.manifest.golden_array()])
+        probabilities = softmax(AffineMap(*linear).transform(rows.T)).T
+        expected = self._classifier.predict_proba(self._inputs.to_input(rows))
+        if probabilities.shape == expected.shape and np.allclose(probabilities, expected, rtol=0, atol=TOLERANCE):
+            return linear
+        logger.warning(
+            "Model %s is not the linear map that it looks like; its pipeline predicts.", self.manifest.version
+        )
+        return None
+
+    def _random_rows(self, count: int) -> Floats:
+        """Return rows of accepted values, around the training's range."""
+        ranges = [(summary.minimum or 0.0, summary.maximum or 0.0) for summary in self.manifest.features]
+        low, high = np.array(ranges).T
+        margin = 2 * (high - low) + 1
+        rows = np.random.default_rng(0).uniform(low - margin, high + margin, (count, len(ranges)))
+        limits = np.array([feature.limits for feature in self.schema.features]).T
+        clipped: Floats = rows.clip(*limits)
+        return clipped
 
 
 def load(path: Path, pinned: str | None = None) -> Model:
@@ -111,7 +141,7 @@ def load(path: Path, pinned: str | None = None) -> Model:
 
 
 def extract_linear_map(classifier: Any) -> Affine | None:
-    """Fold a ``StandardScaler`` and a multinomial ``LogisticRegression`` into one affine map.
+    """Fold a ``StandardScaler``, if there is one, and a ``LogisticRegression`` into one affine map.
 
     Return None if the classifier is anything else: a subclass may compute otherwise.
 
@@ -122,25 +152,18 @@ def extract_linear_map(classifier: Any) -> Affine | None:
     intercepts : ndarray of shape (classes,)
         In log-odds. The softmax of ``weights @ x + intercepts`` is the classifier's ``predict_proba``.
     """
-    steps = [step for _, step in classifier.steps] if type(classifier) is Pipeline else []
-    if [type(step) for step in steps] != [StandardScaler, LogisticRegression]:
+    steps = [step for _, step in classifier.steps] if type(classifier) is Pipeline else [classifier]
+    if [type(step) for step in steps[-1:]] != [LogisticRegression]:
         return None
-    scaler, regression = steps
-    scale = scaler.scale_ if scaler.with_std else 1.0
-    mean = scaler.mean_ if scaler.with_mean else 0.0
-    weights = regression.coef_ / scale
-    return weights, regression.intercept_ - (weights * mean).sum(axis=1)
-
-
-def _verify_linear_map(linear: Affine | None, classifier: Any, manifest: Manifest) -> Affine | None:
-    """Return the linear map if it predicts as the classifier does, on golden rows and on random ones."""
-    if linear is None:
-        return None
-    above, at_most = np.array([(feature.above, feature.at_most) for feature in SCHEMA.features]).T
-    random_rows = np.random.default_rng(0).uniform(above, at_most, (100, len(SCHEMA.features)))
-    rows = np.vstack([random_rows, [row.measurement for row in manifest.golden_rows]])
-    probabilities = softmax(AffineMap(*linear).transform(rows.T)).T
-    if np.allclose(probabilities, classifier.predict_proba(rows), rtol=0, atol=TOLERANCE):
-        return linear
-    logger.warning("Model %s is not the linear map that it looks like; its pipeline predicts.", manifest.version)
-    return None
+    scale: Any = 1.0
+    mean: Any = 0.0
+    if len(steps) > 1:
+        if [type(step) for step in steps[:-1]] != [StandardScaler]:
+            return None
+        scale = steps[0].scale_ if steps[0].with_std else 1.0
+        mean = steps[0].mean_ if steps[0].with_mean else 0.0
+    weights = steps[-1].coef_ / scale
+    intercepts = steps[-1].intercept_ - (weights * mean).sum(axis=1)
+    if len(weights) == 1:  # of two classes, only the second has coefficients
+        return np.vstack([np.zeros_like(weights), weights]), np.concatenate([[0.0], intercepts])
+    return weights, intercepts

@@ -6,8 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from iris_app.formatting import format_number
-from iris_app.iris import SCHEMA
-from iris_app.json_types import Contributions, Explanation
+from iris_app.json_types import Explanation, JsonTypes
 from iris_app.model.manifest import Manifest
 from iris_app.schema import Feature, Floats
 
@@ -33,12 +32,11 @@ class Explainer:
     def __init__(self, weights: Floats, intercepts: Floats, manifest: Manifest) -> None:
         self._weights = weights
         self._intercepts = intercepts
-        self._average = np.array([summary.mean for summary in manifest.features])
-        rows = np.array([row.measurement for row in manifest.training_rows])
-        indices = np.array([row.class_index for row in manifest.training_rows])
-        groups = [rows[indices == index] for index in range(len(SCHEMA.class_names))]
-        self._means = np.array([group.mean(axis=0) for group in groups])
-        self._spreads = np.array([group.std(axis=0, ddof=1) for group in groups])
+        self._schema = manifest.schema
+        self._types = manifest.schema.derive(JsonTypes)
+        self._average = np.array([summary.mean for summary in manifest.features], np.float64)
+        self._means = np.array([summary.means for summary in manifest.classes], np.float64)
+        self._spreads = np.array([summary.deviations for summary in manifest.classes], np.float64)
 
     def explain(self, rows: Floats, scores: Floats) -> Iterator[Explanation]:
         """Explain the class of each row against the runner-up.
@@ -57,11 +55,11 @@ class Explainer:
         log_odds = contributions.sum(axis=1) + average
         for row, index in enumerate(classes.tolist()):
             runner_up = int(runners_up[row])
-            yield Explanation(
-                SCHEMA.class_names[runner_up],
+            yield self._types.Explanation(
+                self._schema.class_names[runner_up],
                 float(log_odds[row]),
                 float(average[row]),
-                Contributions(*contributions[row].tolist()),
+                self._types.Contributions(*contributions[row].tolist()),
                 self._sentence(rows[row], contributions[row], index, runner_up),
             )
 
@@ -70,9 +68,10 @@ class Explainer:
         own, other = ((row - self._means[index]) / self._spreads[index] for index in (predicted, runner_up))
         candidates = np.flatnonzero((contributions > 0) & (abs(own) < abs(other)))
         if not len(candidates):
-            return f"No value alone speaks for {SCHEMA.class_names[predicted]}; all of them together do."
+            return f"No value alone speaks for {self._schema.class_names[predicted]}; all of them together do."
         best = int(candidates[contributions[candidates].argmax()])
-        feature, name, next_name = SCHEMA.features[best], SCHEMA.class_names[predicted], SCHEMA.class_names[runner_up]
+        feature = self._schema.features[best]
+        name, next_name = self._schema.class_names[predicted], self._schema.class_names[runner_up]
         fit, next_fit = _fit(own[best], feature), _fit(other[best], feature)
         how = f"{fit} for {name}, {next_fit} for {next_name}"
         if fit == next_fit:

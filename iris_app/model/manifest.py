@@ -1,22 +1,26 @@
 """The manifest of a model, which lies beside its artifact."""
 
+import hashlib
 from datetime import datetime
+from functools import cached_property
 from pathlib import Path
 from typing import Annotated, Self
 
 import msgspec
+import numpy as np
 from msgspec import Meta
+from numpy.typing import NDArray
 
-from iris_app.iris import SCHEMA
-from iris_app.json_types import ClassName
+from iris_app.model.distribution import Distribution
+from iris_app.model.inputs import Inputs
+from iris_app.schema import MISSING, Floats, Schema
 
-Values = Annotated[list[float], Meta(min_length=len(SCHEMA.features), max_length=len(SCHEMA.features))]
-Whitening = Annotated[list[Values], Meta(min_length=len(SCHEMA.features), max_length=len(SCHEMA.features))]
-Odds = Annotated[list[float], Meta(min_length=len(SCHEMA.class_names), max_length=len(SCHEMA.class_names))]
+# One value per feature as rows encode them; None is a missing one.
+Values = list[float | None]
 
 
 class Histogram(msgspec.Struct, frozen=True):
-    """Counts of values up to the first edge, between each two edges, and above the last."""
+    """Counts of values up to the first edge, between each two edges, and above the last; missing ones are left out."""
 
     edges: list[float]
     counts: list[int]
@@ -28,27 +32,27 @@ class Histogram(msgspec.Struct, frozen=True):
 
 
 class FeatureSummary(msgspec.Struct, frozen=True):
-    """The summary of one feature over the training's rows, in ``unit``."""
+    """The summary of one feature over the training's rows: None where no row has a value."""
 
     name: str
-    unit: str
-    minimum: float
-    maximum: float
-    mean: float
-    standard_deviation: float
+    minimum: float | None
+    maximum: float | None
+    mean: float | None
+    standard_deviation: float | None
+    missing: int
     histogram: Histogram
 
 
-class ClassSummary(msgspec.Struct, frozen=True, rename={"rows": SCHEMA.nouns}):
-    """The summary of one class over the training's rows: their number, mean and scatter.
+class ClassSummary(msgspec.Struct, frozen=True):
+    """The summary of one class over the training's rows: their number, and the mean and deviation of each feature.
 
-    ``whitening @ (row - mean)`` has the length of the row's Mahalanobis distance from the class.
+    Categories have neither, and nor have features without values.
     """
 
     name: str
     rows: int
-    mean: Values
-    whitening: Whitening
+    means: Values
+    deviations: Values
 
 
 class ClassScore(msgspec.Struct, frozen=True):
@@ -59,91 +63,140 @@ class ClassScore(msgspec.Struct, frozen=True):
     recall: float
 
 
-class Scores(
-    msgspec.Struct,
-    frozen=True,
-    rename={"held_out_rows": f"held_out_{SCHEMA.nouns}", "classes": SCHEMA.target},
-):
-    """The scores of a model on held-out rows, and in cross-validation over all rows."""
+class CalibrationBin(msgspec.Struct, frozen=True):
+    """The held-out rows whose highest probability lies between two bounds, and the share of them that was right."""
+
+    low: float
+    high: float
+    rows: int
+    mean_probability: float
+    accuracy: float
+
+
+class Scores(msgspec.Struct, frozen=True, kw_only=True):
+    """The scores of a model on held-out rows, and in cross-validation if there was any."""
 
     held_out_accuracy: float
     held_out_rows: int
     classes: list[ClassScore]
     confusion_matrix: list[list[int]]
-    cross_validation: list[float]
+    cross_validation: list[float] = []
+    balanced_accuracy: float | None = None
+    log_loss: float | None = None
+    brier: float | None = None
+    calibration: list[CalibrationBin] = []
 
 
 class GoldenRow(msgspec.Struct, frozen=True):
-    """A row, and the probabilities that the model gave it when it was trained."""
+    """A row, and the probabilities that the model gave it when it was packaged."""
 
-    measurement: Values
-    probabilities: Odds
+    values: Values
+    probabilities: list[float]
 
 
 class TrainingRow(msgspec.Struct, frozen=True, array_like=True):
     """A row of the training, and the index of its class."""
 
-    measurement: Values
-    class_index: Annotated[int, Meta(ge=0, lt=len(SCHEMA.class_names))]
+    values: Values
+    class_index: Annotated[int, Meta(ge=0)]
 
 
-class About(msgspec.Struct, frozen=True):
-    """A description of the model, its data and its limits, for people."""
+class Training(msgspec.Struct, frozen=True, kw_only=True):
+    """The part of the manifest that does not depend on the artifact's file.
 
-    model: str
-    data: str
-    limits: str
+    Attributes
+    ----------
+    schema : Schema
+    inputs : Inputs
+        What the classifier takes.
+    features, classes : list
+        The summaries of the training's rows.
+    distribution : Distribution
+        The distribution of the training's rows, to tell others from.
+    scores : Scores, optional
+        None if nothing was measured on held-out rows.
+    threshold : float, optional
+        The probability from which the second of two classes is predicted, unless it is the higher one.
+    training_rows, golden_rows : list
+    """
 
-
-class Training(
-    msgspec.Struct,
-    frozen=True,
-    kw_only=True,
-    rename={"classes": SCHEMA.target, "training_rows": SCHEMA.nouns},
-):
-    """The part of the manifest that does not depend on the artifact's file."""
-
-    about: About
+    schema: Schema
+    inputs: Inputs
     features: list[FeatureSummary]
     classes: list[ClassSummary]
-    farthest_distance: float
-    scores: Scores
-    training_rows: Annotated[list[TrainingRow], Meta(min_length=1)]
+    distribution: Distribution
+    scores: Scores | None = None
+    threshold: float | None = None
+    training_rows: list[TrainingRow] = []
     golden_rows: Annotated[list[GoldenRow], Meta(min_length=1)]
 
+    def training_array(self) -> tuple[Floats, NDArray[np.intp]]:
+        """Return the training's rows, of shape (n, features), and the indices of their classes, of shape (n,)."""
+        rows = to_array([row.values for row in self.training_rows], len(self.schema.features))
+        return rows, np.array([row.class_index for row in self.training_rows], np.intp)
 
-class Manifest(Training, frozen=True, kw_only=True):
+    def golden_array(self) -> Floats:
+        """Return the golden rows, of shape (n, features)."""
+        return to_array([row.values for row in self.golden_rows], len(self.schema.features))
+
+
+class Manifest(Training, frozen=True, kw_only=True, dict=True):
     """The digest and the size of the artifact, the versions that made it, and its training."""
 
     sha256: str
     bytes: int
-    pairplot_sha256: str
+    pairplot_sha256: str | None = None
     created: datetime
     versions: dict[str, str]
+
+    @cached_property
+    def digest(self) -> str:
+        """The sha256 of the digests of the artifact and of the schema, in hexadecimal."""
+        return hashlib.sha256(f"{self.sha256} {self.schema.digest}".encode()).hexdigest()
 
     @property
     def version(self) -> str:
-        """The first 12 hexadecimal digits of the artifact's sha256."""
-        return self.sha256[:12]
+        """The first 12 hexadecimal digits of the digest."""
+        return self.digest[:12]
+
+    def public(self) -> Self:
+        """Return the manifest without rows of the training, unless anyone may see them."""
+        if self.schema.public_rows:
+            return self
+        return msgspec.structs.replace(self, training_rows=[], golden_rows=[])
 
 
-class ModelDescription(msgspec.Struct, frozen=True, rename={"classes": SCHEMA.target}):
-    """A description of the current model: its version, its training and its scores."""
+class ModelDescription(msgspec.Struct, frozen=True):
+    """A description of the current model: its version, its schema, its training and its scores."""
 
+    name: str
     version: str
+    digest: str
     sha256: str
-    pairplot_sha256: str
+    pairplot_sha256: str | None
     created: datetime
     versions: dict[str, str]
+    schema: Schema
     features: list[FeatureSummary]
-    classes: list[ClassName]
-    scores: Scores
+    classes: list[str]
+    scores: Scores | None
 
     @classmethod
     def of(cls, manifest: Manifest) -> Self:
         """Describe the model of a manifest."""
-        shared = {name: getattr(manifest, name) for name in cls.__struct_fields__ if name != "classes"}
-        return cls(classes=SCHEMA.class_names, **shared)
+        own = {"name": manifest.schema.name, "classes": manifest.schema.class_names}
+        return cls(**own, **{name: getattr(manifest, name) for name in cls.__struct_fields__ if name not in own})  # type: ignore[arg-type]
+
+
+def to_array(values: list[Values], width: int) -> Floats:
+    """Return rows of values as an array of shape (n, width)."""
+    rows = [[MISSING if value is None else value for value in row] for row in values]
+    return np.array(rows, np.float64).reshape(-1, width)
+
+
+def to_values(rows: Floats) -> list[Values]:
+    """Return the values of an array of shape (n, features), None for missing ones."""
+    return [[None if value != value else value for value in row] for row in rows.tolist()]
 
 
 def manifest_path(path: Path) -> Path:

@@ -1,31 +1,21 @@
 """The predictions for a batch of rows, as columns and as objects."""
 
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
-from itertools import repeat
-from typing import Protocol
 
-import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from iris_app.iris import SCHEMA
-from iris_app.json_types import Explanation, Prediction, PredictionWarning, Probabilities
+from iris_app.json_types import Explanation, JsonTypes, Prediction, PredictionWarning
 from iris_app.model.linear import argmax
 from iris_app.model.manifest import Manifest
-from iris_app.model.warnings import BLOCK_ROWS, OutlierDetector, Outliers
-from iris_app.schema import Floats
+from iris_app.model.outliers import BLOCK_ROWS, OutlierDetector, Outliers
+from iris_app.schema import Floats, Schema
 
-_names = np.array(SCHEMA.class_names, object)
-
-
-class Explain(Protocol):
-    """A function that explains the predictions for an array of shape (n, features)."""
-
-    def __call__(self, rows: Floats) -> Iterable[Explanation | None]:
-        """Return an explanation for each row."""
+# A function that explains the predictions for an array of shape (n, features), given their classes.
+Explain = Callable[[Floats, NDArray[np.int16]], Iterable[Explanation]]
 
 
 @dataclass(frozen=True)
@@ -40,6 +30,8 @@ class PredictionBatch:
     probabilities : ndarray of shape (classes, n), float64
     detector : OutlierDetector
     explain : callable
+    threshold : float, optional
+        The probability of the second of two classes from which it is predicted, unless that is simply the higher one.
     """
 
     manifest: Manifest
@@ -47,14 +39,22 @@ class PredictionBatch:
     probabilities: Floats
     detector: OutlierDetector
     explain: Explain
+    threshold: float | None = None
 
     def __len__(self) -> int:
         return len(self.rows)
 
+    @property
+    def schema(self) -> Schema:
+        """The schema of the model."""
+        return self.manifest.schema
+
     @cached_property
     def classes(self) -> NDArray[np.int16]:
-        """The index of each row's most probable class, of shape (n,)."""
-        return argmax(self.probabilities)
+        """The index of each row's predicted class, of shape (n,)."""
+        if self.threshold is None:
+            return argmax(self.probabilities)
+        return (self.probabilities[1] >= self.threshold).astype(np.int16)
 
     @cached_property
     def outliers(self) -> Outliers:
@@ -63,13 +63,13 @@ class PredictionBatch:
 
     def labels(self) -> list[str]:
         """Return the name of each row's class."""
-        names: list[str] = _names[self.classes].tolist()
-        return names
+        labels: list[str] = self.schema.derive(_name_array)[self.classes].tolist()
+        return labels
 
     def class_counts(self) -> dict[str, int]:
         """Count the rows of each class."""
-        counts = np.bincount(self.classes, minlength=len(SCHEMA.classes)).tolist()
-        return dict(zip(SCHEMA.class_names, counts, strict=True))
+        counts = np.bincount(self.classes, minlength=len(self.schema.classes)).tolist()
+        return dict(zip(self.schema.class_names, counts, strict=True))
 
     def warning_counts(self) -> Counter[str]:
         """Count the warnings by their codes."""
@@ -77,15 +77,16 @@ class PredictionBatch:
 
     def to_predictions(self, *, explain: bool = False) -> Iterator[list[Prediction]]:
         """Yield the predictions in blocks, so that not all objects exist at once."""
+        types, names = self.schema.derive(JsonTypes), self.schema.derive(_name_array)
         warnings: list[tuple[PredictionWarning, ...]] = [()] * len(self)
         for row, found in self.detector.warnings(self.rows, self.outliers):
             warnings[row] = found
         for start in range(0, len(self), BLOCK_ROWS):
             block = slice(start, start + BLOCK_ROWS)
-            names = _names[self.classes[block]].tolist()
-            probabilities = map(Probabilities, *self.probabilities[:, block].tolist())
-            explanations = [self.explain(self.rows[block])] if explain else []
-            yield list(map(Prediction, names, probabilities, warnings[block], *explanations))
+            classes = self.classes[block]
+            probabilities = map(types.Probabilities, *self.probabilities[:, block].tolist())
+            explanations = [self.explain(self.rows[block], classes)] if explain else []
+            yield list(map(types.Prediction, names[classes].tolist(), probabilities, warnings[block], *explanations))
 
 
 @dataclass(frozen=True)
@@ -95,7 +96,7 @@ class SinglePrediction(PredictionBatch):
     Its probabilities have the same bits as those of a batch.
     """
 
-    prediction: Prediction
+    prediction: Prediction = None  # type: ignore[assignment] # always given
 
     def class_counts(self) -> dict[str, int]:
         """Return a count of one for the row's class."""
@@ -112,12 +113,10 @@ class SinglePrediction(PredictionBatch):
     def to_predictions(self, *, explain: bool = False) -> Iterator[list[Prediction]]:
         """Yield the prediction."""
         if explain:
-            (explanation,) = self.explain(self.rows)
-            yield [msgspec.structs.replace(self.prediction, explanation=explanation)]
+            yield from super().to_predictions(explain=True)
         else:
             yield [self.prediction]
 
 
-def no_explanations(_rows: Floats) -> Iterable[Explanation | None]:
-    """Return None for each row: the model cannot be explained."""
-    return repeat(None)
+def _name_array(schema: Schema) -> NDArray[np.object_]:
+    return np.array(schema.class_names, object)

@@ -1,6 +1,6 @@
 """The registry of published versions, any of which can be made current again.
 
-Each version has a folder, named by the number of its publication and the artifact's sha256. This module imports
+Each version has a folder, named by the number of its publication and the model's digest. This module imports
 scikit-learn, by way of the artifact.
 """
 
@@ -24,10 +24,10 @@ FOLDER_NAME = re.compile(r"\A([0-9]+)-([0-9a-f]{64})")
 
 @dataclass(frozen=True, order=True)
 class PublishedVersion:
-    """A published version: the number of its publication, its sha256, and the path of its artifact."""
+    """A published version: the number of its publication, its digest, and the path of its artifact."""
 
     number: int
-    sha256: str
+    digest: str
     path: Path
 
 
@@ -41,7 +41,7 @@ class Registry:
     path : Path
         The path of the current model, which is served.
     pinned : str, optional
-        The only sha256 that the current model may have.
+        The only digest that the current model may have.
     """
 
     def __init__(self, folder: Path, path: Path, pinned: str | None = None) -> None:
@@ -62,13 +62,13 @@ class Registry:
         )
 
     def current(self) -> str | None:
-        """Return the sha256 of the current model, or None if it has no readable manifest."""
+        """Return the digest of the current model, or None if it has no readable manifest."""
         try:
-            return read_manifest(self.path).sha256
+            return read_manifest(self.path).digest
         except ModelUnavailable:
             return None
 
-    def publish(self, classifier: Any, training: Training, pairplot: bytes, *, keep: int) -> Manifest:
+    def publish(self, classifier: Any, training: Training, pairplot: bytes | None, *, keep: int) -> Manifest:
         """Make a model current, and store it; keep at most ``keep`` versions, the previous model among them.
 
         Raises
@@ -85,7 +85,7 @@ class Registry:
             return manifest
 
     def rollback(self, prefix: str | None = None) -> Manifest:
-        """Make current the version whose sha256 starts with ``prefix``, or else the one before the current one.
+        """Make current the version whose digest starts with ``prefix``, or else the one before the current one.
 
         Raises
         ------
@@ -94,19 +94,19 @@ class Registry:
         """
         with self._locked():
             current = self.current()
-            if current not in [version.sha256 for version in self.versions()]:
+            if current not in [version.digest for version in self.versions()]:
                 self._store_current()
             version = self._find(prefix) if prefix else self._before(current)
             return copy(version.path, self.path, self._pinned)
 
     def _find(self, prefix: str) -> PublishedVersion:
-        found = [version for version in self.versions() if version.sha256.startswith(prefix.lower())]
+        found = [version for version in self.versions() if version.digest.startswith(prefix.lower())]
         if len(found) != 1:
             raise ModelUnavailable(f"{len(found) or 'No'} versions in {self.folder} begin with {prefix}.", "unknown")
         return found[0]
 
     def _before(self, current: str | None) -> PublishedVersion:
-        earlier = list(takewhile(lambda version: version.sha256 != current, self.versions()))
+        earlier = list(takewhile(lambda version: version.digest != current, self.versions()))
         if not earlier:
             raise ModelUnavailable(f"{self.folder} holds no version before the one that is in place.", "unknown")
         return earlier[-1]
@@ -116,17 +116,17 @@ class Registry:
             self._store(partial(copy, self.path))
 
     def _store(self, write: Callable[[Path], Manifest]) -> PublishedVersion:
-        """Store a model as the latest version, in place of an older one with the same sha256."""
+        """Store a model as the latest version, in place of an older one with the same digest."""
         new = self.folder / ".new"
         shutil.rmtree(new, ignore_errors=True)
-        sha256 = write(new / "model.joblib").sha256
+        digest = write(new / "model.joblib").digest
         versions = self.versions()
         number = versions[-1].number + 1 if versions else 1
-        folder = new.rename(self.folder / f"{number:04}-{sha256}")
+        folder = new.rename(self.folder / f"{number:04}-{digest}")
         for version in versions:
-            if version.sha256 == sha256:
+            if version.digest == digest:
                 shutil.rmtree(version.path.parent)
-        return PublishedVersion(number, sha256, folder / "model.joblib")
+        return PublishedVersion(number, digest, folder / "model.joblib")
 
     @contextmanager
     def _locked(self) -> Iterator[None]:

@@ -8,8 +8,8 @@ from itertools import pairwise
 import numpy as np
 
 from iris_app.formatting import format_number
-from iris_app.model.manifest import FeatureSummary, Histogram, Manifest
-from iris_app.schema import Floats
+from iris_app.model.manifest import FeatureSummary, Manifest
+from iris_app.schema import Feature, Floats
 
 Totals = Mapping[tuple[str, str], float]
 
@@ -43,22 +43,28 @@ def count_intervals(manifest: Manifest, rows: Floats) -> Iterator[tuple[tuple[st
     int
         The number of rows with a value in it, above 0.
     """
-    for feature, values in zip(manifest.features, np.ascontiguousarray(rows.T), strict=True):
-        for interval, count in zip(
-            intervals(feature.histogram), count_by_interval(values, feature.histogram), strict=True
-        ):
+    features = zip(manifest.schema.features, manifest.features, np.ascontiguousarray(rows.T), strict=True)
+    for feature, summary, values in features:
+        for interval, count in zip(intervals(feature, summary), count_by_interval(values, summary), strict=True):
             if count:
                 yield (feature.name, interval), count
 
 
-def count_by_interval(values: Floats, histogram: Histogram) -> list[int]:
-    """Count values by interval, each with its upper edge."""
-    edges = histogram.edges
-    if len(values) < EDGEWISE_THRESHOLD:
-        counts: list[int] = np.bincount(np.searchsorted(edges, values), minlength=len(histogram.counts)).tolist()
-        return counts
-    up_to = [0, *(int(np.count_nonzero(values <= edge)) for edge in edges), len(values)]
-    return [above - below for below, above in pairwise(up_to)]
+def count_by_interval(values: Floats, summary: FeatureSummary) -> list[int]:
+    """Count values by interval, each with its upper edge; the last count is that of missing values."""
+    edges = summary.histogram.edges
+    present = values[~np.isnan(values)]
+    if len(present) < EDGEWISE_THRESHOLD:
+        counts = np.bincount(np.searchsorted(edges, present), minlength=len(edges) + 1).tolist()
+    else:
+        up_to = [0, *(int(np.count_nonzero(present <= edge)) for edge in edges), len(present)]
+        counts = [above - below for below, above in pairwise(up_to)]
+    return [*counts, len(values) - len(present)]
+
+
+def expected_counts(summary: FeatureSummary) -> list[int]:
+    """Return the training's counts by interval, and of missing values."""
+    return [*summary.histogram.counts, summary.missing]
 
 
 class DriftWindow:
@@ -74,17 +80,19 @@ class DriftWindow:
         while len(self._snapshots) > 1 and self._snapshots[1][0] <= now - self._seconds:
             self._snapshots.popleft()
 
-    def counts(self, feature: FeatureSummary, totals: Totals) -> list[float]:
+    def counts(self, feature: Feature, summary: FeatureSummary, totals: Totals) -> list[float]:
         """Return the number of values in each interval of a feature since the window began."""
         before = self._snapshots[0][1] if self._snapshots else {}
-        keys = [(feature.name, interval) for interval in intervals(feature.histogram)]
+        keys = [(feature.name, interval) for interval in intervals(feature, summary)]
         return [totals.get(key, 0) - before.get(key, 0) for key in keys]
 
 
-def intervals(histogram: Histogram) -> list[str]:
-    """Return the names of a histogram's intervals, made from their edges."""
-    edges = ["", *map(format_number, histogram.edges), ""]
-    return [f"{low}..{high}" for low, high in pairwise(edges)]
+def intervals(feature: Feature, summary: FeatureSummary) -> list[str]:
+    """Return the names of a feature's intervals: its categories, or a histogram's edges; the last is ``missing``."""
+    if feature.kind == "category":
+        return ["unknown", *map(str, feature.categories), "missing"]
+    edges = ["", *map(format_number, summary.histogram.edges), ""]
+    return [*(f"{low}..{high}" for low, high in pairwise(edges)), "missing"]
 
 
 def population_stability_index(expected: list[int], seen: list[float]) -> float:

@@ -20,6 +20,7 @@ from iris_app.observability.drift import (
     DriftWindow,
     Totals,
     count_intervals,
+    expected_counts,
     population_stability_index,
 )
 from iris_app.observability.records import RequestRecord
@@ -153,21 +154,24 @@ class Metrics:
         }
 
     def _model_info(self, manifest: Manifest) -> Iterator[Metric]:
-        gauge = GaugeMetricFamily("iris_app_model_info", "The model that answers.", labels=["version", "sha256"])
-        gauge.add_metric([manifest.version, manifest.sha256], 1)
+        gauge = GaugeMetricFamily(
+            "iris_app_model_info", "The model that answers.", labels=["version", "digest", "name"]
+        )
+        gauge.add_metric([manifest.version, manifest.digest, manifest.schema.name], 1)
         yield gauge
 
     def _drift(self, manifest: Manifest) -> Iterator[Metric]:
         """Yield the drift of each feature from the training, given enough rows."""
         totals = self._totals()
-        counts = [self._window.counts(feature, totals) for feature in manifest.features]
+        features = zip(manifest.schema.features, manifest.features, strict=True)
+        counts = [self._window.counts(feature, summary, totals) for feature, summary in features]
         rows = GaugeMetricFamily("iris_app_drift_rows", "Rows in the window that is compared with the training.")
         rows.add_metric([], sum(counts[0]))
         yield rows
         drift = GaugeMetricFamily("iris_app_drift_psi", "Population stability index of the window.", labels=["feature"])
-        for feature, seen in zip(manifest.features, counts, strict=True):
+        for summary, seen in zip(manifest.features, counts, strict=True):
             if sum(seen) >= MIN_SAMPLE:
-                drift.add_metric([feature.name], population_stability_index(feature.histogram.counts, seen))
+                drift.add_metric([summary.name], population_stability_index(expected_counts(summary), seen))
         yield drift
 
 

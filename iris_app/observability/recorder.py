@@ -9,13 +9,13 @@ from time import monotonic, sleep
 from flask import Flask, current_app, has_request_context
 
 from iris_app.exceptions import InvalidValue
-from iris_app.iris import SCHEMA
+from iris_app.formatting import parse_int
 from iris_app.model.predictions import PredictionBatch
 from iris_app.observability.drift import sample
 from iris_app.observability.logs import LineHandler, fast_handler
 from iris_app.observability.metrics import Metrics
 from iris_app.observability.records import RequestRecord, make_record
-from iris_app.schema import Feature
+from iris_app.schema import Feature, Schema
 from iris_app.web.request import PredictionStats, request
 from iris_app.web.response import Response
 from iris_app.web.view_flags import has_flag
@@ -30,8 +30,6 @@ FLUSH_INTERVAL = 0.25
 IDLE_THRESHOLD = 0.01
 
 logger = logging.getLogger(__name__)
-
-FEATURES_BY_INDEX = {str(index): feature for index, feature in enumerate(SCHEMA.features)}
 
 
 class RequestRecorder:
@@ -122,8 +120,9 @@ def record_predictions(batch: PredictionBatch) -> None:
 
 def record_errors(errors: Iterable[InvalidValue]) -> None:
     """Count the invalid values of the current request."""
+    schema = request.model.schema if request.model else None
     for error in errors:
-        record_invalid_value(_feature(error))
+        record_invalid_value(_feature(schema, error) if schema else None)
 
 
 def record_invalid_value(feature: Feature | None) -> None:
@@ -131,7 +130,10 @@ def record_invalid_value(feature: Feature | None) -> None:
     get_metrics().count_invalid(feature.name if feature else "other")
 
 
-def _feature(error: InvalidValue) -> Feature | None:
+def _feature(schema: Schema, error: InvalidValue) -> Feature | None:
     """Find the feature of an error: by its column, its name in an object, or its index in a list."""
-    name = error.column or (error.pointer or "").rpartition("/")[2]
-    return FEATURES_BY_INDEX.get(name) or SCHEMA.features_by_name.get(name) or SCHEMA.match_feature(name)
+    name = error.column or (error.pointer or "").rpartition("/")[2].replace("~1", "/").replace("~0", "~")
+    if feature := schema.match_feature(name):
+        return feature
+    index = parse_int(name)
+    return schema.features[index] if index is not None and 0 <= index < len(schema.features) else None

@@ -163,7 +163,9 @@ class Feature(msgspec.Struct, frozen=True, kw_only=True, dict=True, omit_default
             return None if self.optional else f"{self.label} must be {self.expected}, not null."
         match self.kind:
             case "boolean":
-                return None if isinstance(value, bool) else f"{self.label} must be true or false, not {describe(value)}."
+                return (
+                    None if isinstance(value, bool) else f"{self.label} must be true or false, not {describe(value)}."
+                )
             case "category":
                 return self._validate_category(value)
         return self._validate_number(value)

@@ -4,7 +4,7 @@ import re
 from collections.abc import Mapping
 from random import getrandbits
 from time import perf_counter
-from typing import IO, Any, cast
+from typing import IO, TYPE_CHECKING, Any, cast
 
 import flask
 import msgspec
@@ -19,6 +19,9 @@ from iris_app.model.manifest import Manifest
 from iris_app.schema import Floats
 from iris_app.web.body import CHUNK_SIZE, open_body, read_sized
 from iris_app.web.concurrency import MIN_COUNTED_SIZE, USAGE, Usage
+
+if TYPE_CHECKING:
+    from iris_app.model.classifier import Model
 
 WELL_FORMED_ID = re.compile(r"[\w.-]{1,64}", re.ASCII)
 
@@ -48,8 +51,9 @@ class PredictionStats(msgspec.Struct, gc=False):
 
 
 class Request(flask.Request):
-    """A request with an id, the statistics of its predictions, and the name of its API key."""
+    """A request with an id, the model that answers it, the statistics of its predictions, and the name of its API key."""
 
+    model: "Model | None" = None
     stats: PredictionStats | None = None
     key: str | None = None
 
