@@ -55,7 +55,8 @@ MAX_CONCURRENT_BYTES: Limit = 16 * 1024 * 1024
 # Whoever keeps models outside the checkout changes it.
 MODEL_PATH: Annotated[str, Meta(min_length=1)] = "model.joblib"
 
-# The only sha256 that the artifact may have, in hexadecimal. Whoever wants no other model, however it came, sets it.
+# The only digest that the model may have, in hexadecimal: it covers the artifact and the schema, and /api/model and
+# scripts/package_model show it. Whoever wants no other model, however it came, sets it.
 MODEL_SHA256: Sha256 | None = None
 
 # Seconds within which gunicorn's workers take a model that is published over the old one.
@@ -64,8 +65,8 @@ MODEL_CHECK_SECONDS: Annotated[float, Meta(ge=0.1, le=24 * 60 * 60)] = 2.0
 # Registry of the model that scripts/train_model.py --publish keeps under instance/models, for scripts/rollback.
 KEEP_MODELS: Limit = 5
 
-# What the model is called where platforms ask for it by name, under /v2/models.
-MODEL_NAME: Name = "iris"
+# What the model is called where platforms ask for it by name, under /v2/models; None for the name in its schema.
+MODEL_NAME: Name | None = None
 
 # Where Vertex AI asks for predictions and for health, beside /invocations and /ping. It sets variables of these names
 # in the environment itself, which are read without IRIS_ before them.

@@ -27,7 +27,7 @@ class Explanation(Protocol):
     """The reasons for a prediction against the runner-up: a sentence, and its parts in log-odds.
 
     ``log_odds`` is the sum of ``average``, the log-odds of an average row, and of the ``contributions`` that each
-    feature makes by not being average. ``error`` is their standard error if they are estimated, and 0 if they are exact.
+    feature makes by not being average. ``error`` is their standard error if they are estimated, or 0.
     """
 
     runner_up: str
@@ -118,7 +118,7 @@ class JsonTypes:
 
 
 def define(
-    name: str, fields: Iterable[tuple[Any, ...]], docstring: str, rename: Mapping[str, str], **options: bool
+    name: str, fields: Iterable[tuple[Any, ...]], docstring: str, rename: Mapping[str, str], **options: Any
 ) -> Any:
     """Define a struct of frozen fields, of which some are renamed in JSON."""
     return msgspec.defstruct(
@@ -150,7 +150,7 @@ def _value_type(feature: Feature) -> Any:
         return bool
     if feature.kind == "category":
         return str | int if feature.allow_unknown else Literal[tuple(_literals(feature))]
-    bounds: dict[str, float | None] = {"le": feature.at_most}
+    bounds: dict[str, Any] = {"le": feature.at_most}
     bounds |= {"ge": feature.at_least} if feature.above is None else {"gt": feature.above}
     bounds |= {"multiple_of": 1.0} if feature.kind == "integer" else {}
     return Annotated[float, Meta(**{name: bound for name, bound in bounds.items() if bound is not None})]

@@ -86,17 +86,17 @@ class PipelineInputs:
             return self._to_booleans(values, dtype)
         if dtype.startswith(("int", "uint")) and np.isnan(values).any():
             return values
-        missing = np.isnan(values)
         if dtype.startswith(("Int", "UInt", "Float")):
-            return self._pandas.array(np.where(missing, None, values), dtype=dtype)
+            return self._pandas.array(_with_none(values), dtype=dtype)
         return values.astype(dtype if dtype.startswith(("int", "uint", "float")) else "float64", copy=False)
 
     def _to_booleans(self, values: Floats, dtype: str) -> Any:
         missing = np.isnan(values)
         if dtype == "bool" and not missing.any():
             return values.astype(bool)
-        objects = np.where(missing, np.nan, (values == 1).astype(object))
-        return objects if dtype != "boolean" else self._pandas.array(np.where(missing, None, objects), dtype=dtype)
+        objects = (values == 1).astype(object)
+        objects[missing] = None if dtype == "boolean" else np.nan
+        return self._pandas.array(objects, dtype=dtype) if dtype == "boolean" else objects
 
     def _to_categories(self, values: Floats, feature: Feature, dtype: str, lookup: NDArray[Any]) -> Any:
         codes = _codes(values, lookup)
@@ -109,6 +109,12 @@ class PipelineInputs:
         if dtype.startswith(("int", "float", "uint")):
             return column.astype("float64" if np.isnan(values).any() else dtype)
         return self._pandas.array(column, dtype=dtype)
+
+
+def _with_none(values: Floats) -> NDArray[np.object_]:
+    objects = values.astype(object)
+    objects[np.isnan(values)] = None
+    return objects
 
 
 def _import_pandas() -> Any:

@@ -15,7 +15,7 @@ from iris_app.model.outliers import BLOCK_ROWS, OutlierDetector, Outliers
 from iris_app.schema import Floats, Schema
 
 # A function that explains the predictions for an array of shape (n, features), given their classes.
-Explain = Callable[[Floats, NDArray[np.int16]], Iterable[Explanation]]
+Explain = Callable[[Floats, NDArray[np.int16]], Iterable[Explanation | None]]
 
 
 @dataclass(frozen=True)
@@ -54,7 +54,8 @@ class PredictionBatch:
         """The index of each row's predicted class, of shape (n,)."""
         if self.threshold is None:
             return argmax(self.probabilities)
-        return (self.probabilities[1] >= self.threshold).astype(np.int16)
+        above: NDArray[np.int16] = (self.probabilities[1] >= self.threshold).astype(np.int16)
+        return above
 
     @cached_property
     def outliers(self) -> Outliers:

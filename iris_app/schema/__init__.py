@@ -5,7 +5,7 @@ import re
 from collections import Counter
 from collections.abc import Callable, Iterable
 from functools import cached_property
-from typing import Annotated, TypeVar
+from typing import Annotated, Any, TypeVar
 
 import msgspec
 import numpy as np
@@ -159,9 +159,8 @@ class Schema(msgspec.Struct, frozen=True, kw_only=True, dict=True, omit_defaults
 
     def derive(self, make: Callable[["Schema"], Derived]) -> Derived:
         """Return what a function makes of the schema; it is called once."""
-        try:
-            derived: Derived = self._derived[make]
-        except KeyError:
+        derived: Derived | None = self._derived.get(make)
+        if derived is None:
             derived = self._derived.setdefault(make, make(self))
         return derived
 
@@ -174,7 +173,7 @@ class Schema(msgspec.Struct, frozen=True, kw_only=True, dict=True, omit_defaults
         return [feature.decode(value) for feature, value in zip(self.features, row, strict=True)]
 
     def match_feature(self, name: str) -> Feature | None:
-        """Find the feature that a column's name means: exactly, or by its letters and digits, with or without a unit."""
+        """Find the feature that a column's name means: exactly, or by letters and digits, with or without a unit."""
         return self.features_by_name.get(name) or self._features_by_spelling.get(_spell(name))
 
     def is_target_column(self, name: str) -> bool:
@@ -204,7 +203,7 @@ class Schema(msgspec.Struct, frozen=True, kw_only=True, dict=True, omit_defaults
         return accepted
 
     @cached_property
-    def _derived(self) -> dict[Callable[["Schema"], object], object]:
+    def _derived(self) -> dict[Callable[["Schema"], Any], Any]:
         return {}
 
     @cached_property

@@ -163,9 +163,7 @@ class Feature(msgspec.Struct, frozen=True, kw_only=True, dict=True, omit_default
             return None if self.optional else f"{self.label} must be {self.expected}, not null."
         match self.kind:
             case "boolean":
-                return (
-                    None if isinstance(value, bool) else f"{self.label} must be true or false, not {describe(value)}."
-                )
+                return None if isinstance(value, bool) else self._wrong_type(value)
             case "category":
                 return self._validate_category(value)
         return self._validate_number(value)
@@ -259,13 +257,16 @@ class Feature(msgspec.Struct, frozen=True, kw_only=True, dict=True, omit_default
 
     def _validate_number(self, value: object) -> str | None:
         if isinstance(value, bool) or not isinstance(value, int | float):
-            return f"{self.label} must be {self.expected}, not {describe(value)}."
+            return self._wrong_type(value)
         low, high = self.limits
         if not low <= value <= high:
             return f"{self.label} must be {self.bounds}, not {format_number(value)}.{self._suggest_unit(value)}"
         if self.kind == "integer" and value != math.floor(value):
             return f"{self.label} must be {self.expected}, not {format_number(value)}."
         return None
+
+    def _wrong_type(self, value: object) -> str:
+        return f"{self.label} must be {self.expected}, not {describe(value)}."
 
     def _suggest_unit(self, value: float) -> str:
         """Suggest that a value that is too large is in a smaller unit, if it would be accepted then."""
@@ -277,7 +278,7 @@ class Feature(msgspec.Struct, frozen=True, kw_only=True, dict=True, omit_default
 
     def _validate_category(self, value: object) -> str | None:
         if isinstance(value, bool) or not isinstance(value, str | int | float):
-            return f"{self.label} must be {self.expected}, not {describe(value)}."
+            return self._wrong_type(value)
         if self.allow_unknown or self.encode(value) >= 0:
             return None
         return self._unknown(value if isinstance(value, str) else format_number(value))

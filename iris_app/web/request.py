@@ -51,7 +51,7 @@ class PredictionStats(msgspec.Struct, gc=False):
 
 
 class Request(flask.Request):
-    """A request with an id, the model that answers it, the statistics of its predictions, and the name of its API key."""
+    """A request with an id, the model that answers it, statistics of its predictions, and the name of its API key."""
 
     model: "Model | None" = None
     stats: PredictionStats | None = None
