@@ -17,6 +17,7 @@ from iris_app.exceptions import (
     Overloaded,
     TooManyRows,
 )
+from iris_app.model_service import get_service, join_changes
 from iris_app.observability.recorder import record_errors
 from iris_app.web.problem import Problem
 from iris_app.web.request import request
@@ -76,9 +77,10 @@ def _describe(error: Exception) -> Problem:
     match error:
         case InvalidValues():
             record_errors(error.errors)
-            return _problem(STATUSES[type(error)], str(error), errors=error.errors, errors_omitted=error.omitted)
+            detail = f"{error}{_schema_changes()}"
+            return _problem(STATUSES[type(error)], detail, errors=error.errors, errors_omitted=error.omitted)
         case InputError():
-            return _problem(STATUSES[type(error)], str(error))
+            return _problem(STATUSES[type(error)], f"{error}{_schema_changes()}")
         case HTTPException(code=HTTPStatus.REQUEST_ENTITY_TOO_LARGE as status):
             return _problem(status, f"The body is larger than {request.max_content_length:,} bytes.")
         case NotFound(description=NotFound.description):
@@ -93,6 +95,14 @@ def _describe(error: Exception) -> Problem:
             return _problem(HTTPStatus.SERVICE_UNAVAILABLE, "Too many requests at once. Please try again soon.")
     current_app.logger.error("Request %s failed: %s %s", request.id, request.method, request.path, exc_info=error)
     return _problem(HTTPStatus.INTERNAL_SERVER_ERROR, "This is a fault of ours; it was logged.")
+
+
+def _schema_changes() -> str:
+    """Return a sentence about the changes of the schema since the model before, if there are any."""
+    changes = get_service().changes if request.model else []
+    if not changes:
+        return ""
+    return f" The model was replaced, and takes other rows since: {join_changes(changes)}."
 
 
 def _problem(status: int, detail: str | None, **more: Any) -> Problem:

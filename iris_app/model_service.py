@@ -17,6 +17,7 @@ from iris_app.files import FileStamp, read_stamp
 from iris_app.model.manifest import manifest_path
 from iris_app.observability.recorder import get_metrics, record_predictions
 from iris_app.schema import Floats
+from iris_app.schema.changes import breaking_changes
 from iris_app.web.request import request
 
 if TYPE_CHECKING:
@@ -25,6 +26,9 @@ if TYPE_CHECKING:
     from iris_app.model.registry import Registry
 
 EXTENSION = "model_service"
+
+# The changes of a schema that a message names.
+CHANGES_NAMED = 10
 
 logger = logging.getLogger(__name__)
 
@@ -43,13 +47,29 @@ class ModelService:
         The only sha256 that the artifact may have.
     count : callable, optional
         Called with the outcome of each attempt to load a model.
+    allow_schema_change : bool
+        Whether a model may replace another that takes other rows.
+
+    Attributes
+    ----------
+    refused : ModelUnavailable, optional
+        The reason why a model that was published since is refused.
+    changes : list of str
+        The changes since the model before that break clients.
     """
 
     def __init__(
-        self, path: Path, pinned: str | None = None, count: Callable[[str], None] = lambda _outcome: None
+        self,
+        path: Path,
+        pinned: str | None = None,
+        count: Callable[[str], None] = lambda _outcome: None,
+        *,
+        allow_schema_change: bool = False,
     ) -> None:
         self.path = path
         self.refused: ModelUnavailable | None = None
+        self.changes: list[str] = []
+        self._allow_schema_change = allow_schema_change
         self._pinned = pinned
         self._count = count
         self._lock = Lock()
@@ -110,17 +130,40 @@ class ModelService:
         """Replace the current model by the published one, or keep it if that cannot be trusted."""
         try:
             model = self._read()
+            changes = self._check_changes(model)
         except ModelUnavailable as error:
             self.refused = error
             logger.error("A model that was published is refused, and what answered goes on: %s", error)
             return
-        logger.warning("Model %s answers from now on.", model.version)
-        self.refused, self._model = None, model
+        logger.warning("Model %s answers from now on.%s", model.version, f" {join_changes(changes)}." if changes else "")
+        self.refused, self.changes, self._model = None, changes, model
+
+    def _check_changes(self, model: "Model") -> list[str]:
+        """Return the changes that break clients of the current model, or raise ``ModelUnavailable`` for them."""
+        changes = breaking_changes(self._model.schema, model.schema) if self._model else []
+        if changes and not self._allow_schema_change:
+            raise ModelUnavailable(
+                f"Model {model.version} takes other rows: {join_changes(changes)}. To take it, restart, or set "
+                "MODEL_ALLOW_SCHEMA_CHANGE.",
+                f"it takes other rows: {join_changes(changes)}",
+            )
+        return changes
+
+
+def join_changes(changes: list[str]) -> str:
+    """Join the first changes, and count the others."""
+    shown = "; ".join(changes[:CHANGES_NAMED])
+    return f"{shown}; and {len(changes) - CHANGES_NAMED} more" if len(changes) > CHANGES_NAMED else shown
 
 
 def init_app(app: Flask) -> None:
     """Create the model service of an application."""
-    app.extensions[EXTENSION] = ModelService(model_path(app), app.config["MODEL_SHA256"], get_metrics(app).count_load)
+    app.extensions[EXTENSION] = ModelService(
+        model_path(app),
+        app.config["MODEL_SHA256"],
+        get_metrics(app).count_load,
+        allow_schema_change=app.config["MODEL_ALLOW_SCHEMA_CHANGE"],
+    )
 
 
 def get_service(app: Flask | None = None) -> ModelService:

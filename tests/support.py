@@ -25,7 +25,7 @@ from iris_app.iris import SCHEMA
 from iris_app.json_types import Prediction
 from iris_app.model.artifact import save
 from iris_app.model.classifier import Model
-from iris_app.model.manifest import GoldenRow, Training
+from iris_app.model.manifest import GoldenRow, Training, to_values
 from iris_app.training import load_data, train
 
 CHECKOUT = Path(__file__).parent.parent
@@ -121,20 +121,26 @@ def classify(model: Model, rows: NDArray[np.float64], *, explain: bool = False) 
     return list(chain.from_iterable(model.predict(rows).to_predictions(explain=explain)))
 
 
+def by_name(values: msgspec.Struct) -> dict[str, float]:
+    """Return the values of a struct by the names that they have in JSON."""
+    named: dict[str, float] = msgspec.to_builtins(values)
+    return named
+
+
 @cache
-def trained() -> tuple[Any, Training, bytes]:
+def trained() -> tuple[Any, Training, bytes | None]:
     """Train the model of the example, once; leave it as it is."""
     return train()
 
 
 @cache
-def another(regularisation: float) -> tuple[Any, Training, bytes]:
+def another(regularisation: float) -> tuple[Any, Training, bytes | None]:
     """Train a model that is unlike the one of the configuration."""
     classifier, training, pairplot = trained()
     classifier = clone(classifier).set_params(classify__C=regularisation).fit(*load_data())
-    rows = np.array([row.measurement for row in training.golden_rows])
+    rows = training.golden_array()
     golden_rows = [
-        GoldenRow(*answer) for answer in zip(rows.tolist(), classifier.predict_proba(rows).tolist(), strict=True)
+        GoldenRow(*answer) for answer in zip(to_values(rows), classifier.predict_proba(rows).tolist(), strict=True)
     ]
     return classifier, msgspec.structs.replace(training, golden_rows=golden_rows), pairplot
 

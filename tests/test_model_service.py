@@ -2,7 +2,6 @@ import subprocess
 import sys
 import time
 from concurrent.futures import ThreadPoolExecutor
-from hashlib import sha256
 from pathlib import Path
 from threading import Barrier
 
@@ -12,6 +11,7 @@ from flask import Flask
 
 import iris_app.model.classifier
 from iris_app.exceptions import ModelUnavailable
+from iris_app.model.artifact import read_manifest
 from iris_app.model_service import ModelService, get_model, model_path
 from tests.support import CHECKOUT, FLOWER, SECRET_KEY, classify, eventually, publish
 
@@ -116,9 +116,8 @@ def test_a_model_that_comes_late_is_taken_without_being_asked_for(model_path: Pa
     eventually(lambda: service._model)
 
 
-def test_only_the_pinned_artifact_is_loaded(model_path: Path) -> None:
-    digest = sha256(model_path.read_bytes()).hexdigest()
-    assert ModelService(model_path, digest).model
+def test_only_the_pinned_model_is_loaded(model_path: Path) -> None:
+    assert ModelService(model_path, read_manifest(model_path).digest).model
     with pytest.raises(ModelUnavailable, match=f"MODEL_SHA256 allows only {'0' * 64}"):
         _ = ModelService(model_path, "0" * 64).model
 

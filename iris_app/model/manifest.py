@@ -1,6 +1,7 @@
 """The manifest of a model, which lies beside its artifact."""
 
 import hashlib
+from collections.abc import Sized
 from datetime import datetime
 from functools import cached_property
 from pathlib import Path
@@ -129,6 +130,20 @@ class Training(msgspec.Struct, frozen=True, kw_only=True):
     threshold: float | None = None
     training_rows: list[TrainingRow] = []
     golden_rows: Annotated[list[GoldenRow], Meta(min_length=1)]
+
+    def __post_init__(self) -> None:
+        """Raise ``ValueError`` if a part does not fit the schema."""
+        features, classes = len(self.schema.features), len(self.schema.classes)
+        rows = [*self.golden_rows, *self.training_rows]
+        by_feature: list[Sized] = [self.features, *(row.values for row in rows)]
+        by_feature += [values for summary in self.classes for values in (summary.means, summary.deviations)]
+        by_class: list[Sized] = [self.classes, *(row.probabilities for row in self.golden_rows)]
+        if self.scores:
+            by_class += [self.scores.classes, self.scores.confusion_matrix, *self.scores.confusion_matrix]
+        if {*map(len, by_feature)} != {features} or {*map(len, by_class)} != {classes}:
+            raise ValueError(f"not all parts have {features} features and {classes} classes, as the schema has")
+        if any(row.class_index >= classes for row in self.training_rows):
+            raise ValueError(f"a row of the training is of none of the {classes} classes")
 
     def training_array(self) -> tuple[Floats, NDArray[np.intp]]:
         """Return the training's rows, of shape (n, features), and the indices of their classes, of shape (n,)."""

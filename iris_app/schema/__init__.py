@@ -24,6 +24,7 @@ from iris_app.schema.feature import (
     describe,
     read_decimal,
 )
+from iris_app.schema.validation import find_errors
 
 __all__ = [
     "MISSING",
@@ -131,6 +132,11 @@ class Schema(msgspec.Struct, frozen=True, kw_only=True, dict=True, omit_defaults
     drawing: Annotated[str, Meta(pattern="^[a-z]*$")] = ""
     public_rows: bool = False
     about: About = About()
+
+    def __post_init__(self) -> None:
+        """Raise ``ValueError`` with all errors in the schema."""
+        if errors := list(find_errors(self)):
+            raise ValueError(" ".join(errors))
 
     @property
     def answer_key(self) -> str:

@@ -23,7 +23,7 @@ from sklearn.svm import LinearSVC
 
 from iris_app.exceptions import ModelUnavailable
 from iris_app.model import artifact
-from iris_app.model.artifact import load, pack, save, unpack
+from iris_app.model.artifact import load, pack, read_manifest, save, unpack
 from iris_app.model.manifest import Manifest, manifest_path, pairplot_path
 from iris_app.training import load_data
 from tests.support import another, trained
@@ -58,7 +58,13 @@ def test_what_was_saved_loads_with_its_manifest(model_path: Path) -> None:
     classifier, manifest, _ = load(model_path)
     assert type(classifier).__name__ == "Pipeline"
     assert manifest.sha256 == sha256(model_path.read_bytes()).hexdigest()
-    assert manifest.version == manifest.sha256[:12]
+    assert manifest.version == manifest.digest[:12]
+
+
+def test_the_digest_covers_the_artifact_and_the_schema(model_path: Path) -> None:
+    digest = load(model_path)[1].digest
+    edit_manifest(model_path, lambda manifest: manifest["schema"]["classes"].reverse())
+    assert read_manifest(model_path).digest != digest
 
 
 def test_the_manifest_says_when_and_with_what_the_model_was_made(model_path: Path) -> None:
@@ -160,29 +166,37 @@ def test_what_is_no_manifest_is_refused(model_path: Path, content: bytes) -> Non
     assert re.search(r"model.joblib.json is not the manifest of a model for this application: .", refusal(model_path))
 
 
-def test_a_manifest_with_a_mean_of_three_values_is_refused(model_path: Path) -> None:
-    edit_manifest(model_path, lambda manifest: manifest["species"][1]["mean"].pop())
-    assert "Expected `array` of length >= 4 - at `$.species[1].mean`" in refusal(model_path)
+@pytest.mark.parametrize(
+    "edit",
+    [
+        lambda manifest: manifest["classes"][1]["means"].pop(),
+        lambda manifest: manifest["golden_rows"][0]["probabilities"].pop(),
+        lambda manifest: manifest["training_rows"][0][0].pop(),
+        lambda manifest: manifest["features"].pop(),
+        lambda manifest: manifest["scores"]["confusion_matrix"][0].pop(),
+    ],
+    ids=["means", "probabilities", "training rows", "features", "confusion matrix"],
+)
+def test_a_manifest_whose_parts_do_not_fit_its_schema_is_refused(
+    model_path: Path, edit: Callable[[dict[str, Any]], object]
+) -> None:
+    edit_manifest(model_path, edit)
+    assert "not all parts have 4 features and 3 classes, as the schema has" in refusal(model_path)
 
 
-def test_a_model_of_other_features_is_refused(model_path: Path) -> None:
+def test_a_training_row_of_no_class_is_refused(model_path: Path) -> None:
+    edit_manifest(model_path, lambda manifest: manifest.update(training_rows=[[[5.1, 3.5, 1.4, 0.2], 3]]))
+    assert "a row of the training is of none of the 3 classes" in refusal(model_path)
+
+
+def test_summaries_in_another_order_than_the_schema_are_refused(model_path: Path) -> None:
     edit_manifest(model_path, lambda manifest: manifest["features"].reverse())
     assert "trained on other features, or in another order" in refusal(model_path)
 
 
-def test_a_model_in_other_units_is_refused(model_path: Path) -> None:
-    edit_manifest(model_path, lambda manifest: manifest["features"][0].update(unit="mm"))
-    assert "trained on other features, or in another order" in refusal(model_path)
-
-
-def test_a_model_of_other_species_is_refused(model_path: Path) -> None:
-    edit_manifest(model_path, lambda manifest: manifest["species"][0].update(name="pallida"))
+def test_a_schema_whose_classes_are_in_another_order_is_refused(model_path: Path) -> None:
+    edit_manifest(model_path, lambda manifest: manifest["schema"]["classes"].reverse())
     assert "trained to predict other classes, or in another order" in refusal(model_path)
-
-
-def test_a_model_without_flowers_of_a_species_is_refused(model_path: Path) -> None:
-    edit_manifest(model_path, lambda manifest: manifest.update(flowers=[[[5.1, 3.5, 1.4, 0.2], 0]]))
-    assert "trained on too few rows of a class" in refusal(model_path)
 
 
 def test_a_file_that_is_no_pickle_is_refused(model_path: Path) -> None:
@@ -202,13 +216,13 @@ def test_what_is_no_classifier_with_probabilities_is_refused(model_path: Path, c
 
 def test_a_classifier_that_was_never_fitted_is_refused(model_path: Path) -> None:
     pretend_pickle(model_path, LogisticRegression())
-    assert "has no attribute 'n_features_in_'" in refusal(model_path)
+    assert "has no attribute 'classes_'" in refusal(model_path)
 
 
 def test_a_classifier_of_other_classes_is_refused(model_path: Path) -> None:
     measurements, species = load_data()
     pretend_pickle(model_path, LogisticRegression(max_iter=1000).fit(measurements, species + 1))
-    assert "must take 4 features and predict the classes 0 to 2" in refusal(model_path)
+    assert "trained to predict other classes, or in another order" in refusal(model_path)
 
 
 def test_a_classifier_that_answers_its_golden_rows_otherwise_is_refused(model_path: Path) -> None:

@@ -2,6 +2,7 @@ from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 
+import msgspec
 import numpy as np
 import pytest
 from hypothesis import given
@@ -17,7 +18,8 @@ from sklearn.preprocessing import StandardScaler
 from iris_app.iris import SCHEMA
 from iris_app.model.artifact import load as load_artifact
 from iris_app.model.classifier import Model, extract_linear_map, load
-from iris_app.model.warnings import BLOCK_ROWS
+from iris_app.model.linear import AffineMap, softmax
+from iris_app.model.outliers import BLOCK_ROWS
 from iris_app.training import load_data, train
 from tests.support import classify
 
@@ -46,12 +48,7 @@ def model_of(trained_path: Path) -> Callable[[object], Model]:
 
 
 def probabilities(model: Model, measurements: Floats) -> Floats:
-    return np.array(
-        [
-            [row.probabilities.__getattribute__(one.name) for one in SCHEMA.classes]
-            for row in classify(model, measurements)
-        ]
-    )
+    return np.array([msgspec.structs.astuple(row.probabilities) for row in classify(model, measurements)])
 
 
 def warnings_of(model: Model, *values: float) -> list[tuple[str, str | None]]:
@@ -61,7 +58,7 @@ def warnings_of(model: Model, *values: float) -> list[tuple[str, str | None]]:
 def test_the_article_s_flower_is_setosa(model: Model) -> None:
     (prediction,) = classify(model, np.array([[5.1, 3.5, 1.4, 0.2]]))
     assert prediction.predicted_class == "setosa"
-    assert prediction.probabilities.setosa == pytest.approx(0.98, abs=0.005)
+    assert prediction.probabilities.c0 == pytest.approx(0.98, abs=0.005)
     assert prediction.warnings == ()
 
 
@@ -129,6 +126,21 @@ def test_a_scaler_folds_whatever_it_scales(with_mean: bool, with_std: bool) -> N
     assert measurements @ weights.T + intercepts == pytest.approx(pipeline.decision_function(measurements), abs=1e-12)
 
 
+@pytest.mark.parametrize(
+    "classifier", [LogisticRegression(max_iter=1000), make_pipeline(StandardScaler(), LogisticRegression())]
+)
+@pytest.mark.parametrize("classes", [2, 3])
+def test_a_regression_folds_with_a_scaler_or_without_for_any_number_of_classes(
+    classifier: Pipeline, classes: int
+) -> None:
+    measurements, species = load_data()
+    measurements, species = measurements[species < classes], species[species < classes]
+    folded = extract_linear_map(classifier.fit(measurements, species))
+    assert folded is not None
+    probabilities = softmax(AffineMap(*folded).transform(measurements.T)).T
+    assert probabilities == pytest.approx(classifier.predict_proba(measurements), abs=1e-12)
+
+
 class OwnRegression(LogisticRegression):  # type: ignore[misc]
     """A subclass may compute as it likes."""
 
@@ -138,11 +150,10 @@ class OwnRegression(LogisticRegression):  # type: ignore[misc]
     [
         KNeighborsClassifier(),
         RandomForestClassifier(n_estimators=5, random_state=0),
-        LogisticRegression(max_iter=1000),
         make_pipeline(StandardScaler(), OwnRegression()),
         make_pipeline(StandardScaler(), KNeighborsClassifier()),
     ],
-    ids=["neighbours", "forest", "regression without a scaler", "own regression", "neighbours behind a scaler"],
+    ids=["neighbours", "forest", "own regression", "neighbours behind a scaler"],
 )
 def test_any_other_classifier_answers_by_its_own_probabilities(
     model_of: Callable[[object], Model], classifier: Pipeline

@@ -1,5 +1,6 @@
 from pathlib import Path
 
+import msgspec
 import numpy as np
 import pytest
 from hypothesis import given
@@ -9,7 +10,7 @@ from iris_app.iris import SCHEMA
 from iris_app.json_types import Explanation
 from iris_app.model.artifact import load as load_artifact
 from iris_app.model.classifier import Model, load
-from tests.support import classify
+from tests.support import by_name, classify
 
 accepted_values = st.floats(min_value=0, max_value=30, exclude_min=True)
 
@@ -28,7 +29,7 @@ def explain(model: Model, values: list[float]) -> tuple[str, Explanation]:
 @given(values=st.lists(accepted_values, min_size=4, max_size=4))
 def test_the_parts_add_up_to_the_difference_of_log_odds(model: Model, trained_path: Path, values: list[float]) -> None:
     species, explanation = explain(model, values)
-    parts = [getattr(explanation.contributions, feature.name) for feature in SCHEMA.features]
+    parts = msgspec.structs.astuple(explanation.contributions)
     assert sum(parts) + explanation.average == pytest.approx(explanation.log_odds, abs=1e-9)
     odds = load_artifact(trained_path)[0].decision_function([values])[0]
     difference = odds[SCHEMA.class_names.index(species)] - odds[SCHEMA.class_names.index(explanation.runner_up)]
@@ -40,7 +41,7 @@ def test_the_parts_add_up_to_the_difference_of_log_odds(model: Model, trained_pa
 def test_the_runner_up_is_the_next_likely(model: Model, values: list[float]) -> None:
     (prediction,) = classify(model, np.array([values]), explain=True)
     assert prediction.explanation
-    odds = {name: getattr(prediction.probabilities, name) for name in SCHEMA.class_names}
+    odds = by_name(prediction.probabilities)
     assert odds[prediction.explanation.runner_up] == sorted(odds.values())[-2]
 
 
@@ -71,8 +72,8 @@ def test_a_flower_for_which_nothing_alone_speaks_is_told_so(model: Model) -> Non
 
 def test_no_reason_speaks_against_its_answer(model: Model) -> None:
     for row in model.manifest.training_rows:
-        _, explanation = explain(model, row.measurement)
+        _, explanation = explain(model, row.values)
         assert "typical for " not in explanation.sentence.split(", ")[-1]
         for feature in SCHEMA.features:
             if f"because of the {feature.label.lower()}," in explanation.sentence:
-                assert getattr(explanation.contributions, feature.name) > 0
+                assert by_name(explanation.contributions)[feature.name] > 0

@@ -19,16 +19,16 @@ def versions(tmp_path: Path) -> Registry:
 
 
 def publish_new(versions: Registry, *regularisations: float, keep: int = 5) -> list[str]:
-    return [versions.publish(*another(value), keep=keep).sha256 for value in regularisations]
+    return [versions.publish(*another(value), keep=keep).digest for value in regularisations]
 
 
 def kept(versions: Registry) -> list[str]:
-    return [version.sha256 for version in versions.versions()]
+    return [version.digest for version in versions.versions()]
 
 
 def current(versions: Registry) -> str:
-    """Return the sha256 of what is in place, which must be whole."""
-    return load(versions.path)[1].sha256
+    """Return the digest of what is in place, which must be whole."""
+    return load(versions.path)[1].digest
 
 
 def test_the_versions_lie_in_the_instance_folder(app: Flask) -> None:
@@ -38,7 +38,7 @@ def test_the_versions_lie_in_the_instance_folder(app: Flask) -> None:
 def test_what_is_published_is_in_place_and_kept_with_its_picture(versions: Registry) -> None:
     (published,) = publish_new(versions, 2)
     (version,) = versions.versions()
-    assert current(versions) == version.sha256 == published
+    assert current(versions) == version.digest == published
     assert [load(path)[1:] for path in (versions.path, version.path)] == [load(versions.path)[1:]] * 2
     assert load(version.path)[2]
 
@@ -80,8 +80,8 @@ def test_a_model_that_may_not_be_served_is_not_put_in_place(versions: Registry, 
 
 def test_the_version_before_the_one_in_place_is_put_back(versions: Registry) -> None:
     first, second, third = publish_new(versions, 2, 3, 4)
-    assert [versions.rollback().sha256, current(versions)] == [second, second]
-    assert [versions.rollback().sha256, current(versions)] == [first, first]
+    assert [versions.rollback().digest, current(versions)] == [second, second]
+    assert [versions.rollback().digest, current(versions)] == [first, first]
     assert kept(versions) == [first, second, third]
 
 
@@ -95,13 +95,13 @@ def test_the_version_before_is_the_one_that_answered_before(versions: Registry) 
     first, _ = publish_new(versions, 2, 3)
     versions.rollback()
     publish_new(versions, 4)
-    assert versions.rollback().sha256 == first
+    assert versions.rollback().digest == first
 
 
 def test_a_version_is_put_back_by_its_first_digits(versions: Registry) -> None:
     first, second, _ = publish_new(versions, 2, 3, 4)
-    assert versions.rollback(first[:12]).sha256 == current(versions) == first
-    assert versions.rollback(second.upper()).sha256 == current(versions) == second
+    assert versions.rollback(first[:12]).digest == current(versions) == first
+    assert versions.rollback(second.upper()).digest == current(versions) == second
 
 
 def test_a_version_that_is_not_kept_is_refused(versions: Registry) -> None:
@@ -131,7 +131,7 @@ def test_what_came_by_another_way_is_kept_when_another_takes_its_place(versions:
     (first,) = publish_new(versions, 2)
     publish(versions.path, regularisation=3)
     other = current(versions)
-    assert versions.rollback().sha256 == first
+    assert versions.rollback().digest == first
     assert kept(versions) == [first, other]
 
 
@@ -139,19 +139,19 @@ def test_what_came_by_another_way_is_kept_when_another_takes_its_place(versions:
 def test_a_damaged_model_in_place_is_mended_by_putting_it_back(versions: Registry, damaged: type[Path]) -> None:
     (first,) = publish_new(versions, 2)
     damaged(versions.path).write_bytes(b"broken")
-    assert versions.rollback(first).sha256 == current(versions) == first
+    assert versions.rollback(first).digest == current(versions) == first
 
 
 def test_where_nothing_says_what_is_in_place_the_last_version_is_put_back(versions: Registry) -> None:
     _, second = publish_new(versions, 2, 3)
     manifest_path(versions.path).unlink()
-    assert versions.rollback().sha256 == second
+    assert versions.rollback().digest == second
 
 
 def test_a_version_without_its_picture_is_put_back(versions: Registry) -> None:
     first, _ = publish_new(versions, 2, 3)
     pairplot_path(versions.versions()[0].path).unlink()
-    assert versions.rollback().sha256 == current(versions) == first
+    assert versions.rollback().digest == current(versions) == first
 
 
 def test_what_a_publication_left_that_was_killed_does_not_hinder(versions: Registry) -> None:

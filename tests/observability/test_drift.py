@@ -7,19 +7,23 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from iris_app.model.manifest import Histogram, Manifest, manifest_path
+from iris_app.model.manifest import FeatureSummary, Histogram, Manifest, manifest_path
 from iris_app.observability.drift import (
     EDGEWISE_THRESHOLD,
     MAX_SAMPLED,
     DriftWindow,
     count_by_interval,
     count_intervals,
+    expected_counts,
     intervals,
     population_stability_index,
     sample,
 )
+from iris_app.schema import Feature
 
 HISTOGRAM = Histogram(edges=[1.0, 2.5], counts=[10, 20, 30])
+WIDTH = Feature(name="width", form_name="width", label="Width")
+SUMMARY = FeatureSummary("width", 0.0, 4.0, 2.0, 1.0, 5, HISTOGRAM)
 
 
 @pytest.fixture(scope="module")
@@ -28,7 +32,7 @@ def manifest(trained_path: Path) -> Manifest:
 
 
 def test_intervals_are_named_by_their_edges() -> None:
-    assert intervals(HISTOGRAM) == ["..1", "1..2.5", "2.5.."]
+    assert intervals(WIDTH, SUMMARY) == ["..1", "1..2.5", "2.5..", "missing"]
 
 
 @pytest.mark.parametrize(("edges", "counts"), [([1.0], [1]), ([2.0, 1.0], [1, 1, 1]), ([1.0, 1.0], [1, 1, 1])])
@@ -38,10 +42,10 @@ def test_a_histogram_that_is_none_is_refused(edges: list[float], counts: list[in
 
 
 def test_the_flowers_of_the_training_fall_where_the_training_counted_them(manifest: Manifest) -> None:
-    counts = Counter(dict(count_intervals(manifest, np.array([row.measurement for row in manifest.training_rows]))))
-    for feature in manifest.features:
-        found = [counts[feature.name, interval] for interval in intervals(feature.histogram)]
-        assert found == feature.histogram.counts
+    counts = Counter(dict(count_intervals(manifest, manifest.training_array()[0])))
+    for feature, summary in zip(manifest.schema.features, manifest.features, strict=True):
+        found = [counts[feature.name, interval] for interval in intervals(feature, summary)]
+        assert found == expected_counts(summary)
 
 
 def test_many_flowers_of_one_request_are_sampled_evenly() -> None:
@@ -84,10 +88,10 @@ def test_the_index_is_a_number_and_never_negative(pairs: list[tuple[int, int]]) 
 
 
 def test_the_window_forgets_what_is_older(manifest: Manifest) -> None:
-    feature = manifest.features[0]
-    key = (feature.name, intervals(feature.histogram)[0])
+    feature, summary = manifest.schema.features[0], manifest.features[0]
+    key = (feature.name, intervals(feature, summary)[0])
     window = DriftWindow(seconds=60)
-    assert sum(window.counts(feature, {key: 5})) == 5
+    assert sum(window.counts(feature, summary, {key: 5})) == 5
     for minute, total in enumerate([10, 20, 40, 80]):
         window.add(60 * minute, {key: total})
-    assert window.counts(feature, {key: 100})[0] == 100 - 40
+    assert window.counts(feature, summary, {key: 100})[0] == 100 - 40
