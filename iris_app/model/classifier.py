@@ -64,7 +64,7 @@ class Model:
             The schema's features, in their order and units.
         """
         return self._predict_one(rows) or PredictionBatch(
-            self.manifest, rows, self.predict_proba(rows).T, self._detector, self._explain, self.manifest.threshold
+            self.manifest, rows, self.predict_proba(rows).T, self._detector, self._explain
         )
 
     def predict_proba(self, rows: Floats) -> Floats:
@@ -90,7 +90,7 @@ class Model:
 
     def _predict_one(self, rows: Floats) -> SinglePrediction | None:
         """Predict the class of a single typical row by the linear map, or return None."""
-        if self._linear_map is None or len(rows) != 1:
+        if self._linear_map is None or len(rows) != 1 or self.manifest.threshold is not None:
             return None
         row = rows[0].tolist()
         probabilities = softmax_one(self._linear_map.transform_one(row))
@@ -100,9 +100,7 @@ class Model:
         types = self.schema.derive(JsonTypes)
         prediction = types.Prediction(self.schema.class_names[index], types.Probabilities(*probabilities), ())
         columns = np.array([probabilities]).T
-        return SinglePrediction(
-            self.manifest, rows, columns, self._detector, self._explain, self.manifest.threshold, prediction
-        )
+        return SinglePrediction(self.manifest, rows, columns, self._detector, self._explain, prediction)
 
     def _explain(self, rows: Floats, classes: NDArray[np.int16]) -> Iterable[Explanation | None]:
         """Explain the prediction for each row, or yield None for each if the model cannot be explained."""

@@ -30,8 +30,6 @@ class PredictionBatch:
     probabilities : ndarray of shape (classes, n), float64
     detector : OutlierDetector
     explain : callable
-    threshold : float, optional
-        The probability of the second of two classes from which it is predicted, unless that is simply the higher one.
     """
 
     manifest: Manifest
@@ -39,7 +37,6 @@ class PredictionBatch:
     probabilities: Floats
     detector: OutlierDetector
     explain: Explain
-    threshold: float | None = None
 
     def __len__(self) -> int:
         return len(self.rows)
@@ -52,9 +49,10 @@ class PredictionBatch:
     @cached_property
     def classes(self) -> NDArray[np.int16]:
         """The index of each row's predicted class, of shape (n,)."""
-        if self.threshold is None:
+        threshold = self.manifest.threshold
+        if threshold is None:
             return argmax(self.probabilities)
-        above: NDArray[np.int16] = (self.probabilities[1] >= self.threshold).astype(np.int16)
+        above: NDArray[np.int16] = (self.probabilities[1] >= threshold).astype(np.int16)
         return above
 
     @cached_property
@@ -97,7 +95,7 @@ class SinglePrediction(PredictionBatch):
     Its probabilities have the same bits as those of a batch.
     """
 
-    prediction: Prediction = None  # type: ignore[assignment] # always given
+    prediction: Prediction
 
     def class_counts(self) -> dict[str, int]:
         """Return a count of one for the row's class."""

@@ -2,7 +2,7 @@
 
 import hashlib
 import re
-from collections import Counter
+from collections import defaultdict
 from collections.abc import Callable, Iterable
 from functools import cached_property
 from typing import Annotated, Any, TypeVar
@@ -230,13 +230,16 @@ class Schema(msgspec.Struct, frozen=True, kw_only=True, dict=True, omit_defaults
         return frozenset(name.casefold() for name in self.target_columns)
 
     @cached_property
-    def _features_by_spelling(self) -> dict[str, Feature]:
-        """The features by the letters and digits of their names; the nearest reading first, ambiguous ones left out."""
-        found: dict[str, Feature] = {}
+    def _features_by_spelling(self) -> dict[str, Feature | None]:
+        """The features by the letters and digits of their names, the nearest reading first; None if ambiguous."""
+        found: dict[str, Feature | None] = {}
         for spell in (_exact_spellings, _spellings_by_unit):
-            spelt = [(spelling, feature) for feature in self.features for spelling in spell(feature)]
-            counts = Counter(spelling for spelling, _ in spelt)
-            found = {spelling: feature for spelling, feature in spelt if counts[spelling] == 1} | found
+            spelt: defaultdict[str, list[Feature]] = defaultdict(list)
+            for feature in self.features:
+                for spelling in spell(feature):
+                    spelt[spelling].append(feature)
+            for spelling, features in spelt.items():
+                found.setdefault(spelling, features[0] if len(features) == 1 else None)
         return found
 
     @cached_property
