@@ -25,7 +25,13 @@ def create_app(overrides: Mapping[str, object] | None = None) -> Flask:
     ConfigurationError
         Where a setting is missing, unknown or of the wrong type.
     """
-    app = Application(__name__, instance_relative_config=True, static_folder=None, static_url_path="/static")
+    app = Application(
+        __name__,
+        instance_path=settings.instance_path() if overrides is None else None,
+        instance_relative_config=True,
+        static_folder=None,
+        static_url_path="/static",
+    )
     settings.configure(app, overrides)
     recorder.init_app(app)
     model_service.init_app(app)

@@ -1,20 +1,28 @@
 """Layer the settings: ``config.py``, then ``instance/config.py``, then ``IRIS_*`` from the environment."""
 
+import os
 import re
 from collections.abc import Iterator, Mapping
+from pathlib import Path
 from typing import Any
 
 import msgspec
 from flask import Flask
 
-import config
 from iris_app.exceptions import ConfigurationError
 from iris_app.formatting import truncate
+from iris_app.settings import defaults
 from iris_app.settings.hints import hint
 from iris_app.settings.known import SECRETS, known_types, nearest_name
-from iris_app.settings.sources import Environment, InstanceFile, Overrides, Source
+from iris_app.settings.sources import INSTANCE_PATH, Environment, InstanceFile, Overrides, Source
 
 SECRET_KEY_ERROR = re.compile("(IRIS_)?SECRET_KEY ")
+
+
+def instance_path() -> str | None:
+    """Return the instance folder that the environment names, or None for Flask's own choice."""
+    path = os.environ.get(INSTANCE_PATH)
+    return str(Path(path).absolute()) if path else None
 
 
 def configure(app: Flask, overrides: Mapping[str, object] | None) -> None:
@@ -28,7 +36,7 @@ def configure(app: Flask, overrides: Mapping[str, object] | None) -> None:
         Where settings are unknown or have values that they do not allow, or where there is no secret key; it names
         all of them, a line each.
     """
-    app.config.from_object(config)
+    app.config.from_object(defaults)
     sources = [InstanceFile(app.instance_path), Environment()] if overrides is None else [Overrides(overrides)]
     errors = [error for source in sources for error in _apply(app, source)]
     if not (app.config["SECRET_KEY"] or any(map(SECRET_KEY_ERROR.match, errors)) or any(one.error for one in sources)):

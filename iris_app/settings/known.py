@@ -10,7 +10,7 @@ from typing import Annotated, Any, Literal, get_type_hints
 from flask import Flask
 from msgspec import Meta
 
-import config
+from iris_app.settings import defaults
 
 Text = Annotated[str, Meta(min_length=1)]
 Path = Annotated[str, Meta(pattern="^/", examples=["/app"])]
@@ -96,7 +96,7 @@ MAX_NAME_LENGTH = 64
 @cache
 def known_types() -> Mapping[str, Any]:
     """Return the type of every setting, by its name; the types in ``config.py`` win."""
-    return _flask_types() | EXTENSIONS | get_type_hints(config, include_extras=True)
+    return _flask_types() | EXTENSIONS | get_type_hints(defaults, include_extras=True)
 
 
 def nearest_name(name: str) -> str | None:

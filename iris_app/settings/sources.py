@@ -19,6 +19,9 @@ from iris_app.settings.known import MAX_NAME_LENGTH, known_types
 
 PREFIX = "IRIS_"
 
+# The variable that names the instance folder, which is no setting.
+INSTANCE_PATH = "IRIS_INSTANCE_PATH"
+
 INSTANCE_FILE = "instance/config.py"
 
 # Why a file of settings cannot be read. Python's own messages may repeat what stands in it.
@@ -109,7 +112,7 @@ class Environment(Source):
 
     def __init__(self) -> None:
         platforms = {name: os.environ[name] for name in SET_BY_PLATFORMS if name in os.environ}
-        ours = {name: text for name, text in os.environ.items() if name.startswith(PREFIX) and not _is_link(name, text)}
+        ours = {name: text for name, text in os.environ.items() if _is_ours(name, text)}
         self.names = {name.removeprefix(PREFIX): name for name in platforms | ours}
         super().__init__({name: os.environ[variable] for name, variable in self.names.items()})
 
@@ -158,6 +161,11 @@ def _decode(text: str, kind: Any, error: msgspec.ValidationError) -> object:
 
 def _allows_none(kind: Any) -> bool:
     return type(None) in get_args(kind)
+
+
+def _is_ours(name: str, text: str) -> bool:
+    """Return whether a variable is a setting."""
+    return name.startswith(PREFIX) and name != INSTANCE_PATH and not _is_link(name, text)
 
 
 def _is_link(name: str, text: str) -> bool:

@@ -1,0 +1,73 @@
+"""``iris-app serve``: serve a model with gunicorn."""
+
+import os
+import secrets
+import sys
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+import click
+
+from iris_app import create_app
+from iris_app.exceptions import ConfigurationError, IrisError
+from iris_app.model.manifest import manifest_path
+from iris_app.model_service import model_path
+
+SETTINGS = Path(__file__).with_name("gunicorn.conf.py")
+
+
+@click.command(context_settings={"ignore_unknown_options": True})
+@click.argument("arguments", metavar="[MODEL] [GUNICORN OPTIONS]", nargs=-1, type=click.UNPROCESSED)
+def serve(arguments: tuple[str, ...]) -> None:
+    """Serve MODEL, a model.joblib that was packaged, on http://127.0.0.1:8000 or the port in PORT.
+
+    Without MODEL it serves the one that MODEL_PATH names, and trains the example where there is none. Options go to
+    gunicorn, as in: iris-app serve wine.joblib --workers 1
+    """
+    options = list(arguments)
+    if options and not options[0].startswith("-"):
+        os.environ["IRIS_MODEL_PATH"] = str(_find(Path(options.pop(0))))
+    _write_secret(Path(os.environ["IRIS_INSTANCE_PATH"]))
+    try:
+        _train_if_missing(create_app())
+    except (ConfigurationError, IrisError) as error:
+        raise click.ClickException(str(error)) from None
+    command = [sys.executable, "-m", "gunicorn", "--config", str(SETTINGS), "iris_app.cli.wsgi:app", *options]
+    os.execv(sys.executable, command)  # noqa: S606 -- gunicorn takes the place of this process
+
+
+def _find(path: Path) -> Path:
+    """Return the absolute path of a model, or refuse what is none."""
+    for file in (path, manifest_path(path)):
+        if not file.is_file():
+            raise click.ClickException(f"There is no {file}. Package a classifier with: iris-app package")
+    return path.resolve()
+
+
+def _write_secret(instance: Path) -> None:
+    """Write a secret key to the instance folder, unless it has settings, or the environment has a key."""
+    if "IRIS_SECRET_KEY" in os.environ:
+        return
+    instance.mkdir(parents=True, exist_ok=True)
+    with suppress(FileExistsError):
+        descriptor = os.open(instance / "config.py", os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        with open(descriptor, "w", encoding="utf-8") as file:
+            file.write(f'SECRET_KEY = "{secrets.token_hex(32)}"\n')
+        click.echo(f"iris-app: wrote a secret key to {instance / 'config.py'}", err=True)
+
+
+def _train_if_missing(app: Any) -> None:
+    """Train the example if there is no model."""
+    path = model_path(app)
+    if path.exists():
+        return
+    try:
+        from iris_app.training import save_example
+    except ImportError as error:
+        raise click.ClickException(
+            f"There is no model at {path}. Package one with: iris-app package. To train the example, install "
+            f"iris_app[train] ({error})."
+        ) from None
+    click.echo(f"iris-app: training the example at {path}", err=True)
+    save_example(path)
