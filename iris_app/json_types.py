@@ -72,6 +72,7 @@ class JsonTypes:
             f"One {schema.noun}: a value for each feature.",
             {f"f{index}": feature.name for index, feature in enumerate(schema.features)},
             forbid_unknown_fields=True,
+            kw_only=True,
         )
         self.Probabilities = define(
             "Probabilities",

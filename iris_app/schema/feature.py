@@ -154,23 +154,33 @@ class Feature(msgspec.Struct, frozen=True, kw_only=True, dict=True, omit_default
         return f"{text} {self.unit}" if self.unit else text
 
     def accepts(self, value: object) -> bool:
-        """Check whether a value of a JSON document is accepted."""
-        return self.validate(value) is None
+        """Check whether a value of a JSON document is accepted; None also stands for one that is absent."""
+        if self._is_missing(value):
+            return self.optional
+        if isinstance(value, bool) or self.kind == "boolean":
+            return isinstance(value, bool) and self.kind == "boolean"
+        if self.kind == "category":
+            return isinstance(value, str | int | float) and (self.allow_unknown or self.encode(value) >= 0)
+        low, high = self.limits
+        is_number = isinstance(value, int | float) and low <= value <= high
+        return is_number and (self.kind == "number" or value == math.floor(value))  # type: ignore[arg-type]
 
     def validate(self, value: object) -> str | None:
         """Return the error in a value of a JSON document, or None."""
-        if value is None or (self.optional and isinstance(value, float) and math.isnan(value)):
-            return None if self.optional else f"{self.label} must be {self.expected}, not null."
+        if self.accepts(value):
+            return None
+        if value is None:
+            return f"{self.label} must be {self.expected}, not null."
         match self.kind:
             case "boolean":
-                return None if isinstance(value, bool) else self._wrong_type(value)
+                return f"{self.label} must be true or false, not {describe(value)}."
             case "category":
                 return self._validate_category(value)
         return self._validate_number(value)
 
     def encode(self, value: Value) -> float:
         """Return a validated value as a float."""
-        if value is None:
+        if value is None or self._is_missing(value):
             return MISSING
         if self.kind != "category":
             return float(value)
@@ -226,7 +236,9 @@ class Feature(msgspec.Struct, frozen=True, kw_only=True, dict=True, omit_default
             return MISSING
         if self.kind == "boolean":
             return BOOLEANS.get(folded, UNREADABLE)
-        number = read_decimal(stripped.removesuffix(self.unit).rstrip() if self.unit else stripped, decimal)
+        number = read_decimal(stripped, decimal)
+        if math.isnan(number) and self.unit:
+            number = read_decimal(stripped.removesuffix(self.unit).rstrip(), decimal)
         return UNREADABLE if math.isnan(number) else number
 
     def validate_text(self, text: str, decimal: str | None = None) -> str | None:
@@ -255,6 +267,13 @@ class Feature(msgspec.Struct, frozen=True, kw_only=True, dict=True, omit_default
             found[text] = UNKNOWN if text in found else float(index)  # ambiguous
         return {text: index for text, index in found.items() if index >= 0}
 
+    def _is_missing(self, value: object) -> bool:
+        """Check whether a value of a JSON document is null, NaN, or a text that stands for a missing category."""
+        if isinstance(value, str):
+            is_text = self.kind == "category" and value not in self.indices
+            return is_text and value.strip().casefold() in MISSING_TEXTS
+        return value is None or (isinstance(value, float) and math.isnan(value))
+
     def _validate_number(self, value: object) -> str | None:
         if isinstance(value, bool) or not isinstance(value, int | float):
             return self._wrong_type(value)
@@ -279,8 +298,8 @@ class Feature(msgspec.Struct, frozen=True, kw_only=True, dict=True, omit_default
     def _validate_category(self, value: object) -> str | None:
         if isinstance(value, bool) or not isinstance(value, str | int | float):
             return self._wrong_type(value)
-        if self.allow_unknown or self.encode(value) >= 0:
-            return None
+        if isinstance(value, str) and self._is_missing(value):
+            return self.missing
         return self._unknown(value if isinstance(value, str) else format_number(value))
 
     def _unknown(self, text: str) -> str:
