@@ -5,10 +5,11 @@ from collections.abc import Iterator
 import numpy as np
 
 from iris_app.exceptions import TooManyRows
+from iris_app.schema import Feature, Schema
 
-# Cells per row in CSV, and values per row in JSON: some beside the features'.
-CELLS_PER_ROW = 40
-VALUES_PER_ROW = 10
+# Cells per row in CSV, and values per row in JSON, beside the features'.
+OTHER_CELLS = 36
+OTHER_VALUES = 6
 
 # Lines per row: cells may hold line ends, and blank lines are skipped.
 LINES_PER_ROW = 3
@@ -22,6 +23,23 @@ ALLOWANCE = 1000
 CHUNK_SIZE = 65_536
 
 
+class RowBounds:
+    """The bounds on a row of a schema; ``schema.derive(RowBounds)`` makes them once.
+
+    Attributes
+    ----------
+    cells, values, containers : int
+        The number of cells in CSV, and of values, arrays and objects in JSON, with the characters in names and
+        categories that look like their separators.
+    """
+
+    def __init__(self, schema: Schema) -> None:
+        count = len(schema.features)
+        self.cells = count + OTHER_CELLS + max(_count_inside(schema, delimiter) for delimiter in ",;\t|")
+        self.values = count + OTHER_VALUES + _count_inside(schema, ",")
+        self.containers = CONTAINERS_PER_ROW + _count_inside(schema, "[{")
+
+
 def count(body: bytes, characters: bytes) -> int:
     """Count the occurrences of some characters in a body, in chunks that fit into a processor's cache."""
     if len(body) < CHUNK_SIZE:
@@ -29,10 +47,11 @@ def count(body: bytes, characters: bytes) -> int:
     return sum(int(np.count_nonzero(chunk == character)) for chunk in _chunks(body) for character in characters)
 
 
-def check_json(body: bytes, max_rows: int) -> None:
+def check_json(schema: Schema, body: bytes, max_rows: int) -> None:
     """Raise ``TooManyRows`` if JSON has more values, arrays or objects than ``max_rows`` rows may have."""
-    check(count(body, b","), "values", VALUES_PER_ROW, max_rows)
-    check(count(body, b"[{"), "arrays and objects", CONTAINERS_PER_ROW, max_rows)
+    bounds = schema.derive(RowBounds)
+    check(count(body, b","), "values", bounds.values, max_rows)
+    check(count(body, b"[{"), "arrays and objects", bounds.containers, max_rows)
 
 
 def check_lines(body: bytes, max_rows: int) -> None:
@@ -51,3 +70,13 @@ def _chunks(body: bytes) -> Iterator[np.ndarray[tuple[int], np.dtype[np.uint8]]]
     characters = np.frombuffer(body, np.uint8)
     for start in range(0, len(body), CHUNK_SIZE):
         yield characters[start : start + CHUNK_SIZE]
+
+
+def _count_inside(schema: Schema, characters: str) -> int:
+    """Count the most occurrences of some characters in the names and categories of a row."""
+    return sum(_count_in_feature(feature, character) for feature in schema.features for character in characters)
+
+
+def _count_in_feature(feature: Feature, character: str) -> int:
+    categories = (str(category).count(character) for category in feature.categories)
+    return feature.name.count(character) + max(categories, default=0)

@@ -24,18 +24,18 @@ class StructArray:
 
     Parameters
     ----------
-    example : Struct
-        One of the structs.
+    type_ : type
+        The structs' type.
     """
 
-    def __init__(self, example: msgspec.Struct) -> None:
+    def __init__(self, type_: type[msgspec.Struct]) -> None:
         self._encode = msgspec.msgpack.Encoder().encode
-        names = example.__struct_encode_fields__
-        size = len(self._encode(example))
+        names = type_.__struct_encode_fields__
+        size = len(self._encode(type_(**dict.fromkeys(type_.__struct_fields__, 0.0))))
         spans = [len(self._encode(name)) + FLOAT64 for name in names]
         ends = [size - sum(spans) + end for end in accumulate(spans)]
         layout: Any = {
-            "names": list(names),
+            "names": type_.__struct_fields__,
             "formats": [">f8"] * len(spans),
             "offsets": [end - 8 for end in ends],
             "itemsize": size,

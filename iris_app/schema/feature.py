@@ -173,7 +173,7 @@ class Feature(msgspec.Struct, frozen=True, kw_only=True, dict=True, omit_default
             return f"{self.label} must be {self.expected}, not null."
         match self.kind:
             case "boolean":
-                return f"{self.label} must be true or false, not {describe(value)}."
+                return self._wrong_type(value)
             case "category":
                 return self._validate_category(value)
         return self._validate_number(value)

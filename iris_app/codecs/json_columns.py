@@ -1,0 +1,69 @@
+"""Encode decoded JSON values of any kind as rows, column by column."""
+
+from collections.abc import Callable, Sequence
+from typing import Any, TypeAlias
+
+import msgspec
+import numpy as np
+from msgspec import UNSET
+
+from iris_app.formatting import parse_int
+from iris_app.schema import MISSING, Feature, Floats, Schema, Value
+
+# The values of one feature; UNSET stands for those that are absent.
+Column: TypeAlias = tuple[Any, ...]
+
+
+class JsonColumns:
+    """Encode the values of a schema's rows; ``schema.derive(JsonColumns)`` makes it once."""
+
+    def __init__(self, schema: Schema) -> None:
+        self._encoders = [_encoder(feature) for feature in schema.features]
+        self._colons = [1 + feature.name.count(":") for feature in schema.features]
+        self._with_colons = [index for index, feature in enumerate(schema.features) if _may_have_colons(feature)]
+
+    def split(self, rows: Sequence[Any]) -> list[Column]:
+        """Return the columns of rows, each a tuple or a struct of the features' values."""
+        tuples = [row if isinstance(row, tuple) else msgspec.structs.astuple(row) for row in rows]
+        return list(zip(*tuples, strict=True)) if tuples else [()] * len(self._encoders)
+
+    def encode(self, columns: Sequence[Column]) -> Floats:
+        """Return the values of columns as an array of shape (n, features)."""
+        return np.array([encode(column) for encode, column in zip(self._encoders, columns, strict=True)]).T
+
+    def count_colons(self, columns: Sequence[Column], objects: int) -> int:
+        """Count the colons in the JSON of columns, of whose rows so many are objects, if it escapes none."""
+        names = sum(
+            (objects - column.count(UNSET)) * colons for column, colons in zip(columns, self._colons, strict=True)
+        )
+        texts = (value for index in self._with_colons for value in columns[index] if isinstance(value, str))
+        return names + sum(text.count(":") for text in texts)
+
+
+def _may_have_colons(feature: Feature) -> bool:
+    return feature.allow_unknown or any(":" in str(category) for category in feature.categories)
+
+
+def _encoder(feature: Feature) -> Callable[[Column], Floats]:
+    codes = _Codes(feature) if feature.kind == "category" else None
+
+    def encode(column: Column) -> Floats:
+        if codes is not None:
+            return np.fromiter(map(codes.__getitem__, column), np.float64, len(column))
+        values = [None if value is UNSET else value for value in column] if feature.optional else column
+        return np.array(values, np.float64)  # None becomes NaN
+
+    return encode
+
+
+class _Codes(dict[Any, float]):
+    """The codes of a feature's categories as JSON has them."""
+
+    def __init__(self, feature: Feature) -> None:
+        texts = dict(feature.indices)
+        numbers = {parse_int(text): index for text, index in texts.items() if text == str(parse_int(text))}
+        super().__init__(texts | numbers | {None: MISSING, UNSET: MISSING})
+        self._encode = feature.encode
+
+    def __missing__(self, value: Value) -> float:
+        return self._encode(value)
