@@ -6,6 +6,7 @@ import dataclasses
 import io
 import math
 import re
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -18,11 +19,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from iris_app.codecs import bounds
+from iris_app.codecs.bounds import RowBounds
 from iris_app.exceptions import InvalidValue, InvalidValues, MalformedDocument, TooManyRows
 from iris_app.formatting import format_number, parse_number, truncate
-from iris_app.iris import SCHEMA
 from iris_app.json_types import Prediction
-from iris_app.schema import Feature, Floats
+from iris_app.schema import MISSING, UNREADABLE, Feature, Floats, Schema, read_decimal
 
 DELIMITERS = ",;\t|"
 
@@ -31,8 +32,6 @@ EMPTY = "It is empty; a table begins with the names of its columns."
 # What Excel may write above the header, for itself.
 SEPARATOR_TEXT = re.compile(r'\A"?sep=[,;\t|]"?(?=[\r\n])')
 SEPARATOR_LINE = re.compile(rb'(?:\xef\xbb\xbf)?"?sep=[,;\t|]"?(?=[\r\n])')
-
-PROBABILITIES = [f"probability_{name}" for name in SCHEMA.class_names]
 
 # Characters with which a formula begins, and all that Unicode takes for them (NFKC), and the minus sign.
 OPERATORS = "=+@\\-\u207a\u207c\u208a\u208c\u2212\u2a75\u2a76\ufb29\ufe62\ufe63\ufe66\ufe6b\uff0b\uff0d\uff1d\uff20"
@@ -61,9 +60,6 @@ MAX_LINE = 1024 * 1024
 
 # Rows whose numbers are read at once.
 BLOCK = 4096
-
-# In place of the cells of a row with the wrong number of them: a character that no table has.
-ODD = ("\0",) * len(SCHEMA.features)
 
 
 class Lines:
@@ -101,14 +97,14 @@ class Rows:
 
 @dataclass(frozen=True, slots=True)
 class Table:
-    """A table as it came: its rows, how it was written, and the measurements in it, of shape (n, 4).
+    """A table as it came: its rows, how it was written, and the features' values, of shape (n, features).
 
     ``skipped`` names the wrong cells whose rows were left out.
     """
 
     header: list[str]
     rows: Iterable[list[str]]
-    measurements: Floats
+    values: Floats
     delimiter: str = ","
     newline: str = "\n"
     decimal_comma: bool = False
@@ -116,7 +112,9 @@ class Table:
     skipped: InvalidValues | None = None
 
 
-def read(body: bytes, max_rows: int, header: list[str] | None = None, *, skip_bad_rows: bool = False) -> Table:
+def read(
+    schema: Schema, body: bytes, max_rows: int, header: list[str] | None = None, *, skip_bad_rows: bool = False
+) -> Table:
     """Read a table whose first row names its columns: the features', in any order and usual spelling, among any others.
 
     Separators may be commas, semicolons, tabs or vertical bars; decimals stand behind a point or a comma. Where a
@@ -129,28 +127,29 @@ def read(body: bytes, max_rows: int, header: list[str] | None = None, *, skip_ba
     TooManyRows
         Where there are more rows than ``max_rows``, or more lines or cells than so many rows may have.
     InvalidValues
-        Where a feature has no column or two, or where a cell of one is missing, no number or out of bounds.
+        Where a feature has two columns, or none although it may not be missing, or where a cell is not accepted.
     """
     _check_text(body, max_rows)
     lines = Lines(body)
-    delimiter = max(DELIMITERS, key=partial(_rate, lines))
-    bounds.check(body.count(delimiter.encode()), "cells", bounds.CELLS_PER_ROW, max_rows)
-    ((line, names), *_) = name_columns(list(islice(number_rows(lines, delimiter), 1)), header)
-    places = find_features(names, line)
+    delimiter = max(DELIMITERS, key=partial(_rate, schema, lines))
+    bounds.check(body.count(delimiter.encode()), "cells", schema.derive(RowBounds).cells, max_rows)
+    ((line, names), *_) = name_columns(schema, list(islice(number_rows(lines, delimiter), 1)), header)
+    places = find_features(schema, names, line)
     rows = Rows(lines, delimiter, header=bool(line))
-    measurements, odd, has_comma = _measure(rows, len(names), places, max_rows)
+    values, odd, has_comma = _read_values(schema, rows, len(names), places, max_rows)
     skipped = None
-    if wrong := _count_wrong(measurements, odd):
-        good: NDArray[np.bool_] = np.logical_and.reduce(SCHEMA.accepted(measurements), axis=1)
+    accepted = schema.accepted(values)
+    if wrong := _count_wrong(accepted, odd):
+        good: NDArray[np.bool_] = np.logical_and.reduce(accepted, axis=1)
         bad_rows = dataclasses.replace(rows, kept=~good).numbered()
-        skipped = InvalidValues(wrong_in_rows(bad_rows, names, places), wrong)
+        skipped = InvalidValues(wrong_in_rows(schema, bad_rows, names, places), wrong)
         if not skip_bad_rows:
             raise skipped
-        measurements, rows = measurements[good], dataclasses.replace(rows, kept=good)
+        values, rows = values[good], dataclasses.replace(rows, kept=good)
     return Table(
         names,
         rows,
-        measurements,
+        values,
         delimiter,
         newline="\r\n" if b"\r\n" in body else "\n",
         decimal_comma=delimiter == ";" and has_comma,
@@ -161,57 +160,92 @@ def read(body: bytes, max_rows: int, header: list[str] | None = None, *, skip_ba
     )
 
 
-def _measure(rows: Rows, width: int, places: list[int], max_rows: int) -> tuple[Floats, int, bool]:
-    """Read the numbers in the features' cells, NaN where there is none.
+def _read_values(
+    schema: Schema, rows: Rows, width: int, places: list[int | None], max_rows: int
+) -> tuple[Floats, int, bool]:
+    """Read the features' cells.
 
     Returns
     -------
-    measurements : ndarray of shape (n, 4), float64
+    values : ndarray of shape (n, features), float64
+        ``UNREADABLE`` in the whole of a row with the wrong number of cells.
     odd : int
         How many rows have not ``width`` cells.
     has_comma : bool
-        Whether a comma stands in one of the cells.
+        Whether a comma stands in a number.
     """
-    pick, blocks, odd, count, has_comma = itemgetter(*places), [], 0, 0, False
+    blocks, odd, count, has_comma = [np.empty((0, len(places)))], 0, 0, False
     numbered = rows.numbered()
-    while block := [pick(row) if len(row) == width else ODD for _, row in islice(numbered, BLOCK)]:
+    empty = [""] * width
+    while block := [row for _, row in islice(numbered, BLOCK)]:
         count += len(block)
         if count > max_rows:
             raise TooManyRows(f"There are more rows than the {max_rows:,} that one request may hold.")
-        odd += block.count(ODD)
-        texts = list(chain.from_iterable(block))
-        has_comma = has_comma or any("," in text for text in texts)
-        blocks.append(np.array(list(map(read_decimal, texts))))
-    values: Floats = np.concatenate(blocks or [np.empty(0)]).reshape(-1, len(SCHEMA.features))
-    return values, odd, has_comma
+        odd_rows = [index for index, row in enumerate(block) if len(row) != width]
+        for index in odd_rows:
+            block[index] = empty
+        values, with_comma = _read_block(schema, block, places)
+        values[odd_rows] = UNREADABLE
+        blocks.append(values)
+        odd += len(odd_rows)
+        has_comma = has_comma or with_comma
+    return np.concatenate(blocks), odd, has_comma
 
 
-def _count_wrong(measurements: Floats, odd: int) -> int:
+def _read_block(schema: Schema, rows: list[list[str]], places: list[int | None]) -> tuple[Floats, bool]:
+    """Return the features' values in rows of cells, and whether a comma stands in a number."""
+    values, has_comma = np.full((len(rows), len(places)), MISSING), False
+    for column, (feature, place) in enumerate(zip(schema.features, places, strict=True)):
+        if place is not None:
+            texts = list(map(itemgetter(place), rows))
+            values[:, column] = _read_column(feature, texts)
+            has_comma = has_comma or (feature.is_numeric and any("," in text for text in texts))
+    return values, has_comma
+
+
+def _read_column(feature: Feature, texts: list[str]) -> Floats:
+    """Read the cells of a feature."""
+    if not feature.is_numeric:
+        return np.array(list(map(feature.read_text, texts)))
+    values = np.array(list(map(read_decimal, texts)))
+    for index in np.flatnonzero(np.isnan(values)).tolist():
+        values[index] = feature.read_text(texts[index])
+    return values
+
+
+def _count_wrong(accepted: NDArray[np.bool_], odd: int) -> int:
     """Count the wrong values, those of a row with the wrong number of cells as one."""
-    return int(np.count_nonzero(~SCHEMA.accepted(measurements))) - odd * (len(SCHEMA.features) - 1)
+    return int(np.count_nonzero(~accepted)) - odd * (accepted.shape[1] - 1)
 
 
-def find_delimiter(text: str) -> str:
+def find_delimiter(schema: Schema, text: str) -> str:
     """Return the delimiter by which the first row of a text names the most features."""
-    return max(DELIMITERS, key=lambda delimiter: _rate(io.StringIO(text, newline=""), delimiter))
+    return max(DELIMITERS, key=lambda delimiter: _rate(schema, io.StringIO(text, newline=""), delimiter))
 
 
-def name_columns(numbered: list[tuple[int, list[str]]], header: list[str] | None) -> list[tuple[int, list[str]]]:
+def name_columns(
+    schema: Schema, numbered: list[tuple[int, list[str]]], header: list[str] | None
+) -> list[tuple[int, list[str]]]:
     """Return the rows below the names of their columns, where the first row is none of these."""
     if not numbered:
         raise MalformedDocument(EMPTY)
     (line, first), *rows = numbered
-    if first[1:] == [str(len(SCHEMA.features)), *SCHEMA.class_names]:  # how scikit-learn's own file begins
-        return [(line, [*SCHEMA.features_by_name, "target"]), *rows]
-    if header and not any(_spelt(first)):
+    if first[1:] == [str(len(schema.features)), *schema.class_names] and first[0].isdecimal():
+        # So begin the files that scikit-learn brings.
+        return [(line, [*schema.features_by_name, "target"]), *rows]
+    if header and not any(_spelt(schema, first)):
         return [(0, header), *numbered]
     return numbered
 
 
-def table_of(measurements: Floats) -> Table:
-    """Make a table of measurements that did not come as one."""
-    rows = [list(map(format_number, row)) for row in measurements.tolist()]
-    return Table([feature.name for feature in SCHEMA.features], rows, measurements)
+def table_of(schema: Schema, rows: Floats) -> Table:
+    """Make a table of rows that did not come as one."""
+    columns = [list(map(_formatter(feature), rows[:, index].tolist())) for index, feature in enumerate(schema.features)]
+    return Table(list(schema.features_by_name), list(map(list, zip(*columns, strict=True))), rows)
+
+
+def _formatter(feature: Feature) -> Callable[[float], str]:
+    return format_number if feature.kind == "number" and not feature.optional else feature.format
 
 
 @dataclass(frozen=True, slots=True)
@@ -242,7 +276,7 @@ def _guarded(cell: str) -> str:
     return f"'{cell}" if computed else cell
 
 
-def write(table: Table, blocks: Iterable[Sequence[Prediction]]) -> Iterator[str]:
+def write(schema: Schema, table: Table, blocks: Iterable[Sequence[Prediction]]) -> Iterator[str]:
     """Write a table as it came, and beside each row its class, the probability of each class, and warnings.
 
     Yields
@@ -253,7 +287,7 @@ def write(table: Table, blocks: Iterable[Sequence[Prediction]]) -> Iterator[str]
     written = io.StringIO()
     quoting: Any = csv.QUOTE_ALL if table.quote_all else csv.QUOTE_MINIMAL
     writer = csv.writer(written, delimiter=table.delimiter, lineterminator=table.newline, quoting=quoting)
-    writer.writerow(table.header + answer_columns(table.header))
+    writer.writerow(table.header + answer_columns(schema, table.header))
     rows = iter(table.rows)
     for block in blocks:
         answers = map(partial(_answer, decimal_comma=table.decimal_comma), block)
@@ -279,13 +313,16 @@ def _answer(prediction: Prediction, *, decimal_comma: bool) -> list[object]:
     return [prediction.predicted_class, *probabilities, " ".join(one.label for one in prediction.warnings)]
 
 
-def answer_columns(taken: Sequence[str]) -> list[str]:
+def answer_columns(schema: Schema, taken: Sequence[str]) -> list[str]:
     """Return the names of the columns of predictions, beside those that came."""
-    return [_untaken(name, taken) for name in (SCHEMA.target, *PROBABILITIES, "warnings")]
+    names = list(taken)
+    for name in (schema.answer_key, *(f"probability_{name}" for name in schema.class_names), "warnings"):
+        names.append(_untaken(name, names))
+    return names[len(taken) :]
 
 
 def _untaken(name: str, taken: Sequence[str]) -> str:
-    """Return a name that no column has that came."""
+    """Return a name that no other column has."""
     while name in taken:
         name = f"predicted_{name}"
     return name
@@ -319,19 +356,19 @@ def _check_utf_8(body: bytes) -> None:
             raise MalformedDocument(message) from error
 
 
-def _rate(lines: Iterable[str], delimiter: str) -> tuple[int, bool]:
+def _rate(schema: Schema, lines: Iterable[str], delimiter: str) -> tuple[int, bool]:
     """Rate a delimiter by the features in the first row, and by whether it has as many cells."""
     try:
         _, row = next(number_rows(lines, delimiter), (1, []))
     except MalformedDocument:
         return 0, False
-    return sum(map(bool, _spelt(row))), len(row) == len(SCHEMA.features)
+    return sum(map(bool, _spelt(schema, row))), len(row) == len(schema.features)
 
 
-def _spelt(names: list[str]) -> list[Feature | None]:
+def _spelt(schema: Schema, names: list[str]) -> list[Feature | None]:
     """Find the feature that each of some names means, where they are no more than a table may have."""
     is_heading = len(names) <= MAX_COLUMNS and sum(map(len, names)) <= MAX_HEADING
-    return list(map(SCHEMA.match_feature, names)) if is_heading else []
+    return list(map(schema.match_feature, names)) if is_heading else []
 
 
 def number_rows(lines: Iterable[str], delimiter: str) -> Iterator[tuple[int, list[str]]]:
@@ -355,15 +392,15 @@ def number_rows(lines: Iterable[str], delimiter: str) -> Iterator[tuple[int, lis
         raise MalformedDocument(f"Line {line} is not CSV: {error}.") from error
 
 
-def find_features(header: list[str], line: int | None = None) -> list[int]:
-    """Return the place of each feature's column, or raise what is wrong with the header.
+def find_features(schema: Schema, header: list[str], line: int | None = None) -> list[int | None]:
+    """Return the place of each feature's column, None for one that is absent and may be, or raise what is wrong.
 
     Raises
     ------
     MalformedDocument
         Where there are more columns than a table may have.
     InvalidValues
-        Where a feature has no column, or more than one.
+        Where a feature has no column although it may not be missing, or more than one.
     """
     if len(header) > MAX_COLUMNS:
         raise MalformedDocument(f"{len(header):,} columns are more than the {MAX_COLUMNS:,} that a table may have.")
@@ -371,27 +408,28 @@ def find_features(header: list[str], line: int | None = None) -> list[int]:
         raise MalformedDocument(
             f"The names of the columns have more than the {MAX_HEADING:,} characters that they may."
         )
-    spelt = list(map(SCHEMA.match_feature, header))
-    if wrong := [partial(_wrong_column, one, header, spelt, line) for one in SCHEMA.features if spelt.count(one) != 1]:
+    spelt = [feature and feature.name for feature in map(schema.match_feature, header)]
+    counts = Counter(spelt)
+    # A table without any feature's column is another one, even where each may be missing.
+    may_lack = any(spelt)
+    if wrong := [
+        partial(_wrong_column, feature, header, spelt, line)
+        for feature in schema.features
+        if counts[feature.name] > 1 or (not counts[feature.name] and not (feature.optional and may_lack))
+    ]:
         raise InvalidValues(wrong)
-    return [spelt.index(feature) for feature in SCHEMA.features]
+    places = {name: place for place, name in enumerate(spelt)}
+    return [places.get(feature.name) for feature in schema.features]
 
 
-def _wrong_column(feature: Feature, header: list[str], spelt: list[Feature | None], line: int | None) -> InvalidValue:
-    names = [truncate(name) for name, one in zip(header, spelt, strict=True) if one is feature]
+def _wrong_column(feature: Feature, header: list[str], spelt: list[str | None], line: int | None) -> InvalidValue:
+    names = [truncate(name) for name, one in zip(header, spelt, strict=True) if one == feature.name]
     several = f"The columns {' and '.join(names[:5])} are each {feature.label.lower()}; there must be one."
     return InvalidValue(several if names else f"There is no column {feature.name}.", line=line, column=feature.name)
 
 
-def read_decimal(text: str, decimal: str | None = None) -> float:
-    """Read a number whose decimals stand behind ``decimal``, or behind a point or a comma; NaN where there is none."""
-    if decimal == ",":
-        text = text.replace(".", "_")
-    return parse_number(text if decimal == "." else text.replace(",", "."))
-
-
 def wrong_in_rows(
-    numbered: Iterable[tuple[int, list[str]]], header: list[str], places: list[int]
+    schema: Schema, numbered: Iterable[tuple[int, list[str]]], header: list[str], places: list[int | None]
 ) -> Iterator[Callable[[], InvalidValue]]:
     """Yield a factory of the error for each wrong cell."""
     for line, row in numbered:
@@ -399,17 +437,7 @@ def wrong_in_rows(
             detail = f"Line {line} has {len(row)} cells where the header has {len(header)}."
             yield partial(InvalidValue, detail, line=line)
             continue
-        for feature, place in zip(SCHEMA.features, places, strict=True):
-            if wrong := validate_cell(feature, row[place]):
+        for feature, place in zip(schema.features, places, strict=True):
+            if place is not None and (wrong := feature.validate_text(row[place])):
                 column = truncate(header[place])
                 yield partial(InvalidValue, f"Line {line}, column {column}: {wrong}", line=line, column=column)
-
-
-def validate_cell(feature: Feature, text: str, decimal: str | None = None) -> str | None:
-    """Return the error in a cell, or None; see ``read_decimal``."""
-    if not text.strip():
-        return feature.missing
-    value = read_decimal(text, decimal)
-    if not math.isnan(value):
-        return feature.validate(value)
-    return f'{feature.label} must be a number in {feature.unit}, not "{truncate(text)}".'
