@@ -1,14 +1,13 @@
 """The readers of rows and the writers of predictions, by media type."""
 
 from collections.abc import Callable, Iterable, Iterator
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
-import msgspec
-
-from iris_app.codecs import csv_rows, json_rows
+from iris_app.codecs import csv_rows
 from iris_app.codecs.csv_rows import Table
-from iris_app.json_types import Prediction
-from iris_app.schema import Floats
+from iris_app.codecs.json_rows import JsonRows
+from iris_app.json_types import JsonTypes, Prediction, define
+from iris_app.schema import Floats, Schema
 from iris_app.web.api_response import JSON, encoder
 
 CSV = "text/csv"
@@ -34,39 +33,55 @@ class Batch(NamedTuple):
     table: Table | None = None
 
 
-class PredictionResponse(Prediction, frozen=True, gc=False, kw_only=True):
-    """The prediction for one row, and the version of the model."""
+class ResponseTypes:
+    """The types of a schema's JSON answers; ``schema.derive(ResponseTypes)`` makes them once.
 
-    model: str
+    Attributes
+    ----------
+    PredictionResponse, BatchResponse : type
+        Structs for one row and for an array of rows, with the version of the model.
+    """
+
+    def __init__(self, schema: Schema) -> None:
+        types = schema.derive(JsonTypes)
+        self.PredictionResponse = types.define_prediction(
+            "PredictionResponse", "The prediction for one row, and the version of the model.", [("model", str)]
+        )
+        self.BatchResponse = define(
+            "BatchResponse",
+            [("model", str), ("predictions", list[types.Prediction])],
+            "The predictions for an array of rows, in its order, and the version of the model.",
+            {},
+        )
+
+    def with_model(self, prediction: Prediction, version: str) -> Any:
+        """Return a prediction as a response."""
+        return self.PredictionResponse(
+            prediction.predicted_class, prediction.probabilities, prediction.warnings, version, prediction.explanation
+        )
 
 
-class BatchResponse(msgspec.Struct, frozen=True):
-    """The predictions for an array of rows, in its order, and the version of the model."""
-
-    model: str
-    predictions: list[Prediction]
+def _read_json(schema: Schema, body: bytes, max_rows: int) -> Batch:
+    return Batch(*schema.derive(JsonRows).read(body, max_rows))
 
 
-def _read_json(body: bytes, max_rows: int) -> Batch:
-    return Batch(*json_rows.read(body, max_rows))
+def _read_csv(schema: Schema, body: bytes, max_rows: int) -> Batch:
+    table = csv_rows.read(schema, body, max_rows)
+    return Batch(table.values, table=table)
 
 
-def _read_csv(body: bytes, max_rows: int) -> Batch:
-    table = csv_rows.read(body, max_rows)
-    return Batch(table.measurements, table=table)
+def _read_ndjson(schema: Schema, body: bytes, max_rows: int) -> Batch:
+    return Batch(schema.derive(JsonRows).read_lines(body, max_rows))
 
 
-def _read_ndjson(body: bytes, max_rows: int) -> Batch:
-    return Batch(json_rows.read_lines(body, max_rows))
-
-
-def _write_json(batch: Batch, blocks: Blocks, model: str) -> Iterator[bytes]:
+def _write_json(schema: Schema, batch: Batch, blocks: Blocks, version: str) -> Iterator[bytes]:
     """Yield a ``PredictionResponse`` or, block by block, a ``BatchResponse``."""
+    types = schema.derive(ResponseTypes)
     if batch.is_single:
         ((prediction,),) = blocks
-        yield encoder.encode(_to_response(prediction, model))
+        yield encoder.encode(types.with_model(prediction, version))
         return
-    empty = encoder.encode(BatchResponse(model, []))
+    empty = encoder.encode(types.BatchResponse(version, []))
     yield empty[:-2]
     for index, block in enumerate(blocks):
         if index:
@@ -75,23 +90,18 @@ def _write_json(batch: Batch, blocks: Blocks, model: str) -> Iterator[bytes]:
     yield empty[-2:]
 
 
-def _write_csv(batch: Batch, blocks: Blocks, _model: str) -> Iterator[bytes]:
-    table = batch.table or csv_rows.table_of(batch.rows)
-    return map(str.encode, csv_rows.write(table, blocks))
+def _write_csv(schema: Schema, batch: Batch, blocks: Blocks, _version: str) -> Iterator[bytes]:
+    table = batch.table or csv_rows.table_of(schema, batch.rows)
+    return map(str.encode, csv_rows.write(schema, table, blocks))
 
 
-def _write_ndjson(_batch: Batch, blocks: Blocks, model: str) -> Iterator[bytes]:
-    return (encoder.encode_lines([_to_response(prediction, model) for prediction in block]) for block in blocks)
+def _write_ndjson(schema: Schema, _batch: Batch, blocks: Blocks, version: str) -> Iterator[bytes]:
+    types = schema.derive(ResponseTypes)
+    return (encoder.encode_lines([types.with_model(prediction, version) for prediction in block]) for block in blocks)
 
 
-def _to_response(prediction: Prediction, model: str) -> PredictionResponse:
-    return PredictionResponse(
-        prediction.predicted_class, prediction.probabilities, prediction.warnings, prediction.explanation, model=model
-    )
-
-
-READERS: dict[str, Callable[[bytes, int], Batch]] = {JSON: _read_json, CSV: _read_csv, NDJSON: _read_ndjson}
-WRITERS: dict[str, Callable[[Batch, Blocks, str], Iterator[bytes]]] = {
+READERS: dict[str, Callable[[Schema, bytes, int], Batch]] = {JSON: _read_json, CSV: _read_csv, NDJSON: _read_ndjson}
+WRITERS: dict[str, Callable[[Schema, Batch, Blocks, str], Iterator[bytes]]] = {
     JSON: _write_json,
     CSV: _write_csv,
     NDJSON: _write_ndjson,

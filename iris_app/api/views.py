@@ -8,8 +8,8 @@ from werkzeug.datastructures import MIMEAccept
 from werkzeug.exceptions import NotAcceptable, UnsupportedMediaType
 
 from iris_app import model_service
-from iris_app.api import openapi
 from iris_app.api.formats import READERS, WRITERS
+from iris_app.api.openapi import OpenApi
 from iris_app.exceptions import MalformedDocument
 from iris_app.model.manifest import ModelDescription
 from iris_app.model_service import get_model
@@ -39,11 +39,15 @@ def classify() -> Response:
     if read is None:
         raise UnsupportedMediaType(f"Send {' or '.join(READERS)}, and say which in Content-Type.")
     accepted, explain = _select_mimetype(request, mimetype), _wants_explanation(request)
-    batch = read(request.read_body(), current_app.config["MAX_BATCH_ROWS"])
     model = get_model()
+    batch = read(model.schema, request.read_body(), current_app.config["MAX_BATCH_ROWS"])
     blocks = model_service.predict(model, batch.rows).to_predictions(explain=explain)
-    body = join_or_stream(WRITERS[accepted](batch, blocks, model.version))
-    headers = [("X-Model-Version", model.version), ("Vary", "Accept")]
+    body = join_or_stream(WRITERS[accepted](model.schema, batch, blocks, model.version))
+    headers = [
+        ("X-Model-Version", model.version),
+        ("X-Model-Schema", model.schema.digest[:12]),
+        ("Vary", "Accept"),
+    ]
     return ApiResponse(body, mimetype=accepted, headers=headers)
 
 
@@ -78,11 +82,12 @@ def model() -> Response:
 @public
 def specification() -> Response:
     """Return the OpenAPI document."""
-    return json_response(
-        openapi.document(
-            version("iris_app"), current_app.config["MAX_BATCH_ROWS"], keys=bool(current_app.config["API_KEYS"])
-        )
+    document = (
+        get_model()
+        .schema.derive(OpenApi)
+        .document(version("iris_app"), current_app.config["MAX_BATCH_ROWS"], keys=bool(current_app.config["API_KEYS"]))
     )
+    return json_response(document)
 
 
 @bp.get("/docs")
