@@ -1,6 +1,7 @@
 """The readers of rows and the writers of predictions, by media type."""
 
 from collections.abc import Callable, Iterable, Iterator
+from types import GenericAlias
 from typing import Any, NamedTuple
 
 from iris_app.codecs import csv_rows
@@ -49,7 +50,7 @@ class ResponseTypes:
         )
         self.BatchResponse = define(
             "BatchResponse",
-            [("model", str), ("predictions", list[types.Prediction])],
+            [("model", str), ("predictions", GenericAlias(list, (types.Prediction,)))],
             "The predictions for an array of rows, in its order, and the version of the model.",
             {},
         )

@@ -215,7 +215,7 @@ def _read_column(feature: Feature, texts: list[str]) -> Floats:
 
 def _count_wrong(accepted: NDArray[np.bool_], odd: int) -> int:
     """Count the wrong values, those of a row with the wrong number of cells as one."""
-    return int(np.count_nonzero(~accepted)) - odd * (accepted.shape[1] - 1)
+    return int(np.count_nonzero(~accepted)) - odd * int(accepted.shape[1] - 1)
 
 
 def find_delimiter(schema: Schema, text: str) -> str:
@@ -408,7 +408,7 @@ def find_features(schema: Schema, header: list[str], line: int | None = None) ->
         raise MalformedDocument(
             f"The names of the columns have more than the {MAX_HEADING:,} characters that they may."
         )
-    spelt = [feature and feature.name for feature in map(schema.match_feature, header)]
+    spelt = [feature.name if feature else None for feature in map(schema.match_feature, header)]
     counts = Counter(spelt)
     # A table without any feature's column is another one, even where each may be missing.
     may_lack = any(spelt)

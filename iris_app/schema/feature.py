@@ -161,9 +161,10 @@ class Feature(msgspec.Struct, frozen=True, kw_only=True, dict=True, omit_default
             return isinstance(value, bool) and self.kind == "boolean"
         if self.kind == "category":
             return isinstance(value, str | int | float) and (self.allow_unknown or self.encode(value) >= 0)
+        if not isinstance(value, int | float):
+            return False
         low, high = self.limits
-        is_number = isinstance(value, int | float) and low <= value <= high
-        return is_number and (self.kind == "number" or value == math.floor(value))  # type: ignore[arg-type]
+        return low <= value <= high and (self.kind == "number" or value == math.floor(value))
 
     def validate(self, value: object) -> str | None:
         """Return the error in a value of a JSON document, or None."""
