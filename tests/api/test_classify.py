@@ -42,10 +42,12 @@ def test_one_flower_gets_one_answer(client: FlaskClient) -> None:
     assert document["warnings"] == []
 
 
-def test_the_answer_names_the_artifact(app: Flask, client: FlaskClient) -> None:
+def test_the_answer_names_the_model_and_its_schema(app: Flask, client: FlaskClient) -> None:
     with app.app_context():
-        digest = get_model().manifest.sha256
-    assert client.post("/api/classify", json=FLOWER).get_json()["model"] == digest[:12]
+        manifest = get_model().manifest
+    answer = client.post("/api/classify", json=FLOWER)
+    assert answer.get_json()["model"] == answer.headers["X-Model-Version"] == manifest.digest[:12]
+    assert answer.headers["X-Model-Schema"] == SCHEMA.digest[:12]
 
 
 def test_a_list_of_flowers_gets_a_list_of_answers_in_its_order(client: FlaskClient) -> None:
@@ -144,12 +146,12 @@ def test_what_is_not_json_is_a_400(client: FlaskClient, body: bytes) -> None:
 
 
 @pytest.mark.parametrize("body", ["5.1", '"setosa"', "null", "true"])
-def test_what_is_no_measurement_is_told_what_one_is(client: FlaskClient, body: str) -> None:
-    sentence = "A measurement is an object with the fields sepal_length, sepal_width, petal_length, petal_width."
+def test_what_is_no_row_is_told_what_one_is(client: FlaskClient, body: str) -> None:
+    sentence = "A row is an object with the fields sepal_length, sepal_width, petal_length, petal_width."
     assert errors(post(client, body)) == {"": sentence}
 
 
-def test_a_list_of_lists_is_told_what_a_measurement_is(client: FlaskClient) -> None:
+def test_a_list_of_lists_is_told_what_a_row_is(client: FlaskClient) -> None:
     assert set(errors(post(client, "[[5.1, 3.5, 1.4, 0.2], [5.1, 3.5, 1.4, 0.2]]"))) == {"/0", "/1"}
 
 
@@ -256,7 +258,7 @@ def test_as_many_rows_as_allowed_are_answered(make_app: Callable[..., Flask]) ->
 def test_more_rows_than_allowed_are_a_413(make_app: Callable[..., Flask], row: dict[str, float]) -> None:
     answer = make_app(MAX_BATCH_ROWS=3).test_client().post("/api/classify", json=[row] * 4)
     assert (answer.status_code, answer.content_type) == (413, "application/problem+json")
-    assert json.loads(answer.text)["detail"] == "4 measurements are more than the 3 that one request may hold."
+    assert json.loads(answer.text)["detail"] == "4 rows are more than the 3 that one request may hold."
 
 
 def test_a_body_above_the_limit_is_a_413(make_app: Callable[..., Flask]) -> None:

@@ -1,4 +1,4 @@
-"""The forms in which measurements come to ``/api/classify``, and in which answers go."""
+"""The forms in which rows come to ``/api/classify``, and in which answers go."""
 
 import csv
 import gzip

@@ -70,11 +70,11 @@ def test_the_document_is_valid_openapi_3_1(client: FlaskClient) -> None:
 
 
 def test_the_document_gives_each_feature_its_unit_bounds_and_an_example(client: FlaskClient) -> None:
-    measurement = client.get("/api/openapi.json").get_json()["components"]["schemas"]["Measurement"]
-    assert measurement["additionalProperties"] is False
-    assert measurement["required"] == [feature.name for feature in SCHEMA.features]
+    row = client.get("/api/openapi.json").get_json()["components"]["schemas"]["Row"]
+    assert row["additionalProperties"] is False
+    assert row["required"] == [feature.name for feature in SCHEMA.features]
     for feature in SCHEMA.features:
-        described = measurement["properties"][feature.name]
+        described = row["properties"][feature.name]
         assert described["x-unit"] == feature.unit
         assert (described["exclusiveMinimum"], described["maximum"]) == (feature.above, feature.at_most)
         assert described["examples"] == [feature.example]

@@ -9,10 +9,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from iris_app.codecs import csv_rows
-from iris_app.codecs.csv_rows import Table, guard, read, table_of
+from iris_app.codecs.csv_rows import Table, guard
 from iris_app.exceptions import InputError, InvalidValues, MalformedDocument, TooManyRows
 from iris_app.iris import SCHEMA
-from iris_app.json_types import Prediction, PredictionWarning, Probabilities
+from iris_app.json_types import JsonTypes, Prediction, PredictionWarning
 
 HEADER = "sepal_length,sepal_width,petal_length,petal_width"
 ROW = [5.1, 3.5, 1.4, 0.2]
@@ -20,12 +20,16 @@ ROW = [5.1, 3.5, 1.4, 0.2]
 accepted_values = st.floats(min_value=0, max_value=30, exclude_min=True)
 
 
+def read(body: bytes, max_rows: int, header: list[str] | None = None) -> Table:
+    return csv_rows.read(SCHEMA, body, max_rows, header)
+
+
 def read_text(text: str, max_rows: int = 1000) -> Table:
     return read(text.encode(), max_rows)
 
 
 def write(table: Table, predictions: list[Prediction]) -> str:
-    return "".join(csv_rows.write(table, [predictions]))
+    return "".join(csv_rows.write(SCHEMA, table, [predictions]))
 
 
 def refusal(text: str) -> list[tuple[int | None, str | None, str]]:
@@ -53,12 +57,12 @@ def malformed(body: bytes) -> str:
     ],
 )
 def test_the_spellings_that_circulate_are_understood(header: str) -> None:
-    assert read_text(f"{header}\n5.1,3.5,1.4,0.2\n").measurements.tolist() == [ROW]
+    assert read_text(f"{header}\n5.1,3.5,1.4,0.2\n").values.tolist() == [ROW]
 
 
 def test_columns_may_stand_in_any_order_among_others() -> None:
     table = read_text("Id,petal_width,Species,petal_length,sepal_width,sepal_length\n7,0.2,setosa,1.4,3.5,5.1\n")
-    assert table.measurements.tolist() == [ROW]
+    assert table.values.tolist() == [ROW]
     assert list(table.rows) == [["7", "0.2", "setosa", "1.4", "3.5", "5.1"]]
 
 
@@ -67,37 +71,37 @@ def test_columns_may_stand_in_any_order_among_others() -> None:
 @pytest.mark.parametrize("mark", ["", "\ufeff"], ids=["plain", "with a byte order mark"])
 def test_separators_line_ends_and_byte_order_marks_are_as_they_come(delimiter: str, newline: str, mark: str) -> None:
     text = mark + newline.join([HEADER, "5.1,3.5,1.4,0.2", "5.0,3.4,1.5,0.2"]).replace(",", delimiter)
-    assert read_text(text).measurements.tolist() == [ROW, [5.0, 3.4, 1.5, 0.2]]
+    assert read_text(text).values.tolist() == [ROW, [5.0, 3.4, 1.5, 0.2]]
 
 
 def test_a_comma_is_a_decimal_point_where_semicolons_separate() -> None:
-    assert read_text(HEADER.replace(",", ";") + "\n5,1;3,5;1,4;0.2").measurements.tolist() == [ROW]
+    assert read_text(HEADER.replace(",", ";") + "\n5,1;3,5;1,4;0.2").values.tolist() == [ROW]
 
 
 def test_cells_may_be_quoted_and_hold_separators_and_line_ends() -> None:
     table = read_text(f'note,{HEADER}\n"one, two\nthree ""four""","5.1","3.5",1.4, 0.2 \n')
-    assert table.measurements.tolist() == [ROW]
+    assert table.values.tolist() == [ROW]
     assert next(iter(table.rows))[0] == 'one, two\nthree "four"'
 
 
 def test_blank_rows_are_passed_over() -> None:
-    assert read_text(f"\n{HEADER}\n\n5.1,3.5,1.4,0.2\n,,,\n\n").measurements.tolist() == [ROW]
+    assert read_text(f"\n{HEADER}\n\n5.1,3.5,1.4,0.2\n,,,\n\n").values.tolist() == [ROW]
 
 
 @pytest.mark.parametrize("delimiter", [",", ";", "\t"])
 def test_names_may_be_quoted(delimiter: str) -> None:
     header = delimiter.join(f'"{name}"' for name in ["", "Sepal.Length", "Sepal.Width", "Petal.Length", "Petal.Width"])
     row = delimiter.join(['"1"', "5.1", "3.5", "1.4", "0.2"])
-    assert read_text(f"{header}\n{row}\n").measurements.tolist() == [ROW]
+    assert read_text(f"{header}\n{row}\n").values.tolist() == [ROW]
 
 
 def test_a_name_may_hold_another_separator() -> None:
-    assert read_text(f'{HEADER},"a\t;"\n5.1,3.5,1.4,0.2,x\n').measurements.tolist() == [ROW]
+    assert read_text(f'{HEADER},"a\t;"\n5.1,3.5,1.4,0.2,x\n').values.tolist() == [ROW]
 
 
 def test_the_line_that_excel_writes_for_itself_is_passed_over() -> None:
     text = "sep=;\n" + HEADER.replace(",", ";") + "\n5,1;3,5;1,4;0,2\n"
-    assert read_text(text).measurements.tolist() == [ROW]
+    assert read_text(text).values.tolist() == [ROW]
 
 
 def test_a_table_that_lost_its_line_ends_is_not_taken_for_a_header() -> None:
@@ -109,14 +113,14 @@ def test_a_header_that_is_given_stands_above_a_row_that_names_no_feature() -> No
     names = HEADER.split(",")
     for delimiter in (",", ";", "\t"):
         table = read("5.1,3.5,1.4,0.2".replace(",", delimiter).encode(), 10, header=names)
-        assert table.measurements.tolist() == [ROW]
+        assert table.values.tolist() == [ROW]
     with pytest.raises(InvalidValues) as refused:
         read(b"5.1,,1.4,0.2", 10, header=names)
     assert refused.value.errors[0].detail == "Line 1, column sepal_width: Sepal width is missing."
 
 
 def test_a_header_alone_is_a_table_without_rows() -> None:
-    assert read_text(HEADER).measurements.shape == (0, 4)
+    assert read_text(HEADER).values.shape == (0, 4)
 
 
 def test_every_bad_cell_is_named_with_its_line_and_column() -> None:
@@ -130,7 +134,7 @@ def test_every_bad_cell_is_named_with_its_line_and_column() -> None:
         ),
         (5, "sepal_width", "Line 5, column sepal_width: Sepal width is missing."),
         (5, "petal_length", 'Line 5, column petal_length: Petal length must be a number in cm, not "1_0".'),
-        (5, "petal_width", 'Line 5, column petal_width: Petal width must be a number in cm, not "nan".'),
+        (5, "petal_width", "Line 5, column petal_width: Petal width is missing."),
     ]
 
 
@@ -200,7 +204,8 @@ def test_more_rows_than_allowed_are_too_many() -> None:
 
 
 def predicted(count: int, *warnings: PredictionWarning) -> list[Prediction]:
-    return [Prediction("setosa", Probabilities(0.75, 0.25, 0.0), warnings)] * count
+    types = SCHEMA.derive(JsonTypes)
+    return [types.Prediction("setosa", types.Probabilities(0.75, 0.25, 0.0), warnings)] * count
 
 
 OUTSIDE = PredictionWarning("out_of_range", "It is out of range.", "petal_width")
@@ -250,8 +255,8 @@ def test_a_column_that_came_keeps_its_name_and_ours_takes_another() -> None:
     assert len(set(header)) == len(header)
 
 
-def test_a_table_is_made_of_measurements_that_came_otherwise() -> None:
-    table = table_of(np.array([ROW]))
+def test_a_table_is_made_of_rows_that_came_otherwise() -> None:
+    table = csv_rows.table_of(SCHEMA, np.array([ROW]))
     assert (table.header, list(table.rows)) == (
         [feature.name for feature in SCHEMA.features],
         [["5.1", "3.5", "1.4", "0.2"]],
@@ -260,8 +265,8 @@ def test_a_table_is_made_of_measurements_that_came_otherwise() -> None:
 
 @given(rows=st.lists(st.lists(accepted_values, min_size=4, max_size=4), max_size=20))
 def test_numbers_survive_the_way_to_csv_and_back(rows: list[list[float]]) -> None:
-    written = write(table_of(np.array(rows).reshape(-1, 4)), predicted(len(rows)))
-    assert read_text(written).measurements.tolist() == rows
+    written = write(csv_rows.table_of(SCHEMA, np.array(rows).reshape(-1, 4)), predicted(len(rows)))
+    assert read_text(written).values.tolist() == rows
 
 
 @given(cells=st.lists(st.text(), min_size=1, max_size=5))
@@ -287,7 +292,7 @@ def test_no_bytes_are_a_fault_of_ours(body: bytes) -> None:
 @given(tail=st.text())
 def test_nothing_after_a_header_is_a_fault_of_ours(tail: str) -> None:
     with contextlib.suppress(InputError):
-        assert read(f"{HEADER}\n{tail}".encode("utf-8", "replace"), 10).measurements.shape[1] == 4
+        assert read(f"{HEADER}\n{tail}".encode("utf-8", "replace"), 10).values.shape[1] == 4
 
 
 def guarded(cell: str) -> bool:

@@ -3,8 +3,9 @@ import json
 import pytest
 from flask.testing import FlaskClient
 
-from iris_app.codecs import json_rows
+from iris_app.codecs.json_rows import JsonRows
 from iris_app.exceptions import InvalidValues
+from iris_app.iris import SCHEMA
 from tests.support import FLOWER
 
 
@@ -13,7 +14,7 @@ def test_a_field_given_twice_is_counted_behind_the_errors_that_are_named() -> No
     wrong = json.dumps(dict.fromkeys(FLOWER, 0))
     twice = json.dumps(FLOWER)[:-1] + f', "{name}": 1}}'
     with pytest.raises(InvalidValues) as refused:
-        json_rows.read(f"[{','.join([wrong] * 25)},{twice}]".encode(), 100)
+        SCHEMA.derive(JsonRows).read(f"[{','.join([wrong] * 25)},{twice}]".encode(), 100)
     assert (len(refused.value.errors), refused.value.omitted) == (100, 1)
 
 

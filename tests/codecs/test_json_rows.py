@@ -1,4 +1,4 @@
-"""Measurements read from JSON; what is said of those that are wrong stands in ``tests/api``."""
+"""Rows read from JSON; what is said of those that are wrong stands in ``tests/api``."""
 
 import json
 
@@ -7,10 +7,12 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from iris_app.codecs import json_rows
-from iris_app.codecs.json_rows import BLOCK_SIZE, read
+from iris_app.codecs.json_rows import BLOCK_SIZE, JsonRows
 from iris_app.exceptions import InvalidValues, IrisError
+from iris_app.iris import SCHEMA
 from tests.support import FLOWER
 
+read = SCHEMA.derive(JsonRows).read
 ROW = json.dumps(FLOWER)
 LONG = 2 * BLOCK_SIZE // len(ROW)
 
@@ -39,12 +41,12 @@ def outcome(body: str, size: int) -> object:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(json_rows, "BLOCK_SIZE", size)
         try:
-            measurements, one = read(body.encode(), 3)
+            array, is_single = read(body.encode(), 3)
         except InvalidValues as error:
             return error.errors
         except IrisError as error:
             return type(error), str(error)
-        return measurements.tolist(), one
+        return array.tolist(), is_single
 
 
 @example([ROW])
@@ -62,6 +64,6 @@ def test_a_body_is_read_or_refused_alike_however_much_of_it_is_read_at_once(part
 def test_long_arrays_are_read_whatever_stands_between_their_objects(space: str) -> None:
     rows = [FLOWER | {"petal_width": place / LONG + 1} for place in range(LONG)]
     body = space + json.dumps(rows, separators=(f"{space},{space}", ":")) + space
-    measurements, one = read(body.encode(), LONG)
-    assert not one
-    assert measurements.tolist() == [list(row.values()) for row in rows]
+    array, is_single = read(body.encode(), LONG)
+    assert not is_single
+    assert array.tolist() == [list(row.values()) for row in rows]
