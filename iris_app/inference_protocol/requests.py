@@ -1,54 +1,27 @@
-"""Read the tensors of an inference request, in JSON or binary, as rows."""
+"""Read an inference request, and the rows in its tensors."""
 
-import math
-import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
-from itertools import chain
-from typing import Any
 
 import msgspec
 import numpy as np
 
-from iris_app.codecs import bounds, json_errors
+from iris_app.codecs import bounds, json_constants, json_errors
+from iris_app.codecs.names import list_names, match_names
 from iris_app.exceptions import InvalidValue, InvalidValues, MalformedDocument, TooManyRows
-from iris_app.formatting import truncate
-from iris_app.iris import SCHEMA
-from iris_app.schema import Floats
+from iris_app.inference_protocol.tensors import AcceptedDatatypes, Input, Values, encode, read_values
+from iris_app.schema import MISSING, Feature, Floats, Schema
 
-DTYPES = {
-    "FP32": "<f4",
-    "FP64": "<f8",
-    **{f"INT{bits}": f"<i{bits // 8}" for bits in (8, 16, 32, 64)},
-    **{f"UINT{bits}": f"<u{bits // 8}" for bits in (8, 16, 32, 64)},
-}
-
-
-class InputParameters(msgspec.Struct, frozen=True):
-    """The parameters of an input tensor: its number of bytes after the JSON, unless it is in JSON."""
-
-    binary_data_size: int | None = None
-
-
-class Input(msgspec.Struct, frozen=True):
-    """An input tensor."""
-
-    name: str
-    shape: list[int]
-    datatype: str
-    data: msgspec.Raw = msgspec.Raw()
-    parameters: InputParameters | None = None
-
-    @property
-    def title(self) -> str:
-        """The name of the tensor for an error message."""
-        return f"Tensor {truncate(self.name)}"
+# Return the place of a value for an error message, and the value as it was sent, by its row and column.
+Locate = Callable[[int, int], tuple[str, object]]
 
 
 class OutputParameters(msgspec.Struct, frozen=True):
-    """The parameters of a requested output: binary after the JSON, or in JSON."""
+    """The parameters of a requested output: binary after the JSON, or in JSON; the others are not supported."""
 
     binary_data: bool | None = None
+    classification: int | None = None
+    shared_memory_region: str | None = None
 
 
 class RequestedOutput(msgspec.Struct, frozen=True):
@@ -73,16 +46,16 @@ class InferenceRequest(msgspec.Struct, frozen=True):
     parameters: RequestParameters | None = None
 
 
-NESTED = re.compile(rb"\A\s*\[\s*\[")
-
 _decoder = msgspec.json.Decoder(InferenceRequest)
 
 
-def read(body: bytes, header_length: int | None, max_rows: int) -> tuple[InferenceRequest, Floats]:
+def read(schema: Schema, body: bytes, header_length: int | None, max_rows: int) -> tuple[InferenceRequest, Floats]:
     """Read a request and the rows in its tensors.
 
     Parameters
     ----------
+    schema : Schema
+        The schema of the model.
     body : bytes
         JSON, followed by the bytes of binary tensors.
     header_length : int, optional
@@ -103,31 +76,18 @@ def read(body: bytes, header_length: int | None, max_rows: int) -> tuple[Inferen
     TooManyRows
         If there are more rows than ``max_rows``.
     InvalidValues
-        If a value is out of bounds.
+        If a value is missing, unknown or out of bounds.
     """
     if header_length is not None and header_length > len(body):
         raise MalformedDocument(f"The JSON is said to have {header_length} bytes, and the body has {len(body)}.")
     document = body[:header_length]
-    bounds.check_json(document, max_rows)
-    request = _decode(document)
+    bounds.check_json(schema, document, max_rows)
+    request, document = json_constants.decode(_decoder, document, "inference request")
     known = _count_members(request)
     if document.count(b":") != known and (name := json_errors.find_repeated(document, known)):
         raise MalformedDocument(f"{name} is given more than once.")
-    count = _count_rows(request.inputs, max_rows)
     contents = _contents(request.inputs, memoryview(body)[len(body) if header_length is None else header_length :])
-    rows = _to_rows(request.inputs, contents, count)
-    if invalid := SCHEMA.find_out_of_bounds(rows):
-        raise InvalidValues(partial(_invalid_value, rows, row, column) for row, column in invalid)
-    return request, rows
-
-
-def _decode(document: bytes) -> InferenceRequest:
-    try:
-        return _decoder.decode(document)
-    except RecursionError as error:
-        raise MalformedDocument("The request is nested too deeply to be read.") from error
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
-        raise MalformedDocument(f"This is no inference request: {error}.") from error
+    return request, _read_rows(schema, request.inputs, contents, max_rows)
 
 
 def _count_members(request: InferenceRequest) -> int:
@@ -141,88 +101,113 @@ def _count_members(request: InferenceRequest) -> int:
     )
 
 
-def _contents(inputs: Sequence[Input], binary: memoryview) -> list[Floats]:
-    """Return the values of each tensor; those that are not in JSON follow each other in ``binary``."""
-    contents, start = [], 0
+def _contents(inputs: Sequence[Input], binary: memoryview) -> list[memoryview | None]:
+    """Return the bytes of each tensor, which follow each other in ``binary``, or None for one in JSON."""
+    contents: list[memoryview | None] = []
+    start = 0
     for tensor in inputs:
-        size = tensor.parameters.binary_data_size if tensor.parameters else None
-        if size is None:
-            contents.append(_from_json(tensor))
-        else:
-            contents.append(_from_bytes(tensor, size, binary[start : start + max(size, 0)]))
-            start += size
+        size = tensor.binary_size
+        content = None if size is None else binary[start : start + max(size, 0)]
+        if content is not None and len(content) != size:
+            raise MalformedDocument(f"{tensor.title} is said to have {size} bytes, and {len(content)} came.")
+        contents.append(content)
+        start += size or 0
     if start != len(binary):
         raise MalformedDocument(f"The tensors take {start} bytes behind the JSON, and there are {len(binary)}.")
     return contents
 
 
-def _from_bytes(tensor: Input, size: int, content: memoryview) -> Floats:
-    dtype = np.dtype(_dtype(tensor))
-    expected = math.prod(tensor.shape) * dtype.itemsize
-    if size != expected:
-        raise MalformedDocument(
-            f"{tensor.title} of shape {tensor.shape} and datatype {tensor.datatype} takes {expected} bytes, "
-            f"and its binary_data_size is {size}."
-        )
-    if len(content) != size:
-        raise MalformedDocument(f"{tensor.title} is said to have {size} bytes, and {len(content)} came.")
-    return np.frombuffer(content, dtype).astype(np.float64, copy=False)
+def _read_rows(schema: Schema, inputs: Sequence[Input], contents: Sequence[memoryview | None], max_rows: int) -> Floats:
+    """Return the rows in one tensor of all features, or in one per feature; other tensors are passed over."""
+    found = match_names(schema, [tensor.name if _is_column(tensor) else "" for tensor in inputs], "tensors")
+    if None in found and (matrix := _find_matrix(schema, inputs)) is not None:
+        _count_rows([inputs[matrix]], max_rows)
+        return _read_matrix(schema, inputs[matrix], contents[matrix])
+    _check_found(schema, found)
+    count = _count_rows([inputs[index] for index in found if index is not None], max_rows)
+    columns = [None if index is None else (inputs[index], contents[index]) for index in found]
+    return _read_columns(schema, columns, count)
 
 
-def _from_json(tensor: Input) -> Floats:
-    """Return the values of a tensor in JSON, flat or nested by its shape."""
-    integers, elements = not _dtype(tensor).startswith("<f"), math.prod(tensor.shape)
-    if not tensor.data:
-        raise MalformedDocument(f"{tensor.title} has no data, as JSON or as bytes.")
-    nested = NESTED.match(tensor.data) is not None
-    try:
-        rows: list[Any] = msgspec.json.decode(tensor.data, type=list[list[float]] if nested else list[float])
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
-        raise MalformedDocument(f"{tensor.title} does not hold {tensor.datatype}: {error}.") from error
-    if nested and [len(rows), *set(map(len, rows))] != tensor.shape:
-        raise MalformedDocument(f"{tensor.title} is not nested as its shape {tensor.shape} says.")
-    values: Floats = np.fromiter(chain.from_iterable(rows) if nested else rows, np.float64)
-    if len(values) != elements:
-        raise MalformedDocument(f"{tensor.title} of shape {tensor.shape} has {len(values)} values, not {elements}.")
-    if integers and not np.array_equal(values, np.floor(values)):
-        raise MalformedDocument(f"{tensor.title} does not hold {tensor.datatype} but fractions.")
-    return values
+def _is_column(tensor: Input) -> bool:
+    """Check whether a tensor has the shape [n] or [n, 1]."""
+    return len(tensor.shape) > 0 and tensor.shape[0] >= 0 and tensor.shape[1:] in ([], [1])
 
 
-def _dtype(tensor: Input) -> str:
-    if tensor.datatype not in DTYPES:
-        known = ", ".join(DTYPES)
-        raise MalformedDocument(
-            f"{tensor.title} cannot have the datatype {truncate(tensor.datatype)}; take one of {known}."
-        )
-    return DTYPES[tensor.datatype]
+def _find_matrix(schema: Schema, inputs: Sequence[Input]) -> int | None:
+    """Return the index of the only tensor of shape [n, features], if the model takes one."""
+    width = len(schema.features)
+    shaped = [
+        index
+        for index, tensor in enumerate(inputs)
+        if len(tensor.shape) == 2 and tensor.shape[0] >= 0 and tensor.shape[1] == width
+    ]
+    return shaped[0] if len(shaped) == 1 and schema.derive(AcceptedDatatypes).of_matrix else None
 
 
-def _count_rows(inputs: Sequence[Input], max_rows: int) -> int:
-    """Return n of one tensor of shape [n, features], or of one per feature of shape [n] or [n, 1]."""
-    shapes = [tensor.shape for tensor in inputs]
-    named = sorted(tensor.name for tensor in inputs) == sorted(SCHEMA.features_by_name)
-    rows = {shape[0] for shape in shapes if shape}
-    matrix = len(inputs) == 1 and shapes[0][1:] == [len(SCHEMA.features)]
-    columns = named and all(shape[1:] in ([], [1]) for shape in shapes)
-    if len(rows) != 1 or min(rows) < 0 or not all(shapes) or not (matrix or columns):
-        raise MalformedDocument(
-            f"Send one tensor of shape [n, {len(SCHEMA.features)}], or {len(SCHEMA.features)} of shape [n] or [n, 1] "
-            f"that are named {', '.join(SCHEMA.features_by_name)}."
-        )
-    (count,) = rows
-    if count > max_rows:
+def _check_found(schema: Schema, found: Sequence[int | None]) -> None:
+    """Raise ``MalformedDocument`` if a required feature has no tensor, or if none has."""
+    absent = [
+        feature.name
+        for feature, index in zip(schema.features, found, strict=True)
+        if index is None and not feature.optional
+    ]
+    if not absent and any(index is not None for index in found):
+        return
+    missing = f"There is no tensor {list_names(absent)}. " if 0 < len(absent) < len(found) else ""
+    matrix = f"of shape [n, {len(found)}], or one " if schema.derive(AcceptedDatatypes).of_matrix else ""
+    names = list_names(list(schema.features_by_name))
+    raise MalformedDocument(f"{missing}Send one tensor {matrix}of shape [n] or [n, 1] for each of {names}.")
+
+
+def _count_rows(tensors: Sequence[Input], max_rows: int) -> int:
+    """Return the first size of tensors, which must have the same."""
+    counts = {tensor.shape[0] for tensor in tensors}
+    if max(counts) > max_rows:
         raise TooManyRows(f"There are more rows than the {max_rows:,} that one request may hold.")
-    return count
+    if len(counts) > 1:
+        numbers = list_names(list(map(str, sorted(counts))))
+        raise MalformedDocument(f"The tensors of the features have different numbers of rows: {numbers}.")
+    return counts.pop()
 
 
-def _to_rows(inputs: Sequence[Input], contents: Sequence[Floats], count: int) -> Floats:
-    """Return the values of the tensors as an array of shape (count, features)."""
-    if len(inputs) == 1:
-        return contents[0].reshape(count, len(SCHEMA.features))
-    columns = {tensor.name: content for tensor, content in zip(inputs, contents, strict=True)}
-    return np.column_stack([columns[name].reshape(count) for name in SCHEMA.features_by_name])
+def _read_matrix(schema: Schema, tensor: Input, content: memoryview | None) -> Floats:
+    values = read_values(tensor, content, schema.derive(AcceptedDatatypes).of_matrix)
+    rows: Floats = np.asarray(values, np.float64).reshape(-1, len(schema.features))
+    _check_rows(schema, rows, lambda row, column: (f"Row {row}", float(rows[row, column])))
+    return rows
 
 
-def _invalid_value(rows: Floats, row: int, column: int) -> InvalidValue:
-    return InvalidValue(f"Row {row}: {SCHEMA.features[column].validate(float(rows[row, column]))}")
+def _read_columns(schema: Schema, columns: Sequence[tuple[Input, memoryview | None] | None], count: int) -> Floats:
+    """Return the rows in tensors, one per feature, or None if all of its values are missing."""
+    accepted = schema.derive(AcceptedDatatypes).of_features
+    sent: list[Values] = [
+        np.full(count, MISSING) if column is None else read_values(*column, datatypes)
+        for column, datatypes in zip(columns, accepted, strict=True)
+    ]
+    titles = ["" if column is None else column[0].title for column in columns]
+    rows = np.column_stack([encode(feature, values) for feature, values in zip(schema.features, sent, strict=True)])
+    _check_rows(schema, rows, lambda row, column: (f"{titles[column]}, row {row}", _plain(sent[column][row])))
+    return rows
+
+
+def _plain(value: str | float | None) -> object:
+    return float(value) if isinstance(value, float) else value  # NumPy's numbers are floats
+
+
+def _check_rows(schema: Schema, rows: Floats, locate: Locate) -> None:
+    """Raise ``InvalidValues`` if values are not accepted."""
+    if invalid := schema.find_out_of_bounds(rows):
+        factories = (partial(_invalid_value, schema.features[column], locate, row, column) for row, column in invalid)
+        raise InvalidValues(factories, len(invalid))
+
+
+def _invalid_value(feature: Feature, locate: Locate, row: int, column: int) -> InvalidValue:
+    place, value = locate(row, column)
+    return InvalidValue(f"{place}: {_describe_error(feature, value)}", column=feature.name)
+
+
+def _describe_error(feature: Feature, value: object) -> str | None:
+    if value is None or value != value:
+        return f"{feature.label} must be {feature.expected}, and is missing: null or NaN."
+    return feature.validate_text(value) if isinstance(value, str) else feature.validate(value)

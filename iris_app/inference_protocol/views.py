@@ -11,8 +11,9 @@ from iris_app import model_service
 from iris_app.exceptions import MalformedDocument
 from iris_app.formatting import truncate
 from iris_app.inference_protocol import requests, responses
-from iris_app.iris import SCHEMA
+from iris_app.inference_protocol.tensors import DATATYPES, AcceptedDatatypes
 from iris_app.model_service import get_model
+from iris_app.schema import Schema
 from iris_app.web.api_response import ApiResponse, json_response
 from iris_app.web.problem import Problem
 from iris_app.web.request import request
@@ -53,18 +54,29 @@ def server_ready() -> Response:
 @bp.get("/models/<name>/versions/<version>")
 def model(name: str, version: str | None = None) -> Response:
     """Describe the model's inputs and outputs."""
+    model = _model(name, version)
     return json_response(
         {
             "name": name,
-            "versions": [_model(name, version).version],
+            "versions": [model.version],
             "platform": "scikit-learn",
-            "inputs": [{"name": "measurements", "datatype": "FP64", "shape": [-1, len(SCHEMA.features)]}],
+            "inputs": _describe_inputs(model.schema),
             "outputs": [
                 {"name": output, "datatype": spec.datatype, "shape": [-1, spec.width]}
-                for output, spec in responses.OUTPUTS.items()
+                for output, spec in model.schema.derive(responses.make_outputs).items()
             ],
         }
     )
+
+
+def _describe_inputs(schema: Schema) -> list[dict[str, object]]:
+    """Describe one tensor of all features, where the model takes that, and one for each feature in its place."""
+    tensors: list[dict[str, object]] = [
+        {"name": feature.name, "datatype": DATATYPES[feature.kind], "shape": [-1, 1]} for feature in schema.features
+    ]
+    if schema.derive(AcceptedDatatypes).of_matrix:
+        tensors.insert(0, {"name": "rows", "datatype": "FP64", "shape": [-1, len(schema.features)]})
+    return tensors
 
 
 @bp.get("/models/<name>/ready")
@@ -81,8 +93,9 @@ def model_ready(name: str, version: str | None = None) -> Response:
 def infer(name: str, version: str | None = None) -> Response:
     """Classify the rows in the tensors."""
     model = _model(name, version)
-    inference, rows = requests.read(request.read_body(), _header_length(), current_app.config["MAX_BATCH_ROWS"])
-    outputs = responses.select_outputs(inference)
+    body, length = request.read_body(), _header_length()
+    inference, rows = requests.read(model.schema, body, length, current_app.config["MAX_BATCH_ROWS"])
+    outputs = responses.select_outputs(model.schema, inference)
     head = {
         "model_name": name,
         "model_version": model.version,
@@ -90,16 +103,19 @@ def infer(name: str, version: str | None = None) -> Response:
     }
     batch = model_service.predict(model, rows)
     body, header_length = responses.write(inference, outputs, head, batch)
+    headers = [("X-Model-Version", model.version), ("X-Model-Schema", model.schema.digest[:12])]
     if header_length is None:
-        return ApiResponse(body)
-    return ApiResponse(body, mimetype="application/octet-stream", headers=[(HEADER_LENGTH, str(header_length))])
+        return ApiResponse(body, headers=headers)
+    headers.append((HEADER_LENGTH, str(header_length)))
+    return ApiResponse(body, mimetype="application/octet-stream", headers=headers)
 
 
 def _model(name: str, version: str | None) -> "Model":
     """Return the model by its name and version, or raise ``NotFound``."""
-    if name != current_app.config["MODEL_NAME"]:
-        raise NotFound(f"There is no model {truncate(name)}; there is {current_app.config['MODEL_NAME']}.")
     model = get_model()
+    known = current_app.config["MODEL_NAME"] or model.schema.name
+    if name != known:
+        raise NotFound(f"There is no model {truncate(name)}; there is {known}.")
     if version is not None and version != model.version:
         raise NotFound(f"Model {name} has no version {truncate(version)}; it has {model.version}.")
     return model

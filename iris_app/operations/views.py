@@ -39,7 +39,7 @@ def readyz() -> Response:
     warnings = (
         [f"A model that was published since is refused: {refused.reason}."] if (refused := service.refused) else []
     )
-    return _json({"ready": True, "model": model.version, "warnings": warnings})
+    return _json({"ready": True, "model": model.version, "schema": model.schema.digest[:12], "warnings": warnings})
 
 
 @bp.get("/metrics")
