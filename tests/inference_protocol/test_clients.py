@@ -75,6 +75,7 @@ class TestTritonClient:
         assert triton.get_server_metadata()["extensions"] == ["binary_tensor_data"]
         metadata = triton.get_model_metadata("iris")
         assert metadata["inputs"][0]["shape"] == [-1, 4]
+        assert [tensor["name"] for tensor in metadata["inputs"][1:]] == NAMES
         (version,) = metadata["versions"]
         assert triton.get_model_metadata("iris", version) == metadata
         assert triton.is_model_ready("iris", version)

@@ -73,7 +73,10 @@ def test_the_model_is_described(client: FlaskClient) -> None:
         "name": "iris",
         "versions": [version],
         "platform": "scikit-learn",
-        "inputs": [{"name": "measurements", "datatype": "FP64", "shape": [-1, 4]}],
+        "inputs": [
+            {"name": "rows", "datatype": "FP64", "shape": [-1, 4]},
+            *({"name": name, "datatype": "FP64", "shape": [-1, 1]} for name in FLOWER),
+        ],
         "outputs": [
             {"name": "predict", "datatype": "INT64", "shape": [-1, 1]},
             {"name": "predict_proba", "datatype": "FP64", "shape": [-1, 3]},
@@ -148,7 +151,7 @@ def test_four_tensors_are_named_as_the_features_in_any_order(client: FlaskClient
 
 
 @pytest.mark.parametrize(
-    "datatype", ["FP32", "FP64", "INT8", "INT16", "INT32", "INT64", "UINT8", "UINT16", "UINT32", "UINT64"]
+    "datatype", ["FP16", "FP32", "FP64", "INT8", "INT16", "INT32", "INT64", "UINT8", "UINT16", "UINT32", "UINT64"]
 )
 def test_the_datatypes_that_hold_numbers_are_taken(client: FlaskClient, datatype: str) -> None:
     assert outputs(infer(client, tensor(datatype=datatype, data=[5, 3, 1, 1]))) == {"predict": [0]}
@@ -223,7 +226,7 @@ def test_an_output_says_for_itself_how_it_goes(client: FlaskClient) -> None:
 WRONG_TENSORS = {
     "another width": (
         tensor(shape=[1, 3], data=ROW[:3]),
-        "Send one tensor of shape [n, 4], or 4 of shape [n] or [n, 1]",
+        "Send one tensor of shape [n, 4], or one of shape [n] or [n, 1] for each of sepal_length, ",
     ),
     "one dimension": (tensor(shape=[4]), "Send one tensor of shape [n, 4]"),
     "three dimensions": (tensor(shape=[1, 1, 4]), "Send one tensor of shape [n, 4]"),
@@ -244,8 +247,14 @@ WRONG_TENSORS = {
     "null": (tensor(data=None), "Tensor x does not hold FP64: "),
     "no data": ({"name": "x", "shape": [1, 4], "datatype": "FP64"}, "Tensor x has no data, as JSON or as bytes."),
     "fractions": (tensor(datatype="INT32"), "Tensor x does not hold INT32 but fractions."),
-    "strings": (tensor(datatype="BYTES", data=["a"] * 4), "Tensor x cannot have the datatype BYTES; take one of FP32"),
-    "an unknown datatype": (tensor(datatype="FP128"), "Tensor x cannot have the datatype FP128; take one of FP32"),
+    "strings": (
+        tensor(datatype="BYTES", data=["a"] * 4),
+        "Tensor x cannot have the datatype BYTES; take one of FP16, FP32",
+    ),
+    "an unknown datatype": (
+        tensor(datatype="FP128"),
+        "Tensor x cannot have the datatype FP128; take one of FP16, FP32",
+    ),
     "no name": ({"shape": [1, 4], "datatype": "FP64", "data": ROW}, "This is no inference request: "),
     "no shape": ({"name": "x", "datatype": "FP64", "data": ROW}, "This is no inference request: "),
     "out of bounds": (tensor(data=[0, 3.5, 1.4, 31]), "2 values cannot be used. Row 0: Sepal length must be greater"),
@@ -258,20 +267,106 @@ def test_a_wrong_tensor_is_a_400_that_says_why(client: FlaskClient, sent: dict[s
     assert sentence in error(infer(client, sent))
 
 
-@pytest.mark.parametrize(
-    "inputs",
-    [
-        [],
-        [tensor(), tensor()],
+OTHER_TENSORS = {
+    "none": ([], "Send one tensor of shape [n, 4], or one of shape [n] or [n, 1] for each of sepal_length, "),
+    "two": ([tensor(), tensor()], "Send one tensor of shape [n, 4], or one of"),
+    "three": (
         [tensor(name=name, shape=[1], data=[1]) for name in [*FLOWER][:3]],
-        [tensor(name=name, shape=[1], data=[1]) for name in [*[*FLOWER][:3], "petal"]],
+        "There is no tensor petal_width. Send one tensor of shape [n, 4]",
+    ),
+    "a wrong name": (
+        [tensor(name=name, shape=[1], data=[1]) for name in [*[*FLOWER][:2], "petal", "x"]],
+        "There is no tensor petal_length, petal_width. Send one tensor",
+    ),
+    "other lengths": (
         [tensor(name=name, shape=[size], data=[1] * size) for name, size in zip(FLOWER, [1, 1, 1, 2], strict=True)],
+        "The tensors of the features have different numbers of rows: 1, 2.",
+    ),
+    "two columns": (
         [tensor(name=name, shape=[1, 2], data=[1, 1]) for name in FLOWER],
+        "Send one tensor of shape [n, 4]",
+    ),
+    "a feature twice": (
+        [tensor(name=name, shape=[1], data=[1]) for name in [*FLOWER, "sepal_length"]],
+        "The tensors sepal_length and sepal_length are each Sepal length; there must be one.",
+    ),
+}
+
+
+@pytest.mark.parametrize(("inputs", "sentence"), OTHER_TENSORS.values(), ids=OTHER_TENSORS)
+def test_other_tensors_than_the_model_takes_are_a_400(
+    client: FlaskClient, inputs: list[dict[str, object]], sentence: str
+) -> None:
+    assert error(infer(client, *inputs)).startswith(sentence)
+
+
+SKLEARN_NAMES = ["sepal length (cm)", "sepal width (cm)", "petal length (cm)", "petal width (cm)"]
+
+
+def test_tensors_may_be_spelt_otherwise_among_others(client: FlaskClient) -> None:
+    inputs = [tensor(name=name, shape=[1], data=[value]) for name, value in zip(SKLEARN_NAMES, ROW, strict=True)]
+    other = {"name": "species", "shape": [1], "datatype": "BYTES", "data": ["a: b"]}
+    assert outputs(infer(client, other, *inputs)) == {"predict": [0]}
+    assert outputs(infer(client, tensor(), other)) == {"predict": [0]}
+
+
+def test_an_exact_name_goes_before_another_spelling(client: FlaskClient) -> None:
+    inputs = [tensor(name=name, shape=[1], data=[value]) for name, value in FLOWER.items()]
+    others = [tensor(name=name, shape=[1], data=[30]) for name in SKLEARN_NAMES]
+    assert outputs(infer(client, *others, *inputs)) == {"predict": [0]}
+    sentence = error(infer(client, *inputs[1:], others[0], others[0]))
+    assert sentence.startswith("The tensors sepal length (cm) and sepal length (cm) are each Sepal length")
+
+
+def test_a_tensor_that_is_passed_over_may_be_binary(client: FlaskClient) -> None:
+    inputs = [{"name": "id", "shape": [1], "datatype": "BYTES", "parameters": {"binary_data_size": 5}}, BINARY]
+    inputs[1] = BINARY | {"parameters": {"binary_data_size": 32}}
+    assert outputs(binary(client, {"inputs": inputs}, b"\1\0\0\0a" + CONTENT)) == {"predict": [0]}
+
+
+def test_a_wrong_value_of_a_named_tensor_is_named_by_it(client: FlaskClient) -> None:
+    inputs = [tensor(name=name, shape=[2], data=[1, 99]) for name in SKLEARN_NAMES]
+    sentence = error(infer(client, *inputs))
+    assert sentence.startswith("4 values cannot be used. Tensor sepal length (cm), row 1: Sepal length must be greater")
+
+
+@pytest.mark.parametrize("data", ["[NaN, 3.5, 1.4, 0.2]", "[null, 3.5, 1.4, 0.2]"])
+def test_a_missing_number_is_named_by_its_row(client: FlaskClient, data: str) -> None:
+    body = json.dumps({"inputs": [tensor(name="NaN", data="here")]}).replace('"here"', data)
+    sentence = error(client.post(INFER, data=body))
+    assert sentence == (
+        "One value cannot be used. Row 0: Sepal length must be a number in cm, and is missing: null or NaN."
+    )
+
+
+def test_an_infinite_number_in_json_is_named_by_its_place(client: FlaskClient) -> None:
+    body = json.dumps({"inputs": [tensor(data=[1, 1, 1, float("-inf")])]})
+    assert error(client.post(INFER, data=body)) == "-Infinity at byte 81 is no number that can be used."
+
+
+@pytest.mark.parametrize(
+    ("parameters", "sentence"),
+    [
+        ({"classification": 2}, "Output label: the parameter classification is not supported; ask for predict_proba"),
+        ({"shared_memory_region": "x"}, "Output label: the parameter shared_memory_region is not supported."),
     ],
-    ids=["none", "two", "three", "a wrong name", "other lengths", "two columns"],
 )
-def test_other_tensors_than_the_model_takes_are_a_400(client: FlaskClient, inputs: list[dict[str, object]]) -> None:
-    assert error(infer(client, *inputs)).startswith("Send one tensor of shape [n, 4], or 4 of shape [n] or [n, 1] that")
+def test_a_parameter_that_is_not_supported_is_a_400(
+    client: FlaskClient, parameters: dict[str, object], sentence: str
+) -> None:
+    assert error(infer(client, tensor(), outputs=[{"name": "label", "parameters": parameters}])).startswith(sentence)
+
+
+def test_a_classification_of_no_classes_is_none(client: FlaskClient) -> None:
+    wanted = [{"name": "label", "parameters": {"classification": 0}}]
+    assert outputs(infer(client, tensor(), outputs=wanted)) == {"label": ["setosa"]}
+
+
+def test_the_answer_names_the_model_and_its_schema(client: FlaskClient) -> None:
+    headers = infer(client, tensor()).headers
+    described = client.get("/api/model").get_json()
+    assert headers["X-Model-Version"] == described["version"]
+    assert len(headers["X-Model-Schema"]) == 12
 
 
 @pytest.mark.parametrize("names", [["odds", "predict"], ["predict", "predict"]], ids=["unknown", "twice"])
@@ -303,8 +398,8 @@ WRONG_SIZES = {
     "too few bytes": (32, CONTENT[:-1], "Tensor x is said to have 32 bytes, and 31 came."),
     "too many bytes": (32, CONTENT + b"x", "The tensors take 32 bytes behind the JSON, and there are 33."),
     "another size": (24, CONTENT[:24], "takes 32 bytes, and its binary_data_size is 24."),
-    "a negative size": (-32, CONTENT, "takes 32 bytes, and its binary_data_size is -32."),
-    "a size beyond all": (2**63 - 1, CONTENT, "takes 32 bytes, and its binary_data_size is 9223372036854775807."),
+    "a negative size": (-32, CONTENT, "Tensor x is said to have -32 bytes, and 0 came."),
+    "a size beyond all": (2**63 - 1, CONTENT, "Tensor x is said to have 9223372036854775807 bytes, and 32 came."),
 }
 
 
@@ -320,12 +415,20 @@ def test_bytes_that_no_tensor_takes_are_a_400(client: FlaskClient) -> None:
     )
 
 
-@pytest.mark.parametrize("value", [float("nan"), float("inf"), -1.0, 31.0])
+@pytest.mark.parametrize("value", [float("inf"), -1.0, 31.0])
 def test_a_binary_value_out_of_bounds_is_a_400(client: FlaskClient, value: float) -> None:
     document = {"inputs": [BINARY | {"parameters": {"binary_data_size": 32}}]}
     sentence = error(binary(client, document, struct.pack("<4d", value, *ROW[1:])))
     assert sentence.startswith(
         "One value cannot be used. Row 0: Sepal length must be greater than 0 and at most 30 cm, not"
+    )
+
+
+def test_a_binary_nan_is_a_400(client: FlaskClient) -> None:
+    document = {"inputs": [BINARY | {"parameters": {"binary_data_size": 32}}]}
+    sentence = error(binary(client, document, struct.pack("<4d", float("nan"), *ROW[1:])))
+    assert sentence == (
+        "One value cannot be used. Row 0: Sepal length must be a number in cm, and is missing: null or NaN."
     )
 
 

@@ -5,6 +5,7 @@ import pytest
 from flask import Flask
 from flask.testing import FlaskClient
 
+from iris_app.iris import SCHEMA
 from iris_app.model_service import ModelService
 
 
@@ -16,7 +17,8 @@ def test_a_process_that_answers_is_alive(make_app: Callable[..., Flask]) -> None
 def test_a_worker_with_a_model_is_ready(client: FlaskClient) -> None:
     answer = client.get("/readyz")
     version = client.get("/api/model").get_json()["version"]
-    assert (answer.status_code, answer.get_json()) == (200, {"ready": True, "model": version, "warnings": []})
+    expected = {"ready": True, "model": version, "schema": SCHEMA.digest[:12], "warnings": []}
+    assert (answer.status_code, answer.get_json()) == (200, expected)
     assert answer.headers["Cache-Control"] == "no-store"
 
 
