@@ -4,17 +4,16 @@ This module imports scikit-learn; ``iris_app.model_service`` imports it when a m
 """
 
 import logging
-from collections.abc import Iterable
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import StandardScaler
 
-from iris_app.json_types import Explanation, JsonTypes
+from iris_app.json_types import JsonTypes
 from iris_app.model import artifact
 from iris_app.model.explanation import Explainer
 from iris_app.model.inputs import PipelineInputs
@@ -52,8 +51,8 @@ class Model:
         self._inputs = PipelineInputs(self.schema, manifest.inputs)
         self._detector = OutlierDetector(self.schema, manifest.features, manifest.distribution)
         linear = self._verify(extract_linear_map(classifier))
+        self._linear = linear
         self._linear_map = AffineMap(*linear) if linear else None
-        self._explainer = Explainer(*linear, manifest) if linear else None
 
     def predict(self, rows: Floats) -> PredictionBatch:
         """Predict the class of each row.
@@ -64,7 +63,7 @@ class Model:
             The schema's features, in their order and units.
         """
         return self._predict_one(rows) or PredictionBatch(
-            self.manifest, rows, self.predict_proba(rows).T, self._detector, self._explain
+            self.manifest, rows, self.predict_proba(rows).T, self._detector, lambda: self.explainer
         )
 
     def predict_proba(self, rows: Floats) -> Floats:
@@ -100,13 +99,12 @@ class Model:
         types = self.schema.derive(JsonTypes)
         prediction = types.Prediction(self.schema.class_names[index], types.Probabilities(*probabilities), ())
         columns = np.array([probabilities]).T
-        return SinglePrediction(self.manifest, rows, columns, self._detector, self._explain, prediction)
+        return SinglePrediction(self.manifest, rows, columns, self._detector, lambda: self.explainer, prediction)
 
-    def _explain(self, rows: Floats, classes: NDArray[np.int16]) -> Iterable[Explanation | None]:
-        """Explain the prediction for each row, or yield None for each if the model cannot be explained."""
-        if self._linear_map is None or self._explainer is None:
-            return [None] * len(rows)
-        return self._explainer.explain(rows, self._linear_map.transform(np.ascontiguousarray(rows.T)).T)
+    @cached_property
+    def explainer(self) -> Explainer:
+        """The explainer of the predictions."""
+        return Explainer(self.manifest, self.predict_proba, self._linear)
 
     def _verify(self, linear: Affine | None) -> Affine | None:
         """Return the linear map if it predicts as the classifier does, on golden rows and on random ones."""

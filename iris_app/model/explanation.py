@@ -1,23 +1,27 @@
-"""Explanations of a linear model's predictions, in log-odds and in a sentence."""
+"""Explanations of predictions, in log-odds and in a sentence."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import numpy as np
 from numpy.typing import NDArray
 
-from iris_app.formatting import format_number
 from iris_app.json_types import Explanation, JsonTypes
+from iris_app.model.additive import AdditiveExplainer
+from iris_app.model.linear import Affine
 from iris_app.model.manifest import Manifest
-from iris_app.schema import Feature, Floats
+from iris_app.model.reasons import sentence
+from iris_app.model.shapley import ShapleyExplainer, ShapleyValues
+from iris_app.schema import Floats
 
-Indices = NDArray[np.intp]
+# The rows of the training that others are compared with.
+BACKGROUND_ROWS = 64
 
-# Standard deviations of a class within which a value is typical of it, and beyond which it is far off.
-USUAL, FAR = 2.0, 4.0
+# The rows of one request that are explained where each takes about 50 ms.
+MAX_ROWS = 100
 
 
-class Explainer:
-    """Explain the predictions of one linear model.
+class LinearExplainer:
+    """Explain the predictions of a linear model against an average row.
 
     Parameters
     ----------
@@ -25,66 +29,99 @@ class Explainer:
         The log-odds of each class for a unit of each feature.
     intercepts : ndarray of shape (classes,)
         In log-odds.
-    manifest : Manifest
-        The description of the training.
+    average : ndarray of shape (features,)
+        The mean of each feature in the training.
     """
 
-    def __init__(self, weights: Floats, intercepts: Floats, manifest: Manifest) -> None:
+    def __init__(self, weights: Floats, intercepts: Floats, average: Floats) -> None:
         self._weights = weights
         self._intercepts = intercepts
-        self._schema = manifest.schema
-        self._types = manifest.schema.derive(JsonTypes)
-        self._average = np.array([summary.mean for summary in manifest.features], np.float64)
-        self._means = np.array([summary.means for summary in manifest.classes], np.float64)
-        self._spreads = np.array([summary.deviations for summary in manifest.classes], np.float64)
+        self._average = average
 
-    def explain(self, rows: Floats, scores: Floats) -> Iterator[Explanation]:
+    def explain(self, row: Floats, predicted: int, runner_up: int) -> ShapleyValues:
+        """Explain the log-odds of a row's class against the runner-up; see ``ShapleyExplainer.explain``."""
+        weights = self._weights[predicted] - self._weights[runner_up]
+        average = float(weights @ self._average + self._intercepts[predicted] - self._intercepts[runner_up])
+        values = weights * (row - self._average)
+        return ShapleyValues(values, average, float(values.sum()) + average, 0.0)
+
+
+class Explainer:
+    """Explain the predictions of a model.
+
+    Linear models are explained by their weights, others in which each feature has an effect of its own by these, and
+    all others by Shapley values.
+
+    Parameters
+    ----------
+    manifest : Manifest
+    predict_proba : callable
+        Takes rows of shape (n, features) and returns probabilities of shape (n, classes).
+    linear : tuple of ndarray, optional
+        The weights and intercepts of a linear model.
+
+    Attributes
+    ----------
+    max_rows : int, optional
+        The rows that are explained at once, if there is a limit.
+    """
+
+    def __init__(
+        self, manifest: Manifest, predict_proba: Callable[[Floats], Floats], linear: Affine | None = None
+    ) -> None:
+        self._manifest = manifest
+        self._types = manifest.schema.derive(JsonTypes)
+        self._low, self._high = np.array(
+            [(summary.minimum, summary.maximum) for summary in manifest.features], np.float64
+        ).T
+        self._numeric = np.array([feature.is_numeric for feature in manifest.schema.features])
+        self._explainer = _make_explainer(manifest, predict_proba, linear)
+        self.max_rows = MAX_ROWS if isinstance(self._explainer, ShapleyExplainer) else None
+
+    def explain(self, rows: Floats, classes: NDArray[np.int16], probabilities: Floats) -> Iterator[Explanation]:
         """Explain the class of each row against the runner-up.
 
         Parameters
         ----------
         rows : ndarray of shape (n, features)
-            In the features' units.
-        scores : ndarray of shape (n, classes)
-            The log-odds of the model.
+        classes : ndarray of shape (n,)
+            The indices of the predicted classes.
+        probabilities : ndarray of shape (classes, n)
         """
-        runners_up, classes = np.argsort(scores, axis=1)[:, -2:].T
-        weights = self._weights[classes] - self._weights[runners_up]
-        average = weights @ self._average + self._intercepts[classes] - self._intercepts[runners_up]
-        contributions = weights * (rows - self._average)
-        log_odds = contributions.sum(axis=1) + average
-        for row, index in enumerate(classes.tolist()):
-            runner_up = int(runners_up[row])
-            yield self._types.Explanation(
-                self._schema.class_names[runner_up],
-                float(log_odds[row]),
-                float(average[row]),
-                self._types.Contributions(*contributions[row].tolist()),
-                self._sentence(rows[row], contributions[row], index, runner_up),
-            )
+        others = probabilities.copy()
+        others[classes, np.arange(len(rows))] = -1
+        for row, predicted, runner_up in zip(rows, classes.tolist(), others.argmax(axis=0).tolist(), strict=True):
+            yield self._explain(row, predicted, runner_up)
 
-    def _sentence(self, row: Floats, contributions: Floats, predicted: int, runner_up: int) -> str:
-        """Describe the largest contribution among the values that are nearer to the class than to the runner-up."""
-        own, other = ((row - self._means[index]) / self._spreads[index] for index in (predicted, runner_up))
-        candidates = np.flatnonzero((contributions > 0) & (abs(own) < abs(other)))
-        if not len(candidates):
-            return f"No value alone speaks for {self._schema.class_names[predicted]}; all of them together do."
-        best = int(candidates[contributions[candidates].argmax()])
-        feature = self._schema.features[best]
-        name, next_name = self._schema.class_names[predicted], self._schema.class_names[runner_up]
-        fit, next_fit = _fit(own[best], feature), _fit(other[best], feature)
-        how = f"{fit} for {name}, {next_fit} for {next_name}"
-        if fit == next_fit:
-            mean, next_mean = (f"{self._means[index, best]:.1f} {feature.unit}" for index in (predicted, runner_up))
-            how = f"nearer to the {mean} that are usual for {name} than to {next_name}'s {next_mean}"
-        return (
-            f"Mostly because of the {feature.label.lower()}, {format_number(float(row[best]))} {feature.unit}: {how}."
+    def _explain(self, row: Floats, predicted: int, runner_up: int) -> Explanation:
+        schema = self._manifest.schema
+        found = self._explainer.explain(row, predicted, runner_up)
+        outside = np.flatnonzero(((row < self._low) | (row > self._high)) & self._numeric).tolist()
+        explanation: Explanation = self._types.Explanation(
+            schema.class_names[runner_up],
+            found.log_odds,
+            found.average,
+            self._types.Contributions(*found.values.tolist()),
+            sentence(schema, self._manifest.classes, row, found.values, predicted, runner_up, outside),
+            found.error,
         )
+        return explanation
 
 
-def _fit(deviation: float, feature: Feature) -> str:
-    """Describe the distance of a value from a class's mean, in standard deviations."""
-    if abs(deviation) <= USUAL:
-        return "typical"
-    off = feature.less if deviation < 0 else feature.more
-    return f"{'far ' if abs(deviation) > FAR else ''}too {off}"
+def _make_explainer(
+    manifest: Manifest, predict_proba: Callable[[Floats], Floats], linear: Affine | None
+) -> LinearExplainer | AdditiveExplainer | ShapleyExplainer:
+    if linear:
+        return LinearExplainer(*linear, np.array([summary.mean for summary in manifest.features], np.float64))
+    background = _background(manifest)
+    additive = AdditiveExplainer.fit(predict_proba, background)
+    return additive or ShapleyExplainer(predict_proba, background, max_rows=manifest.explanation_rows)
+
+
+def _background(manifest: Manifest) -> Floats:
+    """Return rows of the training, evenly spread, or the typical rows of the classes if none are kept."""
+    rows, _ = manifest.training_array()
+    if len(rows):
+        return rows[np.linspace(0, len(rows) - 1, min(len(rows), BACKGROUND_ROWS)).astype(np.intp)]
+    schema = manifest.schema
+    return np.array([schema.encode(class_.typical) for class_ in schema.classes if class_.typical])

@@ -1,21 +1,20 @@
 """The predictions for a batch of rows, as columns and as objects."""
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
 
-from iris_app.json_types import Explanation, JsonTypes, Prediction, PredictionWarning
+from iris_app.exceptions import TooManyRows
+from iris_app.json_types import JsonTypes, Prediction, PredictionWarning
+from iris_app.model.explanation import Explainer
 from iris_app.model.linear import argmax
 from iris_app.model.manifest import Manifest
 from iris_app.model.outliers import BLOCK_ROWS, OutlierDetector, Outliers
 from iris_app.schema import Floats, Schema
-
-# A function that explains the predictions for an array of shape (n, features), given their classes.
-Explain = Callable[[Floats, NDArray[np.int16]], Iterable[Explanation | None]]
 
 
 @dataclass(frozen=True)
@@ -29,14 +28,15 @@ class PredictionBatch:
     rows : ndarray of shape (n, features), float64
     probabilities : ndarray of shape (classes, n), float64
     detector : OutlierDetector
-    explain : callable
+    get_explainer : callable
+        Returns the model's explainer, which is made when it is first needed.
     """
 
     manifest: Manifest
     rows: Floats
     probabilities: Floats
     detector: OutlierDetector
-    explain: Explain
+    get_explainer: Callable[[], Explainer]
 
     def __len__(self) -> int:
         return len(self.rows)
@@ -76,6 +76,7 @@ class PredictionBatch:
 
     def to_predictions(self, *, explain: bool = False) -> Iterator[list[Prediction]]:
         """Yield the predictions in blocks, so that not all objects exist at once."""
+        explainer = self._find_explainer() if explain else None
         types, names = self.schema.derive(JsonTypes), self.schema.derive(_name_array)
         warnings: list[tuple[PredictionWarning, ...]] = [()] * len(self)
         for row, found in self.detector.warnings(self.rows, self.outliers):
@@ -83,9 +84,20 @@ class PredictionBatch:
         for start in range(0, len(self), BLOCK_ROWS):
             block = slice(start, start + BLOCK_ROWS)
             classes = self.classes[block]
-            probabilities = map(types.Probabilities, *self.probabilities[:, block].tolist())
-            explanations = [self.explain(self.rows[block], classes)] if explain else []
+            columns = self.probabilities[:, block]
+            probabilities = map(types.Probabilities, *columns.tolist())
+            explanations = [explainer.explain(self.rows[block], classes, columns)] if explainer else []
             yield list(map(types.Prediction, names[classes].tolist(), probabilities, warnings[block], *explanations))
+
+    def _find_explainer(self) -> Explainer:
+        """Return the explainer, or raise ``TooManyRows`` if it takes fewer rows."""
+        explainer = self.get_explainer()
+        if explainer.max_rows is not None and len(self) > explainer.max_rows:
+            raise TooManyRows(
+                f"Explanations of this model take time: ask for those of {explainer.max_rows} rows at most, "
+                f"not of {len(self):,}."
+            )
+        return explainer
 
 
 @dataclass(frozen=True)

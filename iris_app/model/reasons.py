@@ -1,0 +1,172 @@
+"""The reason for a prediction, as a sentence in the words of the schema."""
+
+import math
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from typing import NamedTuple, Self
+
+from iris_app.formatting import truncate
+from iris_app.model.manifest import ClassSummary
+from iris_app.schema import UNKNOWN, Class, Feature, Floats, Schema
+
+# Standard deviations of a class within which a value is typical of it, and beyond which it is far off.
+USUAL, FAR = 2.0, 4.0
+
+# The share of the largest contribution, for or against, that makes another one a reason.
+TELLING = 0.25
+
+BOOLEANS = {"true": "yes", "false": "no"}
+
+
+def sentence(
+    schema: Schema,
+    classes: Sequence[ClassSummary],
+    row: Floats,
+    contributions: Floats,
+    predicted: int,
+    runner_up: int,
+    outside: Collection[int] = (),
+) -> str:
+    """Describe the largest contribution to a prediction, and the worst value that the model did not learn from.
+
+    Parameters
+    ----------
+    schema : Schema
+    classes : sequence of ClassSummary
+        The summaries of the training's rows.
+    row : ndarray of shape (features,)
+        The values that were classified.
+    contributions : ndarray of shape (features,)
+        What each value adds to the log-odds of the class against the runner-up.
+    predicted, runner_up : int
+        The indices of the classes.
+    outside : collection of int
+        The indices of values outside the training's range. Categories that are not known need not be among them.
+    """
+    name, next_name = (_name(schema.classes[index]) for index in (predicted, runner_up))
+    values = row.tolist()
+
+    def compared(index: int) -> _Value:
+        own, other = (_Statistics.of(classes[class_index], index) for class_index in (predicted, runner_up))
+        return _Value(schema.features[index], values[index], own, other)
+
+    best = int(contributions.argmax())
+    unknown = [index for index, value in enumerate(values) if _is_unknown(schema.features[index], value)]
+    doubtful = sorted({*outside, *unknown}, key=lambda index: (compared(index).is_far, abs(contributions[index])))
+    if contributions[best] <= TELLING * abs(contributions).max():
+        reason = f"No value alone speaks for {name}; all of them together do."
+    elif best in doubtful and compared(best).is_far:
+        return f"The {compared(best).doubt(name)}"
+    else:
+        reason = f"Mostly because of the {compared(best).reason(name, next_name)}"
+    if not doubtful:
+        return reason
+    if doubtful[-1] == best:
+        return f"{reason} But that is outside what the model learnt from."
+    return f"{reason} But the {compared(doubtful[-1]).doubt(name)}"
+
+
+class _Statistics(NamedTuple):
+    """The mean and the standard deviation of a feature over the rows of a class."""
+
+    mean: float
+    deviation: float
+
+    @classmethod
+    def of(cls, summary: ClassSummary, index: int) -> Self | None:
+        """Return the statistics of a feature, or None if it has no mean, or no deviation to measure by."""
+        mean, deviation = summary.means[index], summary.deviations[index]
+        return cls(mean, deviation) if mean is not None and deviation else None
+
+    def distance(self, value: float) -> float:
+        """Return by how many standard deviations a value is above the mean."""
+        return (value - self.mean) / self.deviation
+
+
+@dataclass(frozen=True, slots=True)
+class _Value:
+    """A value of a row, and the statistics of its feature in the predicted class and in the runner-up."""
+
+    feature: Feature
+    value: float
+    own: _Statistics | None
+    other: _Statistics | None
+
+    @property
+    def is_far(self) -> bool:
+        """Whether a value outside the training's range is far from the predicted class, or cannot be measured."""
+        return self.own is None or abs(self.own.distance(self.value)) > FAR
+
+    def reason(self, name: str, next_name: str) -> str:
+        """Describe how the value speaks for a class against the runner-up."""
+        if self.feature.is_numeric and self.own and self.other:
+            how = _compare(self.feature, self.value, (name, self.own), (next_name, self.other))
+            if how:
+                return f"{self}: {how}."
+        speaks = ": that speaks" if math.isnan(self.value) else ", which speaks"
+        return f"{self}{speaks} for {name} against {next_name}."
+
+    def doubt(self, name: str) -> str:
+        """Describe that the model did not learn from such a value."""
+        guess = f", so {name} is a guess." if self.is_far else "."
+        if _is_unknown(self.feature, self.value):
+            return f"{_label(self.feature)} is none that the model knows{guess}"
+        comma = "," if self.feature.is_numeric else ""
+        far = "far " if self.is_far and self.own else ""
+        return f"{self}{comma} is {far}outside what the model learnt from{guess}"
+
+    def __str__(self) -> str:
+        label = _label(self.feature)
+        if math.isnan(self.value):
+            return f"{label}, which is missing"
+        text = self.feature.format(self.value)
+        if self.feature.is_numeric:
+            return f"{label}, {self.feature.with_unit(text)}"
+        return f"{label} ({truncate(BOOLEANS[text] if self.feature.kind == 'boolean' else text)})"
+
+
+def _compare(feature: Feature, value: float, own: tuple[str, _Statistics], other: tuple[str, _Statistics]) -> str:
+    """Compare a number with the predicted class and the runner-up; return nothing if it is not nearer to the former."""
+    (name, usual), (next_name, next_usual) = own, other
+    distance, next_distance = usual.distance(value), next_usual.distance(value)
+    if not abs(distance) < abs(next_distance):
+        return ""
+    fit, next_fit = _fit(distance, feature), _fit(next_distance, feature)
+    if fit != next_fit:
+        return f"{fit} for {name}, {next_fit} for {next_name}"
+    if usual.mean == next_usual.mean:
+        return ""
+    mean, next_mean = _format_means(feature, usual, next_usual)
+    are = "are" if feature.unit else "is"
+    return f"nearer to the {mean} that {are} usual for {name} than to {next_name}'s {next_mean}"
+
+
+def _fit(distance: float, feature: Feature) -> str:
+    """Describe the distance of a value from a class's mean, in standard deviations."""
+    if abs(distance) <= USUAL:
+        return "typical"
+    off = feature.less if distance < 0 else feature.more
+    return f"{'far ' if abs(distance) > FAR else ''}too {off}"
+
+
+def _format_means(feature: Feature, *statistics: _Statistics) -> list[str]:
+    """Format means with the decimals that tell them apart."""
+    means = [usual.mean for usual in statistics]
+    smallest = min(max(means) - min(means), *(usual.deviation for usual in statistics))
+    decimals = min(max(0, -math.floor(math.log10(smallest))), 12)
+    return [feature.with_unit(f"{mean:.{decimals}f}") for mean in means]
+
+
+def _is_unknown(feature: Feature, value: float) -> bool:
+    return value == UNKNOWN and feature.kind == "category"
+
+
+def _name(class_: Class) -> str:
+    """Return a class's name within a sentence: its label, if that is more than the name with a capital."""
+    return class_.name if class_.name.casefold() == class_.label.casefold() else class_.label
+
+
+def _label(feature: Feature) -> str:
+    """Return a feature's label within a sentence, without the capitals of a title; abbreviations keep theirs."""
+    words = feature.label.split(" ")
+    return " ".join(word.lower() if len(word) > 1 and word.istitle() else word for word in words)
