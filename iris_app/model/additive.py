@@ -4,13 +4,17 @@ Linear models behind any encoders that treat each feature by itself, linear disc
 such classifiers. Then a feature's Shapley value is its effect, less its mean effect over the background.
 """
 
+import sys
 from collections.abc import Callable
 from typing import Self
 
 import numpy as np
 
-from iris_app.model.shapley import MIN_PROBABILITY, ShapleyValues
+from iris_app.model.shapley import ShapleyValues
 from iris_app.schema import Floats
+
+# Smaller probabilities have lost digits, so effects with them do not add up.
+MIN_PROBABILITY = sys.float_info.min
 
 # The rows of the background that the effects are first tried on, and the difference that is due to rounding.
 TRIAL_ROWS = 8

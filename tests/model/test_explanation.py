@@ -54,14 +54,15 @@ def test_the_runner_up_is_the_next_likely(model: Model, values: list[float]) -> 
             [6.0, 2.7, 5.0, 1.6],
             "the petal length, 5 cm: nearer to the 5.6 cm that are usual for virginica than to versicolor's 4.2 cm.",
         ),
-        (
-            [30.0, 30.0, 30.0, 30.0],
-            "the petal width, 30 cm: nearer to the 2.0 cm that are usual for virginica than to versicolor's 1.3 cm.",
-        ),
     ],
 )
 def test_the_reason_is_told_in_a_sentence(model: Model, values: list[float], sentence: str) -> None:
     assert explain(model, values)[1].sentence == f"Mostly because of {sentence}"
+
+
+def test_a_value_far_outside_the_training_is_not_compared_with_what_is_usual(model: Model) -> None:
+    sentence = "The petal width, 30 cm, is far outside what the model learnt from, so virginica is a guess."
+    assert explain(model, [30.0, 30.0, 30.0, 30.0])[1].sentence == sentence
 
 
 def test_a_flower_for_which_nothing_alone_speaks_is_told_so(model: Model) -> None:
