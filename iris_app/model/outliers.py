@@ -9,59 +9,165 @@ from numpy.typing import NDArray
 
 from iris_app.formatting import format_number
 from iris_app.json_types import PredictionWarning
-from iris_app.model.distribution import Distribution
+from iris_app.model.distances import Distances
+from iris_app.model.distribution import TOLERANCE, Distribution
 from iris_app.model.manifest import FeatureSummary
-from iris_app.schema import Floats, Schema
+from iris_app.model.swaps import MAYBE_SWAPPED, SwapFinder
+from iris_app.schema import Feature, Floats, Schema
 
 # Rows per block: their arrays fit into a processor's cache.
 BLOCK_ROWS = 4096
 
+OUT_OF_RANGE = "out_of_range"
+UNKNOWN_CATEGORY = "unknown_category"
+UNLIKE_TRAINING = "unlike_training"
+
 
 @dataclass(frozen=True, slots=True)
 class Outliers:
-    """The outliers among n rows: their indices, and the labels of their warnings."""
+    """The outliers among n rows, by columns.
 
+    Attributes
+    ----------
+    schema : Schema
+    rows : ndarray of shape (u,), int64
+        The indices of the outliers among the n rows.
+    outside : ndarray of shape (features, u), bool
+        Whether each value is a number outside the training's range, or a category that is not known. If none is, the
+        combination of the values is unlike the training.
+    swaps : ndarray of shape (u,), int16
+        The index of the swap that would make the row usual, or -1.
+    """
+
+    schema: Schema
     rows: NDArray[np.int64]
     outside: NDArray[np.bool_]
-    names: list[str]
+    swaps: NDArray[np.int16]
 
     def warning_counts(self) -> Counter[str]:
         """Count the warnings by their codes."""
-        return +Counter({"out_of_range": int(self.outside.sum())})
+        unlike, swapped = np.count_nonzero(~np.logical_or.reduce(self.outside)), np.count_nonzero(self.swaps >= 0)
+        counts = Counter({UNLIKE_TRAINING: int(unlike), MAYBE_SWAPPED: int(swapped)})
+        for feature, count in zip(self.schema.features, np.count_nonzero(self.outside, axis=1).tolist(), strict=True):
+            counts[_code(feature)] += count
+        return +counts
 
     def labels(self) -> list[str]:
         """Return the labels of each outlier's warnings, joined by spaces."""
-        return [
-            " ".join(f"out_of_range:{name}" for name, out in zip(self.names, row, strict=True) if out)
-            for row in self.outside
-        ]
+        packed = np.packbits(np.vstack([self.outside, self.swaps >= 0]), axis=0)
+        keys = np.ascontiguousarray(packed.T).view(f"V{len(packed)}").ravel().tolist()
+        width = len(self.outside) + 1
+        patterns = {key: np.unpackbits(np.frombuffer(key, np.uint8), count=width).tolist() for key in set(keys)}
+        labels = {key: self._label(pattern[:-1], pattern[-1]) for key, pattern in patterns.items()}
+        return [labels[key] for key in keys]
+
+    def _label(self, outside: list[int], is_swapped: int) -> str:
+        """Return the labels of the warnings for values that are outside or not, and for a swap if there is one."""
+        features = zip(self.schema.features, outside, strict=True)
+        names = [f"{_code(feature)}:{feature.name}" for feature, is_outside in features if is_outside]
+        return " ".join([*(names or [UNLIKE_TRAINING]), *[MAYBE_SWAPPED] * is_swapped])
 
 
 class OutlierDetector:
-    """Find rows that are unlike the training's."""
+    """Find rows that are unlike the training's: out of its range, not known to it, or far from every class.
+
+    Parameters
+    ----------
+    schema : Schema
+    features : sequence of FeatureSummary
+        The summaries of the training, which say its range.
+    distribution : Distribution
+    """
 
     def __init__(self, schema: Schema, features: Sequence[FeatureSummary], distribution: Distribution) -> None:
-        self._schema = schema
-        self._minimum = np.array([np.nan if one.minimum is None else one.minimum for one in features])
-        self._maximum = np.array([np.nan if one.maximum is None else one.maximum for one in features])
+        self._schema, self._summaries, self._threshold = schema, features, distribution.threshold
+        self._distances = Distances(distribution.numbers, distribution.categories)
+        self._ranges = list(map(_range, schema.features, features))
+        low, high = np.array(self._ranges).T
+        self._minimum, self._maximum = low[:, None], high[:, None]
+        self._swap_finder = SwapFinder(schema, self._distances, distribution.threshold, low, high)
+        self._unknown = {
+            index: PredictionWarning(
+                UNKNOWN_CATEGORY,
+                f"{feature.label} is a category that the model does not know: it is not {feature.expected}.",
+                feature.name,
+            )
+            for index, feature in enumerate(schema.features)
+            if feature.kind == "category"
+        }
+        self._unlike = PredictionWarning(
+            UNLIKE_TRAINING,
+            f"Each value is normal, but not together: no {schema.noun} that the model learnt from is like this.",
+        )
 
     def find(self, rows: Floats) -> Outliers:
         """Find the outliers in an array of shape (n, features)."""
-        outside = (rows < self._minimum) | (rows > self._maximum)
-        (found,) = outside.any(axis=1).nonzero()
-        return Outliers(found, outside[found], list(self._schema.features_by_name))
+        starts = range(0, max(len(rows), 1), BLOCK_ROWS)
+        found, outside, swaps = zip(*(self._find(rows[start : start + BLOCK_ROWS]) for start in starts), strict=True)
+        return Outliers(
+            self._schema,
+            np.concatenate([part + start for part, start in zip(found, starts, strict=True)]),
+            np.concatenate(outside, axis=1),
+            np.concatenate(swaps),
+        )
 
-    def is_typical(self, row: list[float], class_index: int) -> bool:
-        """Check whether one row is like the training's."""
-        return not len(self.find(np.array([row])).rows)
+    def find_swap(self, row: Sequence[float]) -> list[int] | None:
+        """Return the feature whose value each feature of an unusual row should take, if that makes it usual."""
+        swaps = self.find(np.array([row])).swaps.tolist()
+        return self._swap_finder.swaps[swaps[0]].order if swaps and swaps[0] >= 0 else None
+
+    def is_typical(self, row: Sequence[float], class_index: int) -> bool:
+        """Check whether one row is within the training's range and near enough to the rows of a class.
+
+        It is fast, and False for some typical rows: those with missing values or categories, or near another class.
+        """
+        for (minimum, maximum), value in zip(self._ranges, row, strict=True):
+            if not minimum <= value <= maximum:
+                return False
+        return self._distances.is_within(row, class_index, self._threshold * (1 - TOLERANCE))
 
     def warnings(self, rows: Floats, found: Outliers) -> Iterator[tuple[int, tuple[PredictionWarning, ...]]]:
-        """Yield the index of each outlier of an array of shape (n, features) and its warnings."""
-        for row, outside in zip(found.rows.tolist(), found.outside, strict=True):
-            yield (
-                row,
-                tuple(
-                    PredictionWarning("out_of_range", format_number(rows[row, index]), found.names[index])
-                    for index in np.flatnonzero(outside)
-                ),
-            )
+        """Yield the index of each outlier of an array of shape (n, features), and its warnings."""
+        for start in range(0, len(found.rows), BLOCK_ROWS):
+            block = slice(start, start + BLOCK_ROWS)
+            indices = found.rows[block]
+            parts = (indices, rows[indices], found.outside[:, block].T, found.swaps[block])
+            for index, row, outside, swap in zip(*(part.tolist() for part in parts), strict=True):
+                values = [self._warn_of_value(column, row[column]) for column, is_out in enumerate(outside) if is_out]
+                swaps = [self._swap_finder.swaps[swap].warning] if swap >= 0 else []
+                yield index, (*(values or [self._unlike]), *swaps)
+
+    def _find(self, rows: Floats) -> tuple[NDArray[np.int64], NDArray[np.bool_], NDArray[np.int16]]:
+        """Return the indices of the outliers of a block, which of their values are outside, and their swaps."""
+        columns = np.ascontiguousarray(rows.T)
+        outside = (columns < self._minimum) | (columns > self._maximum)
+        squares = self._distances.nearest(columns)
+        (found,) = (np.logical_or.reduce(outside) | ~(squares <= self._threshold)).nonzero()
+        return found, outside[:, found], self._swap_finder.find(columns[:, found], squares[found])
+
+    def _warn_of_value(self, index: int, value: float) -> PredictionWarning:
+        return self._unknown.get(index) or _out_of_range(self._schema.features[index], self._summaries[index], value)
+
+
+def _code(feature: Feature) -> str:
+    """Return the code of the warning about a value of a feature."""
+    return UNKNOWN_CATEGORY if feature.kind == "category" else OUT_OF_RANGE
+
+
+def _range(feature: Feature, summary: FeatureSummary) -> tuple[float, float]:
+    """Return the range of values that are like the training's; a category that is not known lies below 0."""
+    if feature.kind == "category":
+        return 0.0, np.inf
+    if not feature.is_numeric or summary.minimum is None or summary.maximum is None:
+        return -np.inf, np.inf
+    return summary.minimum, summary.maximum
+
+
+def _out_of_range(feature: Feature, summary: FeatureSummary, value: float) -> PredictionWarning:
+    minimum, maximum = (format_number(bound) for bound in _range(feature, summary))
+    return PredictionWarning(
+        OUT_OF_RANGE,
+        f"{feature.label} {feature.with_unit(format_number(value))} is outside what the model was trained on: "
+        f"{feature.with_unit(f'{minimum} to {maximum}')}.",
+        feature.name,
+    )
