@@ -51,7 +51,12 @@ def array(one: Feature, *values: float) -> np.ndarray:
         (feature("category", 3, 5), "int64", [1, 0], [5, 3]),
         (feature("category", 3, 5), "int64", [1, MISSING], [5.0, np.nan]),
         (feature("category", 3, 5), "int64", [UNKNOWN], [6]),
-        (feature("category", "u", "v"), "category", [1, MISSING, UNKNOWN], pd.Categorical(["v", None, None], ["u", "v"])),
+        (
+            feature("category", "u", "v"),
+            "category",
+            [1, MISSING, UNKNOWN],
+            pd.Categorical(["v", None, None], ["u", "v"]),
+        ),
     ],
 )
 def test_a_frame_has_the_types_of_the_training(one: Feature, dtype: str, values: list[float], expected: object) -> None:
@@ -71,7 +76,8 @@ def test_an_array_has_the_numbers_of_the_training(one: Feature, values: list[flo
 
 
 def test_an_array_with_a_category_that_is_text_holds_objects() -> None:
-    inputs = PipelineInputs(schema(feature("category", "u", "v"), Feature(name="y", form_name="y", label="Y")), Inputs())
+    two = schema(feature("category", "u", "v"), Feature(name="y", form_name="y", label="Y"))
+    inputs = PipelineInputs(two, Inputs())
     assert inputs.to_input(np.array([[1, 2.5], [UNKNOWN, 3]])).tolist() == [["v", 2.5], ["unknown", 3.0]]
 
 

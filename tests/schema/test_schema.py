@@ -141,5 +141,5 @@ def test_a_schema_with_an_error_is_refused(make: object, error: str) -> None:
 
 
 def test_all_errors_of_a_schema_are_named_at_once() -> None:
-    with pytest.raises(ValueError, match="both above and at_least.*accepts nothing"):
+    with pytest.raises(ValueError, match=r"both above and at_least.*accepts nothing"):
         schema(feature("x", above=0.0, at_least=0.0), feature("y", at_least=2.0, at_most=1.0))
