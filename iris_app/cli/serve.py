@@ -14,7 +14,7 @@ from iris_app.exceptions import ConfigurationError, IrisError
 from iris_app.model.manifest import manifest_path
 from iris_app.model_service import model_path
 
-SETTINGS = Path(__file__).with_name("gunicorn.conf.py")
+SETTINGS = Path(__file__).with_name("gunicorn_conf.py")
 
 
 @click.command(context_settings={"ignore_unknown_options": True})
@@ -50,11 +50,15 @@ def _write_secret(instance: Path) -> None:
     if "IRIS_SECRET_KEY" in os.environ:
         return
     instance.mkdir(parents=True, exist_ok=True)
-    with suppress(FileExistsError):
-        descriptor = os.open(instance / "config.py", os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-        with open(descriptor, "w", encoding="utf-8") as file:
-            file.write(f'SECRET_KEY = "{secrets.token_hex(32)}"\n')
-        click.echo(f"iris-app: wrote a secret key to {instance / 'config.py'}", err=True)
+    path = instance / "config.py"
+    with suppress(FileExistsError), path.open("x", encoding="utf-8", opener=_open_private) as file:
+        file.write(f'SECRET_KEY = "{secrets.token_hex(32)}"\n')
+        click.echo(f"iris-app: writing a secret key to {path}", err=True)
+
+
+def _open_private(path: str, flags: int) -> int:
+    """Open a file that only its owner may read."""
+    return os.open(path, flags, 0o600)
 
 
 def _train_if_missing(app: Any) -> None:
