@@ -62,8 +62,8 @@ MODEL_SHA256: Sha256 | None = None
 # Seconds within which gunicorn's workers take a model that is published over the old one.
 MODEL_CHECK_SECONDS: Annotated[float, Meta(ge=0.1, le=24 * 60 * 60)] = 2.0
 
-# Whether a model that is published may replace another that takes other rows, or names its answer otherwise. If not, the
-# old one goes on until the next start. Whoever serves clients that follow the schema sets it.
+# Whether a model that is published may replace another that takes other rows, or names its answer otherwise. If not,
+# the old one goes on until the next start. Whoever serves clients that follow the schema sets it.
 MODEL_ALLOW_SCHEMA_CHANGE: bool = False
 
 # Registry of the model that scripts/train_model.py --publish keeps under instance/models, for scripts/rollback.

@@ -135,9 +135,7 @@ class ModelService:
             self.refused = error
             logger.error("A model that was published is refused, and what answered goes on: %s", error)
             return
-        logger.warning(
-            "Model %s answers from now on.%s", model.version, f" {join_changes(changes)}." if changes else ""
-        )
+        logger.warning("Model %s answers from now on. %s", model.version, join_changes(changes))
         self.refused, self.changes, self._model = None, changes, model
 
     def _check_changes(self, model: "Model") -> list[str]:
