@@ -176,20 +176,26 @@ def _read_values(
     """
     blocks, odd, count, has_comma = [np.empty((0, len(places)))], 0, 0, False
     numbered = rows.numbered()
-    empty = [""] * width
     while block := [row for _, row in islice(numbered, BLOCK)]:
         count += len(block)
         if count > max_rows:
             raise TooManyRows(f"There are more rows than the {max_rows:,} that one request may hold.")
-        odd_rows = [index for index, row in enumerate(block) if len(row) != width]
+        odd_rows = _find_odd(block, width)
         for index in odd_rows:
-            block[index] = empty
+            block[index] = [""] * width
         values, with_comma = _read_block(schema, block, places)
         values[odd_rows] = UNREADABLE
         blocks.append(values)
         odd += len(odd_rows)
         has_comma = has_comma or with_comma
     return np.concatenate(blocks), odd, has_comma
+
+
+def _find_odd(rows: list[list[str]], width: int) -> list[int]:
+    """Return the indices of the rows with another number of cells."""
+    if set(map(len, rows)) == {width}:
+        return []
+    return [index for index, row in enumerate(rows) if len(row) != width]
 
 
 def _read_block(schema: Schema, rows: list[list[str]], places: list[int | None]) -> tuple[Floats, bool]:

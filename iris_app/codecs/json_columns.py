@@ -1,9 +1,8 @@
 """Encode decoded JSON values of any kind as rows, column by column."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any, TypeAlias
 
-import msgspec
 import numpy as np
 from msgspec import UNSET
 
@@ -22,10 +21,9 @@ class JsonColumns:
         self._colons = [1 + feature.name.count(":") for feature in schema.features]
         self._with_colons = [index for index, feature in enumerate(schema.features) if _may_have_colons(feature)]
 
-    def split(self, rows: Sequence[Any]) -> list[Column]:
-        """Return the columns of rows, each a tuple or a struct of the features' values."""
-        tuples = [row if isinstance(row, tuple) else msgspec.structs.astuple(row) for row in rows]
-        return list(zip(*tuples, strict=True)) if tuples else [()] * len(self._encoders)
+    def split(self, rows: Iterable[tuple[Any, ...]]) -> list[Column]:
+        """Return the columns of rows, each a tuple of the features' values."""
+        return list(zip(*rows, strict=True)) or [()] * len(self._encoders)
 
     def encode(self, columns: Sequence[Column]) -> Floats:
         """Return the values of columns as an array of shape (n, features)."""

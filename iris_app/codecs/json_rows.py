@@ -3,7 +3,8 @@
 Valid rows are read in one pass by msgspec. What it rejects is parsed again without types, to list all errors.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from itertools import chain
 from types import GenericAlias
 from typing import Any
 
@@ -40,6 +41,8 @@ class JsonRows:
         row = _define_row(schema, "Row", list(map(_field, schema.features, types)))
         values = GenericAlias(tuple, tuple(types))
         self._schema = schema
+        self._is_numeric = schema.is_numeric
+        self._width = len(types)
         self._columns = schema.derive(JsonColumns)
         self._colons = sum(1 + feature.name.count(":") for feature in schema.features)
         self._has_texts = not schema.is_numeric or self._colons > len(types)
@@ -110,17 +113,18 @@ class JsonRows:
         except (msgspec.DecodeError, UnicodeDecodeError):
             return read_untyped(self._schema, body, max_rows, errors_in_list_or_object)[0]
         check_row_count(rows, max_rows)
-        columns = self._columns.split(rows)
-        objects = sum(type(row) is not tuple for row in rows)
-        if self._has_repeated(body, self._columns.count_colons(columns, objects)):
+        objects = sum(type(row) is not tuple for row in rows) if b":" in body else 0
+        tuples = (row if type(row) is tuple else msgspec.structs.astuple(row) for row in rows)
+        array, colons = self._encode(tuples if objects else rows, len(rows), objects)
+        if self._has_repeated(body, colons):
             return read_untyped(self._schema, body, max_rows, errors_in_list_or_object)[0]
-        return self._columns.encode(columns)
+        return array
 
     def check_rows(self, rows: list[list[Any]], max_rows: int) -> Floats:
         """Read rows from lists that were parsed already, in the order of the features; see ``read``."""
         check_row_count(rows, max_rows)
         try:
-            array = self._columns.encode(self._columns.split(msgspec.convert(rows, self._lists_type)))
+            array, _ = self._encode(msgspec.convert(rows, self._lists_type), len(rows), 0)
         except msgspec.ValidationError:
             return encode_rows(self._schema, rows, errors_in_list_or_object)
         if self._schema.find_out_of_bounds(array):  # NaN, which passes the types
@@ -129,14 +133,20 @@ class JsonRows:
 
     def _to_array(self, body: bytes, rows: list[Any]) -> Floats | None:
         """Return decoded objects as an array, or None if a name may be given twice in the body."""
-        if self._schema.is_numeric:
+        if self._is_numeric:
             if self._has_repeated(body, len(rows) * self._colons):
                 return None
             return np.array([msgspec.structs.astuple(rows[0])]) if len(rows) == 1 else self._struct_array.to_array(rows)
+        array, colons = self._encode(map(msgspec.structs.astuple, rows), len(rows), len(rows))
+        return None if self._has_repeated(body, colons) else array
+
+    def _encode(self, rows: Iterable[tuple[Any, ...]], count: int, objects: int) -> tuple[Floats, int]:
+        """Return so many decoded rows as an array, and the colons in their JSON, if so many of them are objects."""
+        if self._is_numeric:
+            values = np.fromiter(chain.from_iterable(rows), np.float64, count * self._width)
+            return values.reshape(-1, self._width), objects * self._colons
         columns = self._columns.split(rows)
-        if self._has_repeated(body, self._columns.count_colons(columns, len(rows))):
-            return None
-        return self._columns.encode(columns)
+        return self._columns.encode(columns), self._columns.count_colons(columns, objects)
 
     def _has_repeated(self, body: bytes, colons: int) -> bool:
         """Check whether a name may be given twice in a valid body, by its colons."""
@@ -144,7 +154,7 @@ class JsonRows:
 
     def _read_blocks(self, body: bytes, max_rows: int) -> Floats | None:
         """Read a long array of numbers in blocks, so that not all objects exist at once, or return None."""
-        if not self._schema.is_numeric:
+        if not self._is_numeric:
             return None
         blocks, count = [], 0
         try:
