@@ -75,7 +75,7 @@ def _wants_explanation(request: Request) -> bool:
 @bp.get("/model")
 def model() -> Response:
     """Describe the current model."""
-    return json_response(ModelDescription.of(get_model().manifest))
+    return json_response(ModelDescription.of(get_model().manifest, current_app.config["MODEL_NAME"]))
 
 
 @bp.get("/openapi.json")

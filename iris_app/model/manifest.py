@@ -194,15 +194,17 @@ class ModelDescription(msgspec.Struct, frozen=True):
     pairplot_sha256: str | None
     created: datetime
     versions: dict[str, str]
+    answer_key: str
     schema: Schema
     features: list[FeatureSummary]
     classes: list[str]
     scores: Scores | None
 
     @classmethod
-    def of(cls, manifest: Manifest) -> Self:
-        """Describe the model of a manifest."""
-        own = {"name": manifest.schema.name, "classes": manifest.schema.class_names}
+    def of(cls, manifest: Manifest, name: str | None = None) -> Self:
+        """Describe the model of a manifest, by another name than its schema's if there is one."""
+        schema = manifest.schema
+        own = {"name": name or schema.name, "answer_key": schema.answer_key, "classes": schema.class_names}
         return cls(**own, **{name: getattr(manifest, name) for name in cls.__struct_fields__ if name not in own})  # type: ignore[arg-type]
 
 
