@@ -50,20 +50,24 @@ def sentence(
         own, other = (_Statistics.of(classes[class_index], index) for class_index in (predicted, runner_up))
         return _Value(schema.features[index], values[index], own, other)
 
-    best = int(contributions.argmax())
     unknown = [index for index, value in enumerate(values) if _is_unknown(schema.features[index], value)]
     doubtful = sorted({*outside, *unknown}, key=lambda index: (compared(index).is_far, abs(contributions[index])))
-    if contributions[best] <= TELLING * abs(contributions).max():
-        reason = f"No value alone speaks for {name}; all of them together do."
-    elif best in doubtful and compared(best).is_far:
+    best = _find_best(contributions)
+    if best in doubtful and compared(best).is_far:
         return f"The {compared(best).doubt(name)}"
-    else:
+    reason = f"No value alone speaks for {name}; all of them together do."
+    if best is not None:
         reason = f"Mostly because of the {compared(best).reason(name, next_name)}"
     if not doubtful:
         return reason
-    if doubtful[-1] == best:
-        return f"{reason} But that is outside what the model learnt from."
-    return f"{reason} But the {compared(doubtful[-1]).doubt(name)}"
+    doubt = f"the {compared(doubtful[-1]).doubt(name)}"
+    return f"{reason} But {'that is outside what the model learnt from.' if doubtful[-1] == best else doubt}"
+
+
+def _find_best(contributions: Floats) -> int | None:
+    """Return the index of the largest contribution, or None if it is little beside those against the class."""
+    best = int(contributions.argmax())
+    return best if contributions[best] > TELLING * abs(contributions).max() else None
 
 
 class _Statistics(NamedTuple):

@@ -91,7 +91,7 @@ def test_features_that_are_used_alike_get_the_same(seed: int) -> None:
 @given(seed=seeds, max_rows=st.sampled_from([64, 128, 256]))
 def test_estimates_are_within_their_error(seed: int, max_rows: int) -> None:
     row = waves(1, 10, seed)[0]
-    background = waves(64, 10, 11.0)
+    background = waves(24, 10, 11.0)
 
     def predict_proba(rows: Floats) -> Floats:
         return network(np.column_stack([rows, np.zeros((len(rows), 4))]))
@@ -125,6 +125,13 @@ def test_a_row_like_all_of_the_background_gets_nothing(max_rows: int) -> None:
     found = explain("stumps", row, max_rows, np.tile(row, (3, 1)))
     assert found.values.tolist() == [0.0] * 5
     assert found.log_odds == found.average
+
+
+def test_estimates_add_up_where_all_of_the_background_is_worth_the_same() -> None:
+    row, background = MODELS["network"][2][0], MODELS["network"][1]
+    found = explain("network", row, 1024, np.tile(background[0], (20, 1)))
+    assert found.error > 0
+    assert found.average + found.values.sum() == pytest.approx(found.log_odds, abs=1e-9)
 
 
 def test_values_in_common_make_more_features_exact() -> None:
