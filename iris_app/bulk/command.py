@@ -6,8 +6,6 @@ from typing import Any
 import click
 from flask import Blueprint
 
-from iris_app.iris import SCHEMA
-
 bp = Blueprint("bulk", __name__, cli_group=None, template_folder="templates")
 
 
@@ -24,11 +22,11 @@ class MaxBadType(click.ParamType[tuple[float, bool]]):
         return (int(match[1]), False) if match[1] else (float(match[2]) / 100, True)
 
 
-HELP = f"""Classify the {SCHEMA.nouns} in files of any size.
+HELP = """Classify the rows of files of any size.
 
 INPUT is a file, a folder, a pattern, an address or - for standard input: CSV (.csv, .tsv, .txt), objects of
 JSON, one a line or in an array (.ndjson, .jsonl, .json), either compressed too (.gz, .zst), Parquet (.parquet, .pq)
-or Arrow (.arrow, .feather, .ipc). Columns are spelt as in the API, and others pass through; the {SCHEMA.target}, its
+or Arrow (.arrow, .feather, .ipc). Columns are spelt as in the API, and others pass through; the class, its
 probabilities and warnings come behind them.
 
 Several files, or a folder's, go to the folder that is the output, and a second run does what is missing or has
@@ -36,12 +34,12 @@ changed. Files and folders in a folder whose names begin with . or _ are not rea
 become columns. A file that is there already is replaced only if this command wrote it.
 
 \b
-flask --app wsgi classify {SCHEMA.nouns}.csv -o answers.csv
-flask --app wsgi classify {SCHEMA.nouns}.csv -o answers.parquet
+flask --app wsgi classify rows.csv -o answers.csv
+flask --app wsgi classify rows.csv -o answers.parquet
 flask --app wsgi classify folder -o answers --bad-rows skip
 flask --app wsgi classify "folder/*.csv" -o answers --bad-rows null --redo
-flask --app wsgi classify - -o - < {SCHEMA.nouns}.csv > answers.csv
-flask --app wsgi classify {SCHEMA.nouns}.csv -o answers.csv --report answers.html
+flask --app wsgi classify - -o - < rows.csv > answers.csv
+flask --app wsgi classify rows.csv -o answers.csv --report answers.html
 
 The exit code is 0 all is done, 1 rows or files cannot be classified, 2 wrong usage, 3 no model that can be
 trusted, 4 the output cannot be written, 5 a cluster cannot be reached or gives up, 130 interrupted, 141 the

@@ -8,12 +8,11 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-from iris_app.bulk.readers.values import read_numbers
-from iris_app.bulk.rows import find_wrong, predict_columns
+from iris_app.bulk.readers.values import read_rows
+from iris_app.bulk.rows import find_known, predict_columns
 from iris_app.codecs.csv_rows import answer_columns, find_features
 from iris_app.model.artifact import Packed, pack, read_manifest, unpack
 from iris_app.model.classifier import Model
-from iris_app.schema import Floats
 
 
 def classifier(path: str | Path) -> Callable[[Any], Any]:
@@ -47,13 +46,12 @@ class Classifier:
 
     def __call__(self, frame: Any) -> Any:
         """Return the frame with the columns of the predictions."""
-        columns = [str(name) for name in frame.columns]
-        feature_columns = find_features(columns)
-        numbers = [_numbers(frame[frame.columns[index]]) for index in feature_columns]
-        measurements = np.column_stack(numbers)
-        measurements[find_wrong(measurements)[:, 0]] = np.nan
-        answers = predict_columns(_model(self._packed), measurements).columns
-        named = dict(zip(answer_columns(columns), answers, strict=True))
+        model, names = _model(self._packed), [str(name) for name in frame.columns]
+        places = find_features(model.schema, names)
+        columns = [None if place is None else _series(frame[frame.columns[place]]) for place in places]
+        rows = read_rows(model.schema, columns, len(frame))
+        answers = predict_columns(model, rows, find_known(model.schema.accepted(rows))).columns
+        named = dict(zip(answer_columns(model.schema, names), answers, strict=True))
         if isinstance(frame, pl.DataFrame):
             return frame.with_columns(**named)
         return frame.assign(**{name: column.to_list() for name, column in named.items()})
@@ -64,11 +62,11 @@ def _model(packed: Packed) -> Model:
     return Model(*unpack(packed))
 
 
-def _numbers(column: Any) -> Floats:
-    """Read a column of polars or pandas as numbers."""
+def _series(column: Any) -> pl.Series:
+    """Return a column of polars or pandas as numbers, booleans or text."""
     if isinstance(column, pl.Series):
-        return read_numbers(column)
+        return column.cast(pl.String) if isinstance(column.dtype, pl.Categorical | pl.Enum) else column
     if column.dtype.kind in "iufb":
-        return read_numbers(pl.Series(column.to_numpy(np.float64, na_value=np.nan)))
+        return pl.Series(column.to_numpy(np.float64, na_value=np.nan))
     texts = [None if missing else str(value) for value, missing in zip(column, column.isna(), strict=True)]
-    return read_numbers(pl.Series(texts, dtype=pl.String))
+    return pl.Series(texts, dtype=pl.String)

@@ -99,7 +99,10 @@ def run_job(job: Job, model: Model, progress: OnProgress, pool: ThreadPoolExecut
         If the output cannot be written.
     """
     typed = job.form == "parquet" or (job.form == "csv" and job.source.form == "ndjson")
-    with job.source.open(keep=job.bad_rows == "null", typed=typed) as (reader, stamp), ExitStack() as outputs:
+    with (
+        job.source.open(model.schema, keep=job.bad_rows == "null", typed=typed) as (reader, stamp),
+        ExitStack() as outputs,
+    ):
         added = AddedColumns(reader, job.source.partitions)
         heading = not (job.source.rows and job.source.rows[0])
         writer = WRITERS[job.form](reader, added, display(job.output), heading=heading)
@@ -156,7 +159,7 @@ def _classify(
 
     def work(chunk: object) -> Encoded:
         rows = reader.read(chunk)
-        answers = predict_columns(model, rows.measurements)
+        answers = predict_columns(model, rows.values, rows.known)
         return writer.encode(rows, answers), summarize(rows, answers, model.manifest), rows
 
     waiting: deque[Future[Encoded]] = deque()

@@ -36,7 +36,7 @@ class Journal:
     folder : Path
         The output folder.
     model : str
-        The sha256 of the model.
+        The digest of the model and its schema.
     """
 
     def __init__(self, folder: Path, model: str) -> None:

@@ -4,6 +4,7 @@ from bisect import insort
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import zip_longest
 from operator import attrgetter
 from typing import TYPE_CHECKING, Self, TypeVar
 
@@ -14,10 +15,10 @@ import polars as pl
 from iris_app.bulk.rows import PredictionColumns, Rows
 from iris_app.bulk.storage.addresses import STANDARD, STDOUT, display
 from iris_app.exceptions import ERRORS_NAMED, InvalidValue, InvalidValues, IrisError
-from iris_app.iris import SCHEMA
 from iris_app.model.agreement import Agreement
-from iris_app.model.manifest import Manifest
+from iris_app.model.manifest import Manifest, Values, to_values
 from iris_app.observability.drift import count_by_interval
+from iris_app.schema import Schema
 
 if TYPE_CHECKING:
     from iris_app.bulk.job import Job
@@ -29,10 +30,10 @@ MAX_OUTLIERS = 50
 
 
 class Outlier(msgspec.Struct, frozen=True):
-    """An unusual row: its number in the output, its features, its predicted class and its warnings."""
+    """An unusual row: its number in the output, its values, its predicted class and its warnings."""
 
     row: int
-    measurements: list[float]
+    values: Values
     predicted: str
     warnings: str
 
@@ -45,9 +46,9 @@ class Summary(msgspec.Struct, forbid_unknown_fields=True):
     read, written, rejected, unusual : int
         The rows that were read, written to the output, rejected, and predicted with warnings.
     classes : list of int
-        The rows of each predicted class.
+        The rows of each predicted class; empty without rows.
     intervals : list of list of int
-        The rows in each interval of each feature's histogram.
+        The rows in each interval of each feature's histogram, and those without a value.
     agreement : Agreement, optional
         The agreement with the true classes, if a column names them.
     errors : list of InvalidValue
@@ -60,7 +61,7 @@ class Summary(msgspec.Struct, forbid_unknown_fields=True):
     written: int = 0
     rejected: int = 0
     unusual: int = 0
-    classes: list[int] = msgspec.field(default_factory=lambda: [0] * len(SCHEMA.classes))
+    classes: list[int] = msgspec.field(default_factory=list)
     intervals: list[list[int]] = msgspec.field(default_factory=list)
     agreement: Agreement | None = None
     errors: list[InvalidValue] = msgspec.field(default_factory=list)
@@ -78,11 +79,10 @@ class Summary(msgspec.Struct, forbid_unknown_fields=True):
         self.errors = [*self.errors, *other.errors][:ERRORS_NAMED]
         for name in ("read", "written", "rejected", "unusual"):
             setattr(self, name, getattr(self, name) + getattr(other, name))
-        self.classes = np.add(self.classes, other.classes).tolist()
-        if self.intervals and other.intervals:
-            self.intervals = [np.add(*counts).tolist() for counts in zip(self.intervals, other.intervals, strict=True)]
-        else:
-            self.intervals = self.intervals or other.intervals
+        self.classes = _add_counts(self.classes, other.classes)
+        none: list[int] = []
+        both = zip_longest(self.intervals, other.intervals, fillvalue=none)
+        self.intervals = [_add_counts(counts, more) for counts, more in both]
         if self.agreement and other.agreement:
             self.agreement += other.agreement
         else:
@@ -181,6 +181,10 @@ class Outcomes:
         self.row_errors = _merge(self.row_errors, file, summary.errors, ERRORS_NAMED)
 
 
+def _add_counts(counts: Sequence[int], more: Sequence[int]) -> list[int]:
+    return [first + second for first, second in zip_longest(counts, more, fillvalue=0)]
+
+
 def explain(error: IrisError) -> list[str]:
     """Return an error as sentences."""
     return [value.detail for value in error.errors] if isinstance(error, InvalidValues) else [str(error)]
@@ -195,16 +199,16 @@ def _merge(pairs: list[tuple[File, Item]], file: File, items: Sequence[Item], li
 
 def summarize(rows: Rows, answers: PredictionColumns, manifest: Manifest) -> Summary:
     """Count rows and their predictions."""
-    known = rows.measurements[~np.isnan(rows.measurements).any(axis=1)] if rows.rejects else rows.measurements
+    known = rows.values if rows.known is None else rows.values[rows.known]
     features = zip(manifest.features, np.ascontiguousarray(known.T), strict=True)
     return Summary(
         read=rows.read,
-        written=len(rows.measurements),
+        written=len(rows.values),
         rejected=len(rows.rejects),
         unusual=answers.unusual,
         classes=answers.counts,
-        intervals=[count_by_interval(values, feature.histogram) for feature, values in features],
-        agreement=None if rows.actual is None else _count_agreement(rows.actual, answers),
+        intervals=[count_by_interval(values, feature) for feature, values in features],
+        agreement=None if rows.actual is None else _count_agreement(manifest.schema, rows.actual, answers),
         errors=[error for reject in rows.rejects[:ERRORS_NAMED] for error in reject.errors][:ERRORS_NAMED],
         outliers=_outliers(rows, answers),
     )
@@ -213,18 +217,18 @@ def summarize(rows: Rows, answers: PredictionColumns, manifest: Manifest) -> Sum
 def _outliers(rows: Rows, answers: PredictionColumns) -> list[Outlier]:
     if not answers.unusual:
         return []
-    indices = (answers.warnings != "").arg_true().head(MAX_OUTLIERS)
+    indices = (answers.warnings != "").arg_true().head(MAX_OUTLIERS).to_list()
     return [
-        Outlier(index + 1, rows.measurements[index].tolist(), answers.labels[index], answers.warnings[index])
-        for index in indices
+        Outlier(index + 1, values, answers.labels[index], answers.warnings[index])
+        for index, values in zip(indices, to_values(rows.values[indices]), strict=True)
     ]
 
 
-def _count_agreement(actual: pl.Series, answers: PredictionColumns) -> Agreement:
+def _count_agreement(schema: Schema, actual: pl.Series, answers: PredictionColumns) -> Agreement:
     """Count the rows by true and by predicted class."""
     both = pl.DataFrame([actual.cast(pl.String).alias("actual"), answers.labels.alias("predicted")])
     counts: Counter[tuple[str | None, str]] = Counter()
     for text, predicted, count in both.drop_nulls("predicted").group_by(pl.all()).len().rows():
-        class_ = SCHEMA.match_class(text or "")
+        class_ = schema.match_class(text or "") or schema.match_class((text or "").removesuffix(".0"))
         counts[class_.name if class_ else None, predicted] += count
-    return Agreement.count(counts)
+    return Agreement.count(schema.class_names, counts)

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, NamedTuple, Protocol, overload
 
 import numpy as np
@@ -9,10 +10,9 @@ import polars as pl
 from numpy.typing import NDArray
 
 from iris_app.exceptions import InvalidValue
-from iris_app.iris import SCHEMA
 from iris_app.model.classifier import Model
 from iris_app.model_service import predict
-from iris_app.schema import Floats
+from iris_app.schema import Floats, Schema
 
 
 class Reject(NamedTuple):
@@ -59,45 +59,41 @@ class Rows:
     ----------
     frame : DataFrame of n rows
         The columns of the file; empty if ``lines`` hold the rows.
-    measurements : ndarray of shape (n, 4), float64
-        The features; NaN in a row that is kept and cannot be classified.
+    values : ndarray of shape (n, features), float64
+        The features.
     rejects : sequence of Reject
         The rows that cannot be classified, among the n or not.
     read : int
         The number of rows that were read.
     lines : sequence of bytes, optional
         The rows, if they are JSON objects.
-    given : Series of n values, optional
+    actual : Series of n values, optional
         The true classes, if a column names them.
     plain : bool
         True if no cell needs quotes in CSV with the file's delimiter.
+    known : ndarray of shape (n,), bool, optional
+        Whether each row can be classified; None if all can.
     """
 
     frame: pl.DataFrame
-    measurements: Floats
+    values: Floats
     rejects: Sequence[Reject]
     read: int
     lines: Sequence[bytes] = ()
     actual: pl.Series | None = None
     plain: bool = False
-
-
-def find_wrong(rows: Floats) -> NDArray[np.intp]:
-    """Return the row and the column of each value that is not accepted, of shape (m, 2)."""
-    return np.argwhere(~SCHEMA.accepted(rows))
-
-
-def find_labels(frame: pl.DataFrame, columns: Sequence[str]) -> pl.Series | None:
-    """Return the column of true classes, if there is one; ``columns`` are the names that came."""
-    index = next((index for index, name in enumerate(columns) if SCHEMA.is_target_column(name)), None)
-    return None if index is None else frame.to_series(index)
+    known: NDArray[np.bool_] | None = None
 
 
 class Reader(Protocol):
-    """A reader of one format: ``chunks`` runs in one thread, ``read`` in any."""
+    """A reader of one format: ``chunks`` runs in one thread, ``read`` in any.
 
+    ``feature_columns`` holds the index of each feature's column, None if it is absent.
+    """
+
+    schema: Schema
     columns: list[str]
-    feature_columns: list[int]
+    feature_columns: list[int | None]
 
     def chunks(self) -> Iterator[Any]:
         """Yield chunks of the file."""
@@ -107,6 +103,59 @@ class Reader(Protocol):
 
     def done(self) -> float:
         """Return the fraction of the file that was read."""
+
+
+def select_rows(
+    reader: Reader,
+    frame: pl.DataFrame,
+    values: Floats,
+    accepted: NDArray[np.bool_],
+    make_rejects: Callable[[NDArray[np.intp], int, int], list[Reject]],
+    *,
+    keep: bool,
+    plain: bool = False,
+) -> Rows:
+    """Reject the rows with a value that is not accepted, and leave them out unless they are kept.
+
+    Parameters
+    ----------
+    reader : Reader
+    frame : DataFrame of n rows
+        All columns.
+    values : ndarray of shape (n, features), float64
+    accepted : ndarray of shape (n, features), bool
+    make_rejects : function
+        Called with the indices of the rejected rows and a range among them.
+    keep, plain : bool
+    """
+    read, known = len(values), find_known(accepted)
+    if known.all():
+        return Rows(frame, values, (), read, actual=_find_labels(reader, frame), plain=plain)
+    wrong = np.flatnonzero(~known)
+    rejects = Rejects(len(wrong), partial(make_rejects, wrong))
+    if keep:
+        return Rows(frame, values, rejects, read, actual=_find_labels(reader, frame), plain=plain, known=known)
+    frame, values = frame.filter(known), values[known]
+    return Rows(frame, values, rejects, read, actual=_find_labels(reader, frame), plain=plain)
+
+
+def find_known(accepted: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """Return whether all values of each row are accepted, of shape (n,)."""
+    known: NDArray[np.bool_] = np.logical_and.reduce(accepted, axis=1)
+    return known
+
+
+def find_target(schema: Schema, columns: Sequence[str], feature_columns: Sequence[int | None]) -> int | None:
+    """Return the index of the first column that may hold the true class and is no feature's."""
+    return next(
+        (index for index, name in enumerate(columns) if index not in feature_columns and schema.is_target_column(name)),
+        None,
+    )
+
+
+def _find_labels(reader: Reader, frame: pl.DataFrame) -> pl.Series | None:
+    index = find_target(reader.schema, reader.columns, reader.feature_columns)
+    return None if index is None else frame.to_series(index)
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,17 +188,17 @@ class PredictionColumns:
         return [self.labels, *self.probabilities, self.warnings]
 
 
-def predict_columns(model: Model, rows: Floats) -> PredictionColumns:
+def predict_columns(model: Model, rows: Floats, known: NDArray[np.bool_] | None = None) -> PredictionColumns:
     """Predict the class of each row.
 
     Parameters
     ----------
     model : Model
     rows : ndarray of shape (n, features), float64
-        A row with NaN gets no prediction.
+    known : ndarray of shape (n,), bool, optional
+        Whether each row gets a prediction; by default all do.
     """
-    known = np.logical_not(np.isnan(rows).any(axis=1))
-    if known.all():
+    if known is None:
         return _predict(model, rows)
     predicted, indices = _predict(model, rows[known]), np.flatnonzero(known)
     sources = np.full(len(known), len(indices))
@@ -174,12 +223,13 @@ def _predict(model: Model, rows: Floats) -> PredictionColumns:
     if len(outliers.rows):
         warnings = warnings.scatter(outliers.rows, outliers.labels())
     return PredictionColumns(
-        _names.gather(batch.classes),
+        model.schema.derive(_name_series).gather(batch.classes),
         list(map(pl.Series, batch.probabilities)),
         warnings,
-        np.bincount(batch.classes, minlength=len(SCHEMA.classes)).tolist(),
+        np.bincount(batch.classes, minlength=len(model.schema.classes)).tolist(),
         len(outliers.rows),
     )
 
 
-_names = pl.Series(SCHEMA.class_names)
+def _name_series(schema: Schema) -> pl.Series:
+    return pl.Series(schema.class_names)

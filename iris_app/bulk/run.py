@@ -29,10 +29,10 @@ from iris_app.bulk.storage.addresses import (
 )
 from iris_app.bulk.storage.sources import Form, NoSuchInput
 from iris_app.exceptions import ClusterFailed, InputError, IrisError, ModelUnavailable, OutputFailed
-from iris_app.iris import SCHEMA
 from iris_app.model.artifact import pack
 from iris_app.model.classifier import Model, load
 from iris_app.model_service import get_model, get_service
+from iris_app.schema import Schema
 
 # Exit codes, beside 0 for success and 2 for wrong usage.
 REFUSED, NO_MODEL, NOT_WRITTEN, NO_CLUSTER, INTERRUPTED, BROKEN_PIPE = 1, 3, 4, 5, 130, 141
@@ -162,7 +162,7 @@ def run_command(
         loaded = _load(None)
         outcomes = _run_jobs(planned, loaded, engine, redo=redo, overwrite=overwrite, quiet=quiet, emit=print_error)
         if outcomes.total.read or not outcomes.refused:
-            _print(_format_summary(outcomes.total), err=output == STANDARD)
+            _print(_format_summary(loaded.model.schema, outcomes.total), err=output == STANDARD)
         _report_skipped(planned)
         if report is not None:
             write_report(report, outcomes, loaded.model, bad_rows)
@@ -224,7 +224,7 @@ def _run_jobs(
 ) -> Outcomes:
     """Run the jobs that no earlier run did, and return the outcomes of all."""
     outcomes, todo = Outcomes(planned.jobs), planned.jobs
-    with Journal(planned.folder, loaded.model.manifest.sha256) if planned.folder else nullcontext() as journal:
+    with Journal(planned.folder, loaded.model.manifest.digest) if planned.folder else nullcontext() as journal:
         if journal and not redo:
             done = {job.output: summary for job in todo if (summary := journal.find(job))}
             for job in todo:
@@ -318,16 +318,17 @@ def _report_error(job: Job, error: IrisError, emit: Emit) -> None:
         emit(f"{job.source.title}: {line}")
 
 
-def _format_summary(summary: Summary) -> str:
+def _format_summary(schema: Schema, summary: Summary) -> str:
     """Format the counts, one a line."""
-    counts = {"read": summary.read, "classified": summary.classified, "rejected": summary.rejected}
-    counts |= dict(zip(SCHEMA.class_names, summary.classes, strict=True))
-    counts["unusual"] = summary.unusual
-    width = max(len(f"{count:,}") for count in counts.values())
-    lines = [f"{name:<12}{count:>{width},}" for name, count in counts.items()]
+    classes = [0] * len(schema.classes) if not summary.classes else summary.classes
+    counts = [("read", summary.read), ("classified", summary.classified), ("rejected", summary.rejected)]
+    counts += [*zip(schema.class_names, classes, strict=True), ("unusual", summary.unusual)]
+    longest = max(len(name) for name, _ in counts)
+    width = max(len(f"{count:,}") for _, count in counts)
+    lines = [f"{name:<{longest}}  {count:>{width},}" for name, count in counts]
     agreement = summary.agreement
     if agreement and agreement.named:
         more = f"; {agreement.unknown:,} more name none" if agreement.unknown else ""
         counted = f"{agreement.agreeing:,} of {agreement.named:,}"
-        lines.append(f"{counted} are of the {SCHEMA.target} that the file itself names{more}.")
+        lines.append(f"{counted} are of the {schema.target} that the file itself names{more}.")
     return "\n".join(lines)

@@ -1,6 +1,7 @@
 """The reader of Parquet and Arrow."""
 
-from collections.abc import Iterator, Sequence
+import math
+from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import partial
 from typing import Any, BinaryIO
@@ -10,17 +11,19 @@ import polars as pl
 import pyarrow as pa
 from pyarrow import ipc, parquet
 
-from iris_app.bulk.readers.options import ReadOptions
-from iris_app.bulk.readers.values import read_numbers
-from iris_app.bulk.rows import Reject, Rejects, Rows, find_labels, find_wrong
+from iris_app.bulk.readers.options import Reading
+from iris_app.bulk.readers.values import read_rows
+from iris_app.bulk.rows import Reject, Rows, select_rows
 from iris_app.codecs import csv_rows
 from iris_app.exceptions import InvalidValue, InvalidValues, MalformedDocument
 from iris_app.formatting import truncate
-from iris_app.iris import SCHEMA
 from iris_app.schema import Feature
 
 # The rows of a chunk; more are slightly faster, but need more memory.
 CHUNK_ROWS = 16_384
+
+# What columns of a feature hold, by its kind.
+HELD = {"number": "numbers", "integer": "numbers", "boolean": "true and false", "category": "categories"}
 
 # The bytes of a column that are read at once.
 BUFFER = 1024 * 1024
@@ -35,43 +38,41 @@ class FrameFile:
     ----------
     source : str or binary file
         A path, or a seekable file.
+    reading : Reading
     form : str
         ``parquet`` or ``arrow``.
-    keep : bool
-        Whether to keep the rows that cannot be classified among the others.
     rows : pair of int, optional
         The first row to read and the one after the last, at the bounds of row groups.
-    options : ReadOptions, optional
-        The options for reading texts as numbers.
 
     Raises
     ------
     MalformedDocument
         If it cannot be read.
     InvalidValues
-        If a feature has no column or two, or one whose type holds no numbers.
+        If a feature has no column or two, or one of a type that holds no values of it.
     """
 
     def __init__(
         self,
         source: str | BinaryIO,
+        reading: Reading,
         form: str = "parquet",
-        *,
-        keep: bool = False,
         rows: tuple[int, int] | None = None,
-        options: ReadOptions | None = None,
     ) -> None:
-        self._keep, self._options = keep, options or ReadOptions()
+        self.schema, self._keep, self._decimal = reading.schema, reading.keep, reading.options.decimal
         with _translate_arrow_errors():
             self._file: _Parquet | _Arrow = (_Parquet if form == "parquet" else _Arrow)(source)
-            schema = pl.DataFrame(pl.from_arrow(self._file.schema.empty_table()))
-        self.schema = schema.schema
-        self.columns = schema.columns
-        self.feature_columns = csv_rows.find_features(self.columns)
-        wrong = [self.columns[index] for index in self.feature_columns if not _holds_numbers(schema.dtypes[index])]
+            empty = pl.DataFrame(pl.from_arrow(self._file.schema.empty_table()))
+        self.dtypes, self.columns = empty.schema, empty.columns
+        self.feature_columns = csv_rows.find_features(self.schema, self.columns)
+        wrong = [
+            partial(_unfit, feature, self.columns[column], empty.dtypes[column])
+            for feature, column in zip(self.schema.features, self.feature_columns, strict=True)
+            if column is not None and not _holds(feature, empty.dtypes[column])
+        ]
         if wrong:
-            raise InvalidValues([partial(_unfit, name, self.schema[name]) for name in wrong])
-        self._shown = [name for name, dtype in self.schema.items() if not holds_bytes(dtype)]
+            raise InvalidValues(wrong)
+        self._shown = [name for name, dtype in self.dtypes.items() if not holds_bytes(dtype)]
         first, last = rows or (0, self._file.rows)
         self.first_row, self._count, self._read = first + 1, last - first, 0
 
@@ -91,42 +92,31 @@ class FrameFile:
     def read(self, chunk: tuple[int, pl.DataFrame]) -> Rows:
         """Read the features of rows, and the errors of those that cannot be classified."""
         first, frame = chunk
-        read, cells = len(frame), frame
-        measurements = np.column_stack(
-            [read_numbers(frame.to_series(index), self._options.decimal) for index in self.feature_columns]
-        )
-        wrong = np.unique(find_wrong(measurements)[:, 0])
-        if not len(wrong):
-            return Rows(frame, measurements, (), read, actual=find_labels(frame, self.columns))
-        rejects = Rejects(len(wrong), partial(self._rejects, first, cells, wrong))
-        if self._keep:
-            measurements[wrong] = np.nan
-        else:
-            kept = np.ones(read, bool)
-            kept[wrong] = False
-            measurements, frame = measurements[kept], frame.filter(kept)
-        return Rows(frame, measurements, rejects, read, actual=find_labels(frame, self.columns))
+        columns = [None if index is None else frame.to_series(index) for index in self.feature_columns]
+        values = read_rows(self.schema, columns, len(frame), self._decimal)
+        accepted = self.schema.accepted(values)
+        rejects = partial(self._rejects, first, frame, accepted)
+        return select_rows(self, frame, values, accepted, rejects, keep=self._keep)
 
-    def _rejects(self, first: int, frame: pl.DataFrame, wrong: Any, start: int, stop: int) -> list[Reject]:
+    def _rejects(
+        self, first: int, frame: pl.DataFrame, accepted: Any, wrong: Any, start: int, stop: int
+    ) -> list[Reject]:
         """Return a slice of the rows that cannot be classified, with their errors."""
         rows = wrong[start:stop]
         chosen = frame[rows]
         texts = chosen.select(self._shown).write_ndjson().splitlines()
-        values = chosen.select(self.columns[index] for index in self.feature_columns).rows()
-        numbers = (first + rows).tolist()
-        return [
-            Reject(number, text, self._errors(number, cells))
-            for number, text, cells in zip(numbers, texts, values, strict=True)
-        ]
+        errors: list[list[InvalidValue]] = [[] for _ in texts]
+        for number, (feature, column) in enumerate(zip(self.schema.features, self.feature_columns, strict=True)):
+            indices = np.flatnonzero(~accepted[rows, number]).tolist()
+            cells = chosen.to_series(column)[indices] if column is not None else []
+            for index, value in zip(indices, cells, strict=True):
+                error = _validate(feature, value, self._decimal)
+                errors[index].append(_invalid(first + int(rows[index]), chosen.columns[column], error))
+        return list(map(Reject, (first + rows).tolist(), texts, errors))
 
-    def _errors(self, row: int, cells: Sequence[Any]) -> list[InvalidValue]:
-        errors = []
-        for feature, index, value in zip(SCHEMA.features, self.feature_columns, cells, strict=True):
-            if error := _validate(feature, value, self._options.decimal):
-                name = self.columns[index]
-                detail = f"Row {row}, column {truncate(name)}: {error}"
-                errors.append(InvalidValue(detail, line=row, column=name))
-        return errors
+
+def _invalid(row: int, column: str, error: str | None) -> InvalidValue:
+    return InvalidValue(f"Row {row}, column {truncate(column)}: {error}", line=row, column=column)
 
 
 @contextmanager
@@ -179,18 +169,20 @@ def holds_bytes(dtype: pl.DataType) -> bool:
     return dtype in {pl.Binary, pl.Object} or any(holds_bytes(part) for part in parts if part is not None)
 
 
-def _holds_numbers(dtype: pl.DataType) -> bool:
-    return dtype.is_numeric() or dtype in {pl.String, pl.Null} or isinstance(dtype, pl.Categorical | pl.Enum)
+def _holds(feature: Feature, dtype: pl.DataType) -> bool:
+    """Return whether a column may hold values of a feature."""
+    is_own = dtype.is_numeric() or (dtype == pl.Boolean and feature.kind == "boolean")
+    return is_own or dtype in {pl.String, pl.Null} or isinstance(dtype, pl.Categorical | pl.Enum)
 
 
-def _unfit(name: str, dtype: pl.DataType) -> InvalidValue:
-    detail = f"Column {truncate(name)} holds {dtype}, and not numbers."
+def _unfit(feature: Feature, name: str, dtype: pl.DataType) -> InvalidValue:
+    detail = f"Column {truncate(name)} holds {dtype}, and not {HELD[feature.kind]}."
     return InvalidValue(detail, column=name)
 
 
 def _validate(feature: Feature, value: Any, decimal: str | None) -> str | None:
-    if value is None:
-        return feature.missing
     if isinstance(value, str):
-        return csv_rows.validate_cell(feature, value, decimal)
-    return feature.validate(float(value))
+        return feature.validate_text(value, decimal)
+    if value is None or math.isnan(value):
+        return feature.missing
+    return feature.validate(value if isinstance(value, bool) else float(value))

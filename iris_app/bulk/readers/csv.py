@@ -2,16 +2,17 @@
 
 import csv
 import io
-from collections.abc import Iterator
-from functools import lru_cache, partial
+from collections.abc import Callable, Iterator
+from functools import cache, lru_cache, partial
 from typing import BinaryIO
 
 import numpy as np
 import polars as pl
+from numpy.typing import NDArray
 
 from iris_app.bulk.readers.chunks import BYTE_ORDER_MARK, Chunk, Records
 from iris_app.bulk.readers.heading import read_heading
-from iris_app.bulk.readers.options import ReadOptions
+from iris_app.bulk.readers.options import Reading
 from iris_app.bulk.readers.records import (
     LIMIT,
     Layout,
@@ -24,16 +25,17 @@ from iris_app.bulk.readers.records import (
     find_records,
     last_record_end,
 )
-from iris_app.bulk.readers.values import read_numbers
-from iris_app.bulk.rows import Reject, Rejects, Rows, find_labels, find_wrong
+from iris_app.bulk.readers.values import read_rows
+from iris_app.bulk.rows import Reject, Rows, select_rows
 from iris_app.codecs import csv_rows
 from iris_app.exceptions import InvalidValue
 from iris_app.formatting import truncate
-from iris_app.iris import SCHEMA
-from iris_app.schema import Floats
+from iris_app.schema import Floats, Schema
 
 # The errors of rows apart from their values, by the rows' indices; each follows the number of the line in a message.
 Unreadable = dict[int, str]
+
+Mask = NDArray[np.bool_]
 
 
 class CsvFile:
@@ -46,12 +48,9 @@ class CsvFile:
     Parameters
     ----------
     stream : binary file
+    reading : Reading
     size : int, optional
         The number of bytes, if it is known.
-    keep : bool
-        Whether to keep the rows that cannot be classified among the others.
-    options : ReadOptions, optional
-        The options that the user gave; the others are detected.
 
     Attributes
     ----------
@@ -66,25 +65,24 @@ class CsvFile:
         If a feature has no column or two.
     """
 
-    def __init__(
-        self, stream: BinaryIO, size: int | None = None, *, keep: bool = False, options: ReadOptions | None = None
-    ) -> None:
-        self._keep, self._options = keep, options or ReadOptions()
+    def __init__(self, stream: BinaryIO, reading: Reading, size: int | None = None) -> None:
+        self.schema, self._options, self._keep = reading.schema, reading.options, reading.keep
         self._comment = (self._options.comment or "").encode()
         self._records = Records(stream, size, self._options.encoding)
         text = self._peek()
-        self.delimiter, self.columns, self.feature_columns, heading, self.guesses = read_heading(text, self._options)
+        heading = read_heading(self.schema, text, self._options)
+        self.delimiter, self.columns, self.feature_columns, preamble, self.guesses = heading
         if self._records.encoding != (self._options.encoding or "utf-8") and not self._options.encoding:
             self.guesses.append(f"it is encoded in {self._records.encoding}")
-        preamble = heading.encode(errors="surrogateescape")
-        self._records.skip(len(preamble))
-        self._first_line = count_lines(preamble) + 1
+        skipped = preamble.encode(errors="surrogateescape")
+        self._records.skip(len(skipped))
+        self._first_line = count_lines(skipped) + 1
         self._delimiter = self.delimiter.encode()
         self.newline = "\r\n" if "\r\n" in text else "\n"
-        self.decimal = self._options.decimal
-        self.decimal_comma = self.delimiter == ";" and self._has_decimal_commas(text.removeprefix(heading))
+        self.decimal_comma = self.delimiter == ";" and self._has_decimal_commas(text.removeprefix(preamble))
         unique = len(set(self.columns)) == len(self.columns)
-        self._schema = {name if unique else str(index): pl.String for index, name in enumerate(self.columns)}
+        self._dtypes = {name if unique else str(index): pl.String for index, name in enumerate(self.columns)}
+        self._validate = lru_cache(maxsize=256)(partial(_validate, self.schema, self._options.decimal))
 
     def chunks(self) -> Iterator[Chunk]:
         """Yield chunks of the file."""
@@ -100,25 +98,15 @@ class CsvFile:
     def read(self, chunk: Chunk) -> Rows:
         """Parse the rows of a chunk."""
         content, unreadable = chunk.content, Unreadable()
-        frame, layout = self._parse(content), None
+        find_layout = cache(partial(find_records, content, self._delimiter, self._comment))
+        frame = self._parse(content)
         if frame is None:
-            layout = find_records(content, self._delimiter, self._comment)
-            frame, unreadable = self._parse_irregular(content, layout)
-        measurements, plain = self._numbers(frame), b'"' not in content
-        measurements[list(unreadable)] = np.nan
-        pairs, cells = find_wrong(measurements), frame.select(frame.columns[index] for index in self.feature_columns)
-        wrong, read = np.unique(pairs[:, 0]), len(frame)
-        if not len(wrong):
-            return Rows(frame, measurements, (), read, actual=find_labels(frame, self.columns), plain=plain)
-        layout = layout or find_records(content, self._delimiter, self._comment)
-        rejects = Rejects(len(wrong), partial(self._rejects, chunk, layout, cells, pairs, wrong, unreadable))
-        if self._keep:
-            measurements[wrong] = np.nan
-        else:
-            kept = np.ones(read, bool)
-            kept[wrong] = False
-            frame, measurements = frame.filter(kept), measurements[kept]
-        return Rows(frame, measurements, rejects, read, actual=find_labels(frame, self.columns), plain=plain)
+            frame, unreadable = self._parse_irregular(content, find_layout())
+        values = self._values(frame)
+        accepted = self.schema.accepted(values)
+        accepted[list(unreadable)] = False
+        rejects = partial(self._rejects, chunk, find_layout, frame, accepted, unreadable)
+        return select_rows(self, frame, values, accepted, rejects, keep=self._keep, plain=b'"' not in content)
 
     def _peek(self) -> str:
         """Return the first rows, decoded as cp1252 if their first line is not UTF-8."""
@@ -132,12 +120,12 @@ class CsvFile:
         return first.decode(errors="surrogateescape")
 
     def _has_decimal_commas(self, text: str) -> bool:
-        """Return whether a cell of a feature in the first rows has a comma."""
+        """Return whether a number in the first rows has a comma."""
+        columns = zip(self.schema.features, self.feature_columns, strict=True)
+        numeric = [index for feature, index in columns if feature.is_numeric and index is not None]
         rows = csv.reader(io.StringIO(text, newline=""), delimiter=self.delimiter)
         try:
-            return any(
-                "," in row[index] for row in rows if len(row) == len(self.columns) for index in self.feature_columns
-            )
+            return any("," in row[index] for row in rows if len(row) == len(self.columns) for index in numeric)
         except csv.Error:
             return False
 
@@ -167,7 +155,7 @@ class CsvFile:
         if marked:
             content = self._delimiter * (len(self.columns) - 1) + b"\n" + content
         try:
-            frame = pl.read_csv(content, has_header=False, separator=self.delimiter, schema=self._schema)
+            frame = pl.read_csv(content, has_header=False, separator=self.delimiter, schema=self._dtypes)
         except pl.exceptions.PolarsError:
             return None
         frame = frame[1:] if marked else frame
@@ -184,7 +172,7 @@ class CsvFile:
         expected = len(irregular) - np.count_nonzero(irregular)
         if frame is None or len(frame) != expected:  # pragma: no cover -- no such file is known
             irregular[:] = True
-            frame = pl.DataFrame(schema=self._schema)
+            frame = pl.DataFrame(schema=self._dtypes)
         rows, unreadable = [], Unreadable()
         for record in np.flatnonzero(irregular).tolist():
             cells, wrong = self._read_row(content[layout.starts[record] : layout.ends[record]])
@@ -193,7 +181,7 @@ class CsvFile:
                 unreadable[record] = wrong
         order = np.empty(len(irregular), np.intp)
         order[np.concatenate([np.flatnonzero(~irregular), np.flatnonzero(irregular)])] = np.arange(len(irregular))
-        return pl.concat([frame, pl.DataFrame(rows, schema=self._schema, orient="row")])[order], unreadable
+        return pl.concat([frame, pl.DataFrame(rows, schema=self._dtypes, orient="row")])[order], unreadable
 
     def _read_row(self, record: bytes) -> tuple[list[str], str | None]:
         """Return a cell for each column, and the error of a row apart from its values."""
@@ -212,25 +200,25 @@ class CsvFile:
             wrong = f"is not UTF-8{hint}" if encoding == "utf-8" else f"holds bytes that {encoding} has not."
         return (cells + [""] * len(self.columns))[: len(self.columns)], wrong
 
-    def _numbers(self, frame: pl.DataFrame) -> Floats:
-        columns = [frame.to_series(index) for index in self.feature_columns]
+    def _values(self, frame: pl.DataFrame) -> Floats:
+        columns = [None if index is None else frame.to_series(index) for index in self.feature_columns]
         if nulls := list(self._options.null_values):
-            columns = [column.set(column.is_in(nulls), None) for column in columns]
-        return np.column_stack([read_numbers(column, self.decimal) for column in columns])
+            columns = [column if column is None else column.set(column.is_in(nulls), None) for column in columns]
+        return read_rows(self.schema, columns, len(frame), self._options.decimal)
 
     def _rejects(
         self,
         chunk: Chunk,
-        layout: Layout,
-        cells: pl.DataFrame,
-        pairs: Offsets,
-        wrong: Offsets,
+        find_layout: Callable[[], Layout],
+        frame: pl.DataFrame,
+        accepted: Mask,
         unreadable: Unreadable,
+        wrong: Offsets,
         start: int,
         stop: int,
     ) -> list[Reject]:
         """Return a slice of the rows that cannot be classified, with their lines and errors."""
-        rows = wrong[start:stop]
+        rows, layout = wrong[start:stop], find_layout()
         begins, ends = layout.starts[rows], layout.ends[rows]
         lines = (chunk.line + np.searchsorted(layout.lines, begins, "right")).tolist()
         spans = zip(begins.tolist(), ends.tolist(), strict=True)
@@ -239,26 +227,26 @@ class CsvFile:
         for index, row in enumerate(rows.tolist()):
             if row in unreadable:
                 errors[index].append(InvalidValue(f"Line {lines[index]} {unreadable[row]}", line=lines[index]))
-        columns = [column.to_list() for column in cells[rows]]
-        chosen = pairs[np.isin(pairs[:, 0], rows)]
-        for index, feature in zip(np.searchsorted(rows, chosen[:, 0]).tolist(), chosen[:, 1].tolist(), strict=True):
-            if not errors[index] or errors[index][0].column:
-                errors[index].append(self._error(lines[index], feature, columns[feature][index]))
+        for feature, column in enumerate(self.feature_columns):
+            if column is not None:
+                indices = np.flatnonzero(~accepted[rows, feature])
+                cells = frame.to_series(column)[rows[indices]]
+                for index, cell in zip(indices.tolist(), cells, strict=True):
+                    if rows[index] not in unreadable:
+                        errors[index].append(self._error(lines[index], feature, self.columns[column], cell))
         return list(map(Reject, lines, texts, errors))
 
-    def _error(self, line: int, feature: int, text: str | None) -> InvalidValue:
+    def _error(self, line: int, feature: int, column: str, text: str | None) -> InvalidValue:
         cell = "" if text is None or text in self._options.null_values else text
-        column = truncate(self.columns[self.feature_columns[feature]])
-        detail = f"Line {line}, column {column}: {_validate(feature, cell, self.decimal)}"
-        return InvalidValue(detail, line=line, column=column)
+        detail = f"Line {line}, column {truncate(column)}: {self._validate(feature, cell)}"
+        return InvalidValue(detail, line=line, column=truncate(column))
 
 
-@lru_cache(maxsize=256)
-def _validate(feature: int, cell: str, decimal: str | None) -> str | None:
-    return csv_rows.validate_cell(SCHEMA.features[feature], cell, decimal)
+def _validate(schema: Schema, decimal: str | None, feature: int, cell: str) -> str | None:
+    return schema.features[feature].validate_text(cell, decimal)
 
 
-def _undecodable(content: bytes, layout: Layout) -> np.ndarray[tuple[int], np.dtype[np.bool_]]:
+def _undecodable(content: bytes, layout: Layout) -> Mask:
     """Return a mask of the records that hold a NUL or are not UTF-8."""
     found = np.zeros(len(layout.ends), bool)
     characters = np.frombuffer(content, np.uint8)

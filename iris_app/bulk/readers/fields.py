@@ -8,8 +8,7 @@ import msgspec
 import polars as pl
 
 from iris_app.codecs.csv_rows import find_features
-from iris_app.iris import SCHEMA
-from iris_app.schema import Feature
+from iris_app.schema import Schema
 
 # The errors of msgspec for a line of another type.
 UNFIT = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
@@ -36,15 +35,20 @@ MIXED: tuple[Any, pl.DataType] = (msgspec.Raw, pl.String())
 class Fields:
     """The fields of objects, in the order of their appearance.
 
+    Parameters
+    ----------
+    schema : Schema
+
     Attributes
     ----------
     kinds : dict of str to set of str
         The kinds of each field's values.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, schema: Schema) -> None:
+        self._schema = schema
         self.kinds: dict[str, set[str]] = {}
-        self._first: dict[Feature, int] = {}
+        self._first: dict[str, int] = {}
         self._others: set[str] = set()
         self._count = 0
         self._decoder = decoder({}, strict=True)
@@ -58,9 +62,9 @@ class Fields:
                 self._widen(line)
 
     @cached_property
-    def feature_columns(self) -> list[int]:
+    def feature_columns(self) -> list[int | None]:
         """The indices of the features' fields; see ``find_features``."""
-        return find_features(["" if name in self._others else name for name in self.kinds])
+        return find_features(self._schema, ["" if name in self._others else name for name in self.kinds])
 
     def type_of(self, name: str) -> tuple[Any, pl.DataType]:
         """Return the decoder's type of a field, and its column's."""
@@ -78,19 +82,21 @@ class Fields:
             if value is not None:
                 self.kinds[name].add(_kind(value))
         if len(self.kinds) > 1000:
-            find_features(list(self.kinds))
-        fields = {name: (Any if self._is_feature(name) else self.type_of(name)[0], None) for name in self.kinds}
+            find_features(self._schema, list(self.kinds))
+        fields = {name: (Any if self._has_own_type(name) else self.type_of(name)[0], None) for name in self.kinds}
         self._decoder = decoder(fields, strict=True)
 
     def _add_name(self, name: str) -> None:
         """Add a field; a second spelling of a feature is no feature."""
         self.kinds[name] = set()
-        feature = SCHEMA.match_feature(name)
-        if feature and self._first.setdefault(feature, self._count) != self._count:
+        feature = self._schema.match_feature(name)
+        if feature and self._first.setdefault(feature.name, self._count) != self._count:
             self._others.add(name)
 
-    def _is_feature(self, name: str) -> bool:
-        return name not in self._others and SCHEMA.match_feature(name) is not None
+    def _has_own_type(self, name: str) -> bool:
+        """Return whether the type of a field does not depend on its values: that of a number or boolean feature."""
+        feature = None if name in self._others else self._schema.match_feature(name)
+        return feature is not None and feature.kind != "category"
 
 
 def decoder(fields: Mapping[str, tuple[Any, ...]], *, strict: bool = False) -> msgspec.json.Decoder[Any]:

@@ -12,7 +12,7 @@ from iris_app.bulk.readers.options import ReadOptions
 from iris_app.codecs import csv_rows
 from iris_app.exceptions import InvalidValue, InvalidValues, MalformedDocument
 from iris_app.formatting import truncate
-from iris_app.iris import SCHEMA
+from iris_app.schema import UNREADABLE, Feature, Schema, read_decimal
 
 # Delimiters that are suggested, but not detected.
 OTHER_DELIMITERS = " :~^"
@@ -26,12 +26,12 @@ class Heading(NamedTuple):
 
     delimiter: str
     columns: list[str]
-    feature_columns: list[int]
+    feature_columns: list[int | None]
     text: str
     guesses: list[str]
 
 
-def read_heading(text: str, options: ReadOptions) -> Heading:
+def read_heading(schema: Schema, text: str, options: ReadOptions) -> Heading:
     """Detect the delimiter and the columns of a table.
 
     Raises
@@ -45,20 +45,22 @@ def read_heading(text: str, options: ReadOptions) -> Heading:
     rest = text[len(preamble) :]
     table = csv_rows.SEPARATOR_TEXT.sub("", rest)
     preamble += rest[: len(rest) - len(table)]
-    delimiter = options.delimiter or csv_rows.find_delimiter(table)
+    delimiter = options.delimiter or csv_rows.find_delimiter(schema, table)
     lines = io.StringIO(table, newline="")
     try:
         line, first = next(csv_rows.number_rows(lines, delimiter), (1, []))
     except MalformedDocument as error:
-        raise MalformedDocument(f"{error} {_suggest(table, [])}") from error
+        raise MalformedDocument(f"{error} {_suggest(schema, table, [])}") from error
     if not first:
         raise MalformedDocument(csv_rows.EMPTY)
-    columns, is_header, guesses = _columns(line, first, options)
+    columns, is_header, guesses = _columns(schema, line, first, options)
     try:
-        feature_columns = csv_rows.find_features(columns)
+        feature_columns = csv_rows.find_features(schema, columns)
     except InvalidValues as error:
         missing = [str(wrong.column) for wrong in error.errors if wrong.detail.startswith("There is no")]
-        raise InvalidValues([partial(_missing_columns, table, columns, missing)]) if missing else error from error
+        if not missing:
+            raise
+        raise InvalidValues([partial(_missing_columns, schema, table, columns, missing)]) from error
     if not options.delimiter and delimiter != ",":
         guesses.append(f"cells are separated by {delimiter!r}")
     return Heading(
@@ -77,29 +79,43 @@ def _preamble(text: str, options: ReadOptions) -> str:
     return text[:end]
 
 
-def _columns(line: int, first: list[str], options: ReadOptions) -> tuple[list[str], bool, list[str]]:
+def _columns(schema: Schema, line: int, first: list[str], options: ReadOptions) -> tuple[list[str], bool, list[str]]:
     """Return the columns' names, whether the first row is a header, and what was guessed."""
-    numbers = [not math.isnan(csv_rows.read_decimal(cell)) for cell in first]
-    ((_, named),) = csv_rows.name_columns([(line, first)], None)
+    ((_, named),) = csv_rows.name_columns(schema, [(line, first)], None)
     if named != first:  # the header of scikit-learn's own file
         return named, True, []
-    count = len(SCHEMA.features)
-    ends_with_class = numbers == [True] * count + [False] and SCHEMA.match_class(first[-1]) is not None
-    is_header = (
-        options.header if options.header is not None else not (ends_with_class or (options.columns and any(numbers)))
-    )
     if options.columns:
-        return list(options.columns), is_header, []
-    if is_header:
+        has_values = any(map(_is_number, first)) or _holds_values(schema, list(options.columns), first)
+        return list(options.columns), not has_values if options.header is None else options.header, []
+    columns = [*schema.features_by_name, schema.target][: len(first)]
+    ends_with_class = len(first) == len(schema.features) + 1 and schema.match_class(first[-1]) is not None
+    has_values = ends_with_class and _holds_values(schema, columns, first)
+    if options.header or (options.header is None and not has_values):
         return first, True, []
-    if len(first) not in {count, count + 1}:
+    if len(first) not in {len(schema.features), len(schema.features) + 1}:
         names = "--columns with the name of each column"
         raise MalformedDocument(f"Without a header, {len(first)} columns cannot be told apart: use {names}.")
-    columns = [*SCHEMA.features_by_name, SCHEMA.target][: len(first)]
     return columns, False, [f"there is no header, and the columns are {', '.join(columns)}"]
 
 
-def _missing_columns(text: str, columns: Sequence[str], missing: Sequence[str]) -> InvalidValue:
+def _holds_values(schema: Schema, columns: list[str], cells: list[str]) -> bool:
+    """Return whether a row holds values of all features, whether they are within their bounds or not."""
+    pairs = [(schema.match_feature(name), cell) for name, cell in zip(columns, cells, strict=False)]
+    return all(_is_value(feature, cell) for feature, cell in pairs if feature) and any(feature for feature, _ in pairs)
+
+
+def _is_value(feature: Feature, cell: str) -> bool:
+    value = feature.read_text(cell)
+    if math.isnan(value):
+        return feature.optional
+    return value >= 0 if feature.kind == "category" else value != UNREADABLE
+
+
+def _is_number(cell: str) -> bool:
+    return not math.isnan(read_decimal(cell))
+
+
+def _missing_columns(schema: Schema, text: str, columns: Sequence[str], missing: Sequence[str]) -> InvalidValue:
     """Return an error with the columns, the first line, and the option that would help."""
     first = _lines(text)[0].encode(errors="replace").decode()
     found = ", ".join(f"“{truncate(name, 30)}”" for name in columns[:10])
@@ -107,19 +123,20 @@ def _missing_columns(text: str, columns: Sequence[str], missing: Sequence[str]) 
     detail = (
         f"There is no column {' and none '.join(missing)}; the columns are {found}{more}. "
         f"The file begins with “{truncate(first, 80)}”. "
-        f"{_suggest(text, columns)}"
+        f"{_suggest(schema, text, columns)}"
     )
     return InvalidValue(detail, column=missing[0])
 
 
-def _suggest(text: str, columns: Sequence[str]) -> str:
+def _suggest(schema: Schema, text: str, columns: Sequence[str]) -> str:
     lines = _lines(text)
+    required = {feature.name for feature in schema.features if not feature.optional} or set(schema.features_by_name)
     for number, line in enumerate(lines[:MAX_PREAMBLE_LINES]):
         for other in csv_rows.DELIMITERS + OTHER_DELIMITERS:
             cells = _cells(line, other)
-            if len({SCHEMA.match_feature(cell) for cell in cells} - {None}) == len(SCHEMA.features):
+            if required <= {feature.name for feature in map(schema.match_feature, cells) if feature}:
                 return _suggest_options(lines, number, other, cells)
-    if not all(math.isnan(csv_rows.read_decimal(cell)) for cell in columns):
+    if any(map(_is_number, columns)):
         return "It seems to have no header: use --no-header --columns with the name of each column."
     return (
         "Use --columns with a name for each column where they are called otherwise, or --delimiter where they are one."

@@ -14,15 +14,15 @@ import polars as pl
 
 from iris_app.bulk.readers.chunks import Chunk, Records
 from iris_app.bulk.readers.fields import MIXED, UNFIT, Fields, decoder
-from iris_app.bulk.readers.options import ReadOptions
-from iris_app.bulk.rows import Reject, Rejects, Rows
+from iris_app.bulk.readers.options import Reading
+from iris_app.bulk.readers.values import to_column
+from iris_app.bulk.rows import Reject, Rejects, Rows, find_target
 from iris_app.codecs import json_errors
 from iris_app.codecs.csv_rows import answer_columns
 from iris_app.exceptions import InvalidValue, MalformedDocument
-from iris_app.formatting import truncate
-from iris_app.iris import SCHEMA
-from iris_app.json_types import Measurement
-from iris_app.schema import Floats
+from iris_app.formatting import MAX_FLOAT, truncate
+from iris_app.json_types import field_type
+from iris_app.schema import Feature, Floats, Value
 
 # The beginning of an array of objects, and its maximum size in bytes, since it is read whole.
 ARRAY = re.compile(rb"\A\s*\[(?=\s*[{\]])")
@@ -43,22 +43,18 @@ _object = msgspec.json.Decoder(dict[str, msgspec.Raw])
 class NdjsonFile:
     """Objects with the features' names, in any usual spelling, among any others.
 
-    An invalid line does not affect the others. A file is refused if a feature is in none of its objects (if it is not
-    ``typed``, in none of its first megabyte), and if a line is longer than ``chunks.MAX_ROW_SIZE``. An array is refused
-    if it is longer than ``MAX_ARRAY_SIZE``, or is not valid JSON.
+    An invalid line does not affect the others. A file is refused if a feature that may not be missing is in none of its
+    objects (if it is not ``typed``, in none of its first megabyte), and if a line is longer than
+    ``chunks.MAX_ROW_SIZE``. An array is refused if it is longer than ``MAX_ARRAY_SIZE``, or is not valid JSON.
 
     Parameters
     ----------
     stream : binary file
+    reading : Reading
+        If it is ``typed``, the file is read twice, first for the names and types of all fields. Otherwise the lines
+        stay as they are; only a field named as a column of the predictions is renamed.
     size : int, optional
         The number of bytes, if it is known.
-    keep : bool
-        Whether to keep the rows that cannot be classified among the others.
-    typed : bool
-        Whether the fields become columns, for which the file is read twice: first for their names and types. Otherwise
-        the lines stay as they are; only a field named as a column of the predictions is renamed.
-    options : ReadOptions, optional
-        The encoding, if it is known.
 
     Raises
     ------
@@ -68,27 +64,19 @@ class NdjsonFile:
         If a feature has no field or two.
     """
 
-    def __init__(
-        self,
-        stream: BinaryIO,
-        size: int | None = None,
-        *,
-        keep: bool = False,
-        typed: bool = False,
-        options: ReadOptions | None = None,
-    ) -> None:
-        self._keep, self._typed = keep, typed
-        encoding = options.encoding if options else None
-        stream = self._make_rereadable(stream) if typed else stream
+    def __init__(self, stream: BinaryIO, reading: Reading, size: int | None = None) -> None:
+        self.schema, self._keep, self._typed = reading.schema, reading.keep, reading.typed
+        encoding = reading.options.encoding
+        stream = self._make_rereadable(stream) if self._typed else stream
         self._records = Records(stream, size, encoding)
         first = self._records.peek(_last_end)
         self._array = self._read_array() if ARRAY.match(first) else None
-        fields = Fields()
-        for chunk in self.chunks() if typed or self._array else [Chunk(1, first)]:
+        fields = Fields(self.schema)
+        for chunk in self.chunks() if self._typed or self._array else [Chunk(1, first)]:
             fields.add(line for _, line in _numbered(chunk))
         if not fields.kinds:
-            raise MalformedDocument(f"It holds no object; each line is one, with the features of a {SCHEMA.noun}.")
-        if typed and self._array is None:
+            raise MalformedDocument(f"It holds no object; each line is one, with the features of a {self.schema.noun}.")
+        if self._typed and self._array is None:
             stream.seek(0)
             self._records = Records(stream, size, encoding)
         self.columns, self.feature_columns = list(fields.kinds), fields.feature_columns
@@ -116,13 +104,14 @@ class NdjsonFile:
                 lines[index], cells[index] = self._read_leniently(lines[index])
         elif wrong:
             lines, cells = [[row for row, cell in zip(rows, cells, strict=True) if cell] for rows in (lines, cells)]
-        columns = list(zip(*cells, strict=True)) or [()] * (len(SCHEMA.features) + len(self._others) + 1)
-        values = np.array(columns[: len(SCHEMA.features)], np.float64).T
-        frame, actual = self._frame(columns, values), self._actual(columns)
+        columns = list(zip(*cells, strict=True)) or [()] * (len(self._names) + len(self._others) + 1)
+        values = np.array(list(map(_encode, self.schema.features, columns)), np.float64).T
+        known = None
         if self._keep and wrong:
-            values = values.copy()
-            values[wrong] = np.nan
-        return Rows(frame, values, rejects, len(numbered), lines, actual)
+            known = np.ones(len(values), bool)
+            known[wrong] = False
+        frame, actual = self._frame(columns, values), self._actual(columns)
+        return Rows(frame, values, rejects, len(numbered), lines, actual, known=known)
 
     def _make_rereadable(self, stream: BinaryIO) -> BinaryIO:
         """Return a stream that can be read twice."""
@@ -152,18 +141,26 @@ class NdjsonFile:
 
     def _make_decoders(self, fields: Fields) -> None:
         """Make a strict and a lenient decoder of the features and, if the rows are typed, of all other fields."""
-        names = [self.columns[index] for index in self.feature_columns]
+        features = self.schema.features
+        names = [
+            feature.name if column is None else self.columns[column]
+            for feature, column in zip(features, self.feature_columns, strict=True)
+        ]
         others = [name for name in self.columns if name not in names]
         self._names = names
-        self._keys = [f'"{name}"'.encode(errors="replace") for name in names]
-        self._target = next(filter(SCHEMA.is_target_column, others), None)
-        self._refused = [] if self._typed else answer_columns(self.columns)
+        self._keys = {
+            f'"{name}"'.encode(errors="replace"): feature.optional
+            for name, feature in zip(names, features, strict=True)
+        }
+        target = find_target(self.schema, self.columns, self.feature_columns)
+        self._target = None if target is None else self.columns[target]
+        self._refused = [] if self._typed else answer_columns(self.schema, self.columns)
         self._others = {name: fields.type_of(name) for name in others} if self._typed else {}
+        self._categories = {name: fields.type_of(name)[1] for name in names if self._typed and name in fields.kinds}
         actual = {} if self._typed or self._target is None else {self._target: (Any, None)}
         more = actual | {name: (kind, None) for name, (kind, _) in self._others.items()}
-        bounded = [(Measurement.__annotations__[name],) for name in SCHEMA.features_by_name]
         refused = dict.fromkeys(self._refused, (Never, 0))
-        self._strict = decoder(dict(zip(names, bounded, strict=True)) | more | refused).decode
+        self._strict = decoder(dict(zip(names, map(field_type, features), strict=True)) | more | refused).decode
         self._lenient = decoder(dict.fromkeys(names, (Any, None)) | more).decode
 
     def _decode(self, lines: list[bytes]) -> tuple[list[Any], list[int]]:
@@ -172,7 +169,7 @@ class NdjsonFile:
             content = b"\n".join(lines)
             content.decode()  # fields that are skipped may not be UTF-8
             cells: list[Any] = list(map(msgspec.structs.astuple, map(self._strict, lines)))
-            if all(content.count(key) == len(lines) for key in self._keys):
+            if all(self._is_unique(key, content, lines) for key in self._keys):
                 return cells, []
             cells = list(map(self._decode_one, lines))
         except UNFIT:
@@ -181,6 +178,7 @@ class NdjsonFile:
         for index in (index for index, cell in enumerate(cells) if cell is None):
             renamed = self._renamed(lines[index])
             cells[index] = None if renamed is lines[index] else self._decode_one(renamed)
+            cells[index] = cells[index] or self._decode_untyped(renamed)
             if cells[index] is None:
                 wrong.append(index)
             else:
@@ -195,9 +193,27 @@ class NdjsonFile:
             return None
         return None if self._repeats_a_feature(line) else cells
 
+    def _decode_untyped(self, line: bytes) -> tuple[Any, ...] | None:
+        """Decode an object whose values are accepted, but of another type, as 1.0 is for a category 1."""
+        if self.schema.is_numeric:
+            return None
+        try:
+            line.decode()
+            cells = msgspec.structs.astuple(self._lenient(line))
+        except UNFIT:
+            return None
+        pairs = zip(self.schema.features, cells, strict=False)
+        is_accepted = all(feature.accepts(value) for feature, value in pairs) and not self._repeats_a_feature(line)
+        return (*cells, *[0] * len(self._refused)) if is_accepted else None
+
+    def _is_unique(self, key: bytes, content: bytes, lines: Sequence[bytes]) -> bool:
+        """Return whether each line has a key once, or at most once if it is optional."""
+        count = content.count(key)
+        return count == (sum(key in line for line in lines) if self._keys[key] else len(lines))
+
     def _repeats_a_feature(self, line: bytes) -> bool:
         """Return whether an object has a feature twice, of which msgspec takes the last."""
-        if all(line.count(key) == 1 for key in self._keys):
+        if all(line.count(key) == 1 or (optional and key not in line) for key, optional in self._keys.items()):
             return False
         row = json_errors.parse(line, "")
         return isinstance(row, json_errors.Object) and not set(self._names).isdisjoint(row.twice)
@@ -223,14 +239,19 @@ class NdjsonFile:
             cells = msgspec.structs.astuple(self._lenient(line))
         except UNFIT:
             line, cells = b"{}", msgspec.structs.astuple(self._lenient(b"{}"))
-        count = len(SCHEMA.features)
-        return line, (*map(_float, cells[:count]), *cells[count:], *[0] * len(self._refused))
+        count = len(self._names)
+        return line, (*map(_readable, self.schema.features, cells), *cells[count:], *[0] * len(self._refused))
 
     def _frame(self, columns: Sequence[Sequence[Any]], values: Floats) -> pl.DataFrame:
         if not self._typed:
             return pl.DataFrame()
-        made = {name: pl.Series(name, column) for name, column in zip(self._names, values.T, strict=True)}
-        for (name, (kind, dtype)), column in zip(self._others.items(), columns[len(SCHEMA.features) :], strict=False):
+        made = {}
+        for feature, name, column, numbers in zip(self.schema.features, self._names, columns, values.T, strict=False):
+            if feature.kind == "category":
+                made[name] = _category_column(name, column, self._categories.get(name, pl.String()))
+            else:
+                made[name] = to_column(feature, name, numbers)
+        for (name, (kind, dtype)), column in zip(self._others.items(), columns[len(self._names) :], strict=False):
             made[name] = pl.Series(name, map(_text_of, column) if kind is MIXED[0] else column, dtype)
         return pl.DataFrame([made[name] for name in self.columns]).fill_nan(None)
 
@@ -238,7 +259,7 @@ class NdjsonFile:
         """Return the true classes that a field names, if there is one."""
         if self._target is None:
             return None
-        index = len(SCHEMA.features) + (list(self._others).index(self._target) if self._typed else 0)
+        index = len(self._names) + (list(self._others).index(self._target) if self._typed else 0)
         texts = (None if value is None else str(value) for value in columns[index])
         return pl.Series(list(texts), dtype=pl.String)
 
@@ -256,10 +277,11 @@ class NdjsonFile:
         except MalformedDocument as malformed:
             return [InvalidValue(str(malformed), line=number)]
         if not isinstance(row, json_errors.Object):
-            return [InvalidValue(f"Line {number} is no object with the features of a {SCHEMA.noun}.", line=number)]
+            return [InvalidValue(f"Line {number} is no object with the features of a {self.schema.noun}.", line=number)]
         errors = []
-        for feature, name in zip(SCHEMA.features, self._names, strict=True):
-            if error := feature.validate(row[name]) if name in row else feature.missing:
+        for feature, name in zip(self.schema.features, self._names, strict=True):
+            missing = None if feature.optional else feature.missing
+            if error := feature.validate(row[name]) if name in row else missing:
                 errors.append(_invalid(number, name, error))
         duplicates = [name for name in row if name in row.twice and name in self._names]
         errors += [_invalid(number, name, f"{truncate(name)} is given more than once.") for name in duplicates]
@@ -285,8 +307,30 @@ def _numbered(chunk: Chunk | Numbered) -> Numbered:
     return [(number, line) for number, line in enumerate(chunk.content.split(b"\n"), chunk.line) if line.strip()]
 
 
-def _float(value: object) -> float:
-    return float(value) if isinstance(value, int | float) and not isinstance(value, bool) else np.nan
+def _encode(feature: Feature, column: Sequence[Any]) -> Sequence[float]:
+    """Return the values of a feature as floats."""
+    if feature.kind != "category":
+        return column
+    codes = {value: feature.encode(value) for value in set(column)}
+    return [codes[value] for value in column]
+
+
+def _readable(feature: Feature, value: object) -> Value:
+    """Return a value if it is of the feature's kind, accepted or not; else None."""
+    if isinstance(value, bool):
+        return value if feature.kind == "boolean" else None
+    if feature.kind == "category":
+        return value if isinstance(value, str | int | float) else None
+    if feature.kind == "boolean" or not isinstance(value, int | float) or abs(value) > MAX_FLOAT:
+        return None
+    return float(value)
+
+
+def _category_column(name: str, column: Sequence[Any], dtype: pl.DataType) -> pl.Series:
+    """Return the values of a category as they came; as text if they are of several types."""
+    texts = dtype == pl.String
+    values = [None if value is None else str(value) if texts else value for value in column]
+    return pl.Series(name, values, dtype, strict=False)
 
 
 def _text_of(value: Any) -> str | None:

@@ -1,11 +1,13 @@
-"""The options of reading a table."""
+"""The options of reading a file."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+
+from iris_app.schema import Schema
 
 
 @dataclass(frozen=True, slots=True)
 class ReadOptions:
-    """The options for reading a file; what is None is detected.
+    """The options of a user for reading a file; what is None is detected.
 
     Attributes
     ----------
@@ -24,7 +26,7 @@ class ReadOptions:
     decimal : str, optional
         ``.`` or ``,``; by default both, unless the delimiter is a comma.
     null_values : tuple of str
-        Cells that stand for a missing value, beside empty ones.
+        Cells that stand for a missing value, beside the usual ones.
     """
 
     delimiter: str | None = None
@@ -35,3 +37,24 @@ class ReadOptions:
     comment: str | None = None
     decimal: str | None = None
     null_values: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """How a reader reads a file.
+
+    Attributes
+    ----------
+    schema : Schema
+        The schema of the model that classifies the rows.
+    options : ReadOptions
+    keep : bool
+        Whether to keep the rows that cannot be classified among the others.
+    typed : bool
+        Whether the fields of JSON objects become columns; otherwise the objects stay as they are.
+    """
+
+    schema: Schema
+    options: ReadOptions = field(default_factory=ReadOptions)
+    keep: bool = False
+    typed: bool = False

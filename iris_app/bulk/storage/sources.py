@@ -17,7 +17,7 @@ from pyarrow.fs import FileSelector, FileType
 from iris_app.bulk.readers.columnar import FrameFile
 from iris_app.bulk.readers.csv import CsvFile
 from iris_app.bulk.readers.ndjson import NdjsonFile
-from iris_app.bulk.readers.options import ReadOptions
+from iris_app.bulk.readers.options import Reading, ReadOptions
 from iris_app.bulk.rows import Reader
 from iris_app.bulk.storage.addresses import (
     STANDARD,
@@ -32,6 +32,7 @@ from iris_app.bulk.storage.addresses import (
 from iris_app.bulk.storage.compression import compression_of, decompress
 from iris_app.exceptions import InputError, MalformedDocument
 from iris_app.files import FileStamp, read_stamp
+from iris_app.schema import Schema
 
 Form = Literal["csv", "ndjson", "parquet", "arrow"]
 
@@ -122,8 +123,8 @@ class Source:
         return "standard input" if self.path == STANDARD else display(self.path)
 
     @contextmanager
-    def open(self, *, keep: bool, typed: bool) -> Iterator[Opened]:
-        """Open the file; see the readers for ``keep`` and ``typed``.
+    def open(self, schema: Schema, *, keep: bool, typed: bool) -> Iterator[Opened]:
+        """Open the file; see ``Reading`` for the parameters.
 
         Raises
         ------
@@ -132,7 +133,7 @@ class Source:
         """
         with ExitStack() as stack:
             with translate_read_errors(self.location):
-                opened = self._open(stack, keep=keep, typed=typed)
+                opened = self._open(stack, Reading(schema, self.options, keep, typed))
             yield opened
 
     def check(self, stamp: FileStamp | None) -> None:
@@ -140,19 +141,17 @@ class Source:
         if stamp is not None and read_source_stamp(self.location) != stamp:
             raise MalformedDocument("It changed while it was read; classify it again.")
 
-    def _open(self, stack: ExitStack, *, keep: bool, typed: bool) -> Opened:
+    def _open(self, stack: ExitStack, reading: Reading) -> Opened:
         stamp = read_source_stamp(self.location)
         if self.form in SEEKING_FORMS:
             source = open_source(self.location, stack) if is_address(self.location) else self.location
-            reader = FrameFile(source, self.form, keep=keep, rows=self.rows, options=self.options)
-            return Opened(reader, stamp)
+            return Opened(FrameFile(source, reading, self.form, self.rows), stamp)
         raw = open_source(self.location, stack)
         if stamp is not None and not is_address(self.location):
             stamp = read_stamp(raw.fileno())
         stream, size = decompress(raw, self.path), stamp.size if stamp else None
-        if self.form == "csv":
-            return Opened(CsvFile(stream, size, keep=keep, options=self.options), stamp)
-        return Opened(NdjsonFile(stream, size, keep=keep, typed=typed, options=self.options), stamp)
+        reader = CsvFile if self.form == "csv" else NdjsonFile
+        return Opened(reader(stream, reading, size), stamp)
 
 
 class _Found(NamedTuple):

@@ -13,13 +13,13 @@ import pyarrow as pa
 from pyarrow import parquet
 
 from iris_app.bulk.readers.columnar import holds_bytes
-from iris_app.bulk.readers.values import read_numbers
+from iris_app.bulk.readers.values import has_own_type, to_column
 from iris_app.bulk.rows import PredictionColumns, Reader, Rows
 from iris_app.bulk.storage.compression import compress
 from iris_app.codecs.csv_rows import answer_columns, quoting_of
 from iris_app.exceptions import MalformedDocument
 from iris_app.formatting import truncate
-from iris_app.schema import Floats
+from iris_app.schema import Schema
 
 # The lines of CSV that a thread formats at once.
 LINES = 8192
@@ -50,11 +50,11 @@ class AddedColumns:
 
     def __init__(self, reader: Reader, partitions: Mapping[str, int | str | None]) -> None:
         self._partitions = {name: value for name, value in partitions.items() if name not in reader.columns}
-        self.names = [*self._partitions, *answer_columns([*reader.columns, *self._partitions])]
+        self.names = [*self._partitions, *answer_columns(reader.schema, [*reader.columns, *self._partitions])]
 
     def columns(self, rows: Rows, answers: PredictionColumns) -> list[pl.Series]:
         """Return the appended columns of these rows."""
-        length = len(rows.measurements)
+        length = len(rows.values)
         constant = [
             pl.Series([value] * length, dtype=pl.Int64 if isinstance(value, int) else pl.String)
             for value in self._partitions.values()
@@ -76,6 +76,8 @@ class CsvWriter:
             "line_terminator": getattr(reader, "newline", "\n"),
             "decimal_comma": getattr(reader, "decimal_comma", False),
         }
+        # Nothing is added but the predictions, and no word in these needs quotes.
+        self._plain = len(added.names) == len(reader.schema.classes) + 2 and not self._needs_quotes(reader.schema)
 
     def encode(self, rows: Rows, answers: PredictionColumns) -> bytes:
         """Format rows as lines."""
@@ -83,10 +85,15 @@ class CsvWriter:
         columns = self._added.columns(rows, answers)
         columns[-1] = columns[-1].replace("", None)  # an empty text would be written as two quotes
         # Checking each cell for quotes takes a fifth of the time.
-        quotes: Any = "never" if rows.plain and len(columns) == len(answers.columns) else "necessary"
+        quotes: Any = "never" if rows.plain and self._plain else "necessary"
         frame = rows.frame.with_columns(columns)
         frame.write_csv(written, include_header=False, quote_style=quotes, batch_size=LINES, **self._form)
         return written.getvalue()
+
+    def _needs_quotes(self, schema: Schema) -> bool:
+        """Return whether a predicted class or a warning may need quotes."""
+        words = " ".join(["code:", *schema.class_names, *schema.features_by_name])
+        return any(character in words for character in f'{self._form["separator"]}"\r\n')
 
     def write(self, stream: BinaryIO, encoded: Iterator[bytes]) -> None:
         """Write the header, except for a later part of a file, and the lines."""
@@ -117,7 +124,7 @@ class NdjsonWriter:
 
 
 class ParquetWriter:
-    """A writer of Parquet, with the features as numbers."""
+    """A writer of Parquet, with the features as columns of their types."""
 
     def __init__(self, reader: Reader, added: AddedColumns, name: str, *, heading: bool) -> None:  # noqa: ARG002
         self._table = _Table(reader, added)
@@ -158,32 +165,30 @@ class _Table:
         if duplicates := [name for name, count in Counter(reader.columns).items() if count > 1]:
             raise MalformedDocument(f"Two columns are called {truncate(duplicates[0])}, which only CSV can keep.")
         self._added = added
-        self._features = [reader.columns[index] for index in reader.feature_columns]
-        self._decimal: str | None = getattr(reader, "decimal", None)
+        columns = enumerate(zip(reader.schema.features, reader.feature_columns, strict=True))
+        self._features = [
+            (index, feature, reader.columns[column])
+            for index, (feature, column) in columns
+            if column is not None and feature.kind != "category"
+        ]
 
     def frame(self, rows: Rows, answers: PredictionColumns) -> pl.DataFrame:
-        features = zip(self._features, rows.measurements.T, strict=True)
-        numbers = [self._numbers(rows, name, values) for name, values in features if not _holds_floats(rows, name)]
-        return rows.frame.with_columns(numbers).with_columns(self._added.columns(rows, answers))
-
-    def _numbers(self, rows: Rows, name: str, values: Floats) -> pl.Series:
-        """Return a feature's column as numbers, also in rows without a prediction."""
-        if rows.rejects:
-            values = read_numbers(rows.frame[name], self._decimal)
-        return pl.Series(name, values).fill_nan(None)
+        dtypes = rows.frame.schema
+        typed = [
+            to_column(feature, name, rows.values[:, index])
+            for index, feature, name in self._features
+            if not has_own_type(feature, dtypes[name])
+        ]
+        return rows.frame.with_columns(typed).with_columns(self._added.columns(rows, answers))
 
 
 WRITERS: dict[str, Callable[..., Writer]] = {"csv": CsvWriter, "ndjson": NdjsonWriter, "parquet": ParquetWriter}
 
 
-def _holds_floats(rows: Rows, name: str) -> bool:
-    return rows.frame.schema[name].is_float()
-
-
 def _refuse_types(reader: Reader, is_unfit: Callable[[pl.DataType], bool], form: str) -> None:
     """Refuse columns of types that a format cannot write."""
-    schema: Mapping[str, pl.DataType] = getattr(reader, "schema", {})
-    for name, dtype in schema.items():
+    dtypes: Mapping[str, pl.DataType] = getattr(reader, "dtypes", {})
+    for name, dtype in dtypes.items():
         if is_unfit(dtype):
             raise MalformedDocument(f"Column {truncate(name)} holds {dtype}, which {form} has no way to write.")
 

@@ -14,7 +14,6 @@ from iris_app.bulk.storage.addresses import is_address, open_source, read_source
 from iris_app.bulk.storage.compression import decompress, zstd
 from iris_app.bulk.writers.rejected import COLUMNS
 from iris_app.exceptions import InputError
-from iris_app.iris import SCHEMA
 
 # The bytes of a file that are read.
 HEAD = 1024 * 1024
@@ -22,11 +21,11 @@ HEAD = 1024 * 1024
 # The mark of a report's page.
 GENERATOR = b'<meta name="generator" content="iris_app classify">'
 
-# The names of the predictions' columns, one a line.
-ADDED = re.compile(rf"(?:predicted_)*{SCHEMA.target}\n(?:(?:predicted_)*probability_.*\n)+(?:predicted_)*warnings\n\Z")
+# The names of the predictions' columns of any model, one a line.
+ADDED = re.compile(r"(?:\A|\n)[^\n]+\n(?:(?:predicted_)*probability_[^\n]*\n){2,}(?:predicted_)*warnings\n\Z")
 
-# Two of them in a header of CSV, with the delimiter between.
-ADJACENT = re.compile(rf'{SCHEMA.target}"?([^\w"])"?(?:predicted_)*probability_')
+# The delimiter before one of them in a header of CSV.
+ADJACENT = re.compile(r'[^\n]"?([^\w"])"?(?:predicted_)*probability_')
 
 
 def is_own(path: str, form: str, *, default: bool = True) -> bool:
