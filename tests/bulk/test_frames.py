@@ -15,6 +15,7 @@ from iris_app import bulk
 from iris_app.bulk import classifier
 from iris_app.codecs.csv_rows import answer_columns
 from iris_app.exceptions import ModelUnavailable
+from iris_app.iris import SCHEMA
 from iris_app.model.manifest import manifest_path
 from tests.support import CHECKOUT, FLOWER
 
@@ -33,7 +34,7 @@ def table(**columns: Any) -> pl.DataFrame:
 def test_a_frame_has_the_answers_beside_its_columns(classify: Callable[[Any], Any]) -> None:
     answers = classify(table(id=[1, 2, 3]).rename({"sepal_length": "Sepal.Length"}))
     assert answers["species"].to_list() == ["setosa"] * 3
-    assert answers.columns[-5:] == answer_columns([])
+    assert answers.columns[-5:] == answer_columns(SCHEMA, [])
 
 
 @pytest.mark.parametrize("values", [[0.2, None, 99.0], ["0,2", "x", None], [1, 0, 31]])

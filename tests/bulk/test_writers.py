@@ -102,7 +102,7 @@ def test_cells_of_any_kind_are_read_back_as_they_came(
     header, *answered = rows(written, delimiter)
     assert header == [name + "x", *FLOWER, *ANSWERS]
     assert [row[:5] for row in answered] == [[note, *map(str, FLOWER.values())] for note in notes]
-    table = csv_rows.read(written, 10)
+    table = csv_rows.read(SCHEMA, written, 10)
     assert (table.delimiter, table.header, list(table.rows)) == (delimiter, header, answered)
     read = pd.read_csv(io.BytesIO(written), sep=delimiter, dtype=str, keep_default_na=False, lineterminator="\n")
     if newline == "\n" and not any("\r" in text for text in [name, *notes]):
@@ -331,7 +331,7 @@ def test_what_is_compressed_is_read(
     path.write_bytes(pack(CONTENTS["csv"][:half]) + pack(CONTENTS["csv"][half:]))
     assert classify(path, "-o", tmp_path / "out.csv").exit_code == 0
     assert len(pl.read_csv(tmp_path / "out.csv")) == 300
-    with Source(str(path), "csv", path.name).open(keep=False, typed=False) as (reader, _):
+    with Source(str(path), "csv", path.name).open(SCHEMA, keep=False, typed=False) as (reader, _):
         assert list(reader.chunks())
         assert reader.done() == 1
 

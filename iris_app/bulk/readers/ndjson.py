@@ -19,6 +19,7 @@ from iris_app.bulk.readers.values import to_column
 from iris_app.bulk.rows import Reject, Rejects, Rows, find_target
 from iris_app.codecs import json_errors
 from iris_app.codecs.csv_rows import answer_columns
+from iris_app.codecs.json_columns import JsonColumns
 from iris_app.exceptions import InvalidValue, MalformedDocument
 from iris_app.formatting import MAX_FLOAT, truncate
 from iris_app.json_types import field_type
@@ -105,7 +106,7 @@ class NdjsonFile:
         elif wrong:
             lines, cells = [[row for row, cell in zip(rows, cells, strict=True) if cell] for rows in (lines, cells)]
         columns = list(zip(*cells, strict=True)) or [()] * (len(self._names) + len(self._others) + 1)
-        values = np.array(list(map(_encode, self.schema.features, columns)), np.float64).T
+        values = self.schema.derive(JsonColumns).encode(columns[: len(self._names)])
         known = None
         if self._keep and wrong:
             known = np.ones(len(values), bool)
@@ -152,6 +153,8 @@ class NdjsonFile:
             f'"{name}"'.encode(errors="replace"): feature.optional
             for name, feature in zip(names, features, strict=True)
         }
+        # A text may stand for a missing value where any other is a category.
+        self._lax = [index for index, one in enumerate(features) if one.allow_unknown and not one.optional]
         target = find_target(self.schema, self.columns, self.feature_columns)
         self._target = None if target is None else self.columns[target]
         self._refused = [] if self._typed else answer_columns(self.schema, self.columns)
@@ -165,15 +168,7 @@ class NdjsonFile:
 
     def _decode(self, lines: list[bytes]) -> tuple[list[Any], list[int]]:
         """Decode lines; return their fields, and the indices of those that cannot be classified."""
-        try:
-            content = b"\n".join(lines)
-            content.decode()  # fields that are skipped may not be UTF-8
-            cells: list[Any] = list(map(msgspec.structs.astuple, map(self._strict, lines)))
-            if all(self._is_unique(key, content, lines) for key in self._keys):
-                return cells, []
-            cells = list(map(self._decode_one, lines))
-        except UNFIT:
-            cells = list(map(self._decode_one, lines))
+        cells: list[Any] = self._decode_all(lines) or list(map(self._decode_one, lines))
         wrong = []
         for index in (index for index, cell in enumerate(cells) if cell is None):
             renamed = self._renamed(lines[index])
@@ -185,13 +180,28 @@ class NdjsonFile:
                 lines[index] = renamed
         return cells, wrong
 
+    def _decode_all(self, lines: list[bytes]) -> list[Any] | None:
+        """Decode lines that can all be classified, or return None."""
+        try:
+            content = b"\n".join(lines)
+            content.decode()  # fields that are skipped may not be UTF-8
+            cells = list(map(msgspec.structs.astuple, map(self._strict, lines)))
+        except UNFIT:
+            return None
+        is_sure = all(self._is_unique(key, content, lines) for key in self._keys)
+        return cells if is_sure and (not self._lax or all(map(self._is_accepted, cells))) else None
+
     def _decode_one(self, line: bytes) -> tuple[Any, ...] | None:
         try:
             line.decode()
             cells = msgspec.structs.astuple(self._strict(line))
         except UNFIT:
             return None
-        return None if self._repeats_a_feature(line) else cells
+        return cells if self._is_accepted(cells) and not self._repeats_a_feature(line) else None
+
+    def _is_accepted(self, cells: tuple[Any, ...]) -> bool:
+        """Return whether values are accepted whose types take more."""
+        return all(self.schema.features[index].accepts(cells[index]) for index in self._lax)
 
     def _decode_untyped(self, line: bytes) -> tuple[Any, ...] | None:
         """Decode an object whose values are accepted, but of another type, as 1.0 is for a category 1."""
@@ -305,14 +315,6 @@ def _numbered(chunk: Chunk | Numbered) -> Numbered:
     if not isinstance(chunk, Chunk):
         return chunk
     return [(number, line) for number, line in enumerate(chunk.content.split(b"\n"), chunk.line) if line.strip()]
-
-
-def _encode(feature: Feature, column: Sequence[Any]) -> Sequence[float]:
-    """Return the values of a feature as floats."""
-    if feature.kind != "category":
-        return column
-    codes = {value: feature.encode(value) for value in set(column)}
-    return [codes[value] for value in column]
 
 
 def _readable(feature: Feature, value: object) -> Value:

@@ -13,11 +13,12 @@ def read_all(reader: Reader) -> Rows:
     parts = [reader.read(chunk) for chunk in reader.chunks()]
     return Rows(
         pl.concat([part.frame for part in parts]),
-        np.concatenate([part.measurements for part in parts]),
+        np.concatenate([part.values for part in parts]),
         list(chain.from_iterable(part.rejects for part in parts)),
         sum(part.read for part in parts),
         list(chain.from_iterable(part.lines for part in parts)),
         None if parts[0].actual is None else pl.concat([part.actual for part in parts if part.actual is not None]),
+        known=np.concatenate([np.ones(len(part.values), bool) if part.known is None else part.known for part in parts]),
     )
 
 

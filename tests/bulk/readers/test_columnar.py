@@ -6,14 +6,15 @@ import io
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import polars as pl
 import pytest
 
 from iris_app.bulk.readers import columnar
 from iris_app.bulk.readers.columnar import FrameFile
+from iris_app.bulk.readers.options import Reading
 from iris_app.bulk.rows import Rows
 from iris_app.exceptions import InvalidValues, MalformedDocument
+from iris_app.iris import SCHEMA
 from tests.bulk.readers.reading import read_all
 from tests.support import FLOWER
 
@@ -34,7 +35,7 @@ def packed(frame: pl.DataFrame, form: str = "parquet", **options: Any) -> io.Byt
 
 
 def read(frame: pl.DataFrame, *, keep: bool = False) -> Rows:
-    reader = FrameFile(packed(frame), keep=keep)
+    reader = FrameFile(packed(frame), Reading(SCHEMA, keep=keep))
     rows = read_all(reader)
     assert reader.done() == 1
     return rows
@@ -45,7 +46,7 @@ def read(frame: pl.DataFrame, *, keep: bool = False) -> Rows:
 )
 def test_numbers_of_any_type_are_read(dtype: Any) -> None:
     column = pl.Series([1, 2]).cast(pl.String).cast(dtype) if dtype == pl.Categorical else pl.Series([1, 2]).cast(dtype)
-    assert read(table(petal_width=column)).measurements[:, 3].tolist() == [1, 2]
+    assert read(table(petal_width=column)).values[:, 3].tolist() == [1, 2]
 
 
 @pytest.mark.parametrize("values", [[True], [dt.date(2000, 1, 1)], [dt.timedelta(1)], [b"1"], [[1.0]], [{"a": 1}]])
@@ -66,13 +67,14 @@ def test_rows_are_numbered_over_pieces(monkeypatch: pytest.MonkeyPatch, rows: in
     monkeypatch.setattr(columnar, "CHUNK_ROWS", rows)
     read_rows = read(table(petal_width=[0.2, 0, 0.3, 99, 0.4]))
     assert [reject.line for reject in read_rows.rejects] == [2, 4]
-    assert read_rows.measurements[:, 3].tolist() == [0.2, 0.3, 0.4]
+    assert read_rows.values[:, 3].tolist() == [0.2, 0.3, 0.4]
     assert read_rows.frame["petal_width"].to_list() == [0.2, 0.3, 0.4]
 
 
-def test_rows_that_are_kept_have_no_measurements() -> None:
+def test_rows_that_are_kept_are_not_known() -> None:
     rows = read(table(petal_width=[0.2, 0, 0.3]), keep=True)
-    assert np.isnan(rows.measurements).any(axis=1).tolist() == [False, True, False]
+    assert rows.known is not None
+    assert rows.known.tolist() == [True, False, True]
     assert rows.frame["petal_width"].to_list() == [0.2, 0, 0.3]
 
 
@@ -106,22 +108,22 @@ def test_files_are_read_a_batch_at_a_time_and_in_order(
 ) -> None:
     monkeypatch.setattr(columnar, "CHUNK_ROWS", 1000)
     (tmp_path / "flowers").write_bytes(packed(table(number=range(10_000)), form).getvalue())
-    chunks = list(FrameFile(str(tmp_path / "flowers"), form).chunks())
+    chunks = list(FrameFile(str(tmp_path / "flowers"), Reading(SCHEMA), form).chunks())
     assert pl.concat([frame for _, frame in chunks])["number"].to_list() == list(range(10_000))
     assert [first for first, _ in chunks] == list(range(1, 10_001, 1000))
 
 
 def test_groups_of_rows_are_read_and_numbered_as_in_the_whole() -> None:
     content = packed(table(petal_width=[0.2, 0.2, 0.3, 0, 0.5, 0.6]), row_group_size=2)
-    rows = read_all(FrameFile(content, rows=(2, 4)))
-    assert (rows.measurements[:, 3].tolist(), [reject.line for reject in rows.rejects]) == ([0.3], [4])
+    rows = read_all(FrameFile(content, Reading(SCHEMA), rows=(2, 4)))
+    assert (rows.values[:, 3].tolist(), [reject.line for reject in rows.rejects]) == ([0.3], [4])
 
 
 @pytest.mark.parametrize("form", ["parquet", "arrow"])
 def test_what_is_not_of_the_form_is_malformed(form: str) -> None:
     with pytest.raises(MalformedDocument, match="It cannot be read: "):
-        FrameFile(io.BytesIO(b"5.1,3.5,1.4,0.2"), form)
+        FrameFile(io.BytesIO(b"5.1,3.5,1.4,0.2"), Reading(SCHEMA), form)
 
 
 def test_a_decimal_comma_is_read_in_text() -> None:
-    assert read(table(petal_width=["0,2"])).measurements.tolist() == [ROW]
+    assert read(table(petal_width=["0,2"])).values.tolist() == [ROW]

@@ -4,17 +4,17 @@ import io
 import os
 from typing import Any
 
-import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from iris_app.bulk.readers import chunks, records
 from iris_app.bulk.readers.csv import CsvFile
-from iris_app.bulk.readers.options import ReadOptions
+from iris_app.bulk.readers.options import Reading, ReadOptions
 from iris_app.bulk.rows import Rows
 from iris_app.codecs import csv_rows
 from iris_app.exceptions import InputError, MalformedDocument
+from iris_app.iris import SCHEMA
 from tests.bulk.readers.reading import details, read_all
 
 HEADER = "sepal_length,sepal_width,petal_length,petal_width"
@@ -22,7 +22,7 @@ ROW = [5.1, 3.5, 1.4, 0.2]
 
 
 def read(content: bytes, *, keep: bool = False, **options: Any) -> tuple[CsvFile, Rows]:
-    reader = CsvFile(io.BytesIO(content), len(content), keep=keep, options=ReadOptions(**options))
+    reader = CsvFile(io.BytesIO(content), Reading(SCHEMA, ReadOptions(**options), keep), len(content))
     return reader, read_all(reader)
 
 
@@ -40,19 +40,19 @@ def agrees_with_the_api(content: bytes) -> None:
         reader, rows = read(content)
     except InputError:
         with pytest.raises(InputError):
-            csv_rows.read(content, 1_000_000, skip_bad_rows=True)
+            csv_rows.read(SCHEMA, content, 1_000_000, skip_bad_rows=True)
         return
     _, kept = read(content, keep=True)
-    assert rows.read == len(rows.measurements) + len(rows.rejects) == len(kept.measurements) == len(kept.frame)
+    assert rows.read == len(rows.values) + len(rows.rejects) == len(kept.values) == len(kept.frame)
     assert [reject.line for reject in kept.rejects] == sorted({reject.line for reject in rows.rejects})
     assert all(reject.errors for reject in rows.rejects)
     try:
-        table = csv_rows.read(content, 1_000_000, skip_bad_rows=True)
+        table = csv_rows.read(SCHEMA, content, 1_000_000, skip_bad_rows=True)
     except InputError:
         return
     assert (reader.columns, reader.delimiter) == (table.header, table.delimiter)
     assert cells(rows) == list(table.rows)
-    assert rows.measurements.tobytes() == table.measurements.tobytes()
+    assert rows.values.tobytes() == table.values.tobytes()
     wrong = table.skipped.errors if table.skipped else ()
     assert complaints(rows)[:100] == [(error.line, error.column, error.detail) for error in wrong]
 
@@ -126,13 +126,13 @@ def test_rows_are_the_same_in_pieces_of_any_size(content: bytes, chunk: int, lim
         patch.setattr(chunks, "PEEK_SIZE", 1)
         _, parts = read(content, keep=True)
     assert parts.frame.equals(whole.frame)
-    assert parts.measurements.tobytes() == whole.measurements.tobytes()
+    assert parts.values.tobytes() == whole.values.tobytes()
     assert list(parts.rejects) == list(whole.rejects)
 
 
 def test_the_spelling_and_the_order_of_columns_are_free() -> None:
     reader, rows = read(b"Id;Petal.Width;swid;sepal length (cm);petalLength\n7;0,2;3,5;5,1;1,4\n")
-    assert (rows.measurements.tolist(), reader.feature_columns, reader.decimal_comma) == ([ROW], [3, 2, 4, 1], True)
+    assert (rows.values.tolist(), reader.feature_columns, reader.decimal_comma) == ([ROW], [3, 2, 4, 1], True)
 
 
 @pytest.mark.parametrize(
@@ -145,14 +145,14 @@ def test_the_spelling_and_the_order_of_columns_are_free() -> None:
     ],
 )
 def test_a_decimal_comma_is_known_by_the_first_rows(row: str, comma: bool) -> None:
-    reader = CsvFile(io.BytesIO(f"{HEADER.replace(',', ';')}\n{row}\n".encode()))
+    reader = CsvFile(io.BytesIO(f"{HEADER.replace(',', ';')}\n{row}\n".encode()), Reading(SCHEMA))
     assert reader.decimal_comma == comma
 
 
 @pytest.mark.parametrize("newline", ["\n", "\r\n", "\r"])
 def test_lines_may_end_in_any_way(newline: str) -> None:
     reader, rows = read((HEADER + f"{newline}5.1,3.5,1.4,0.2" * 3).encode())
-    assert rows.measurements.tolist() == [ROW] * 3
+    assert rows.values.tolist() == [ROW] * 3
     assert reader.done() == 1
 
 
@@ -164,7 +164,7 @@ def test_an_empty_cell_is_null_in_quotes_and_without() -> None:
 def test_a_cell_that_the_api_would_refuse_for_its_length_costs_its_row() -> None:
     _, rows = read(f"{HEADER},note\n5.1,3.5,1.4,0.2,{'x' * 200_000}\n5.1,3.5,1.4,0.2,{'é' * 130_000}\n".encode())
     assert details(rows) == ["Line 2 is not CSV: field larger than field limit (131072)."]
-    assert rows.measurements.tolist() == [ROW]
+    assert rows.values.tolist() == [ROW]
 
 
 @pytest.mark.parametrize("end", ["", "\n", "\r\n"])
@@ -189,10 +189,11 @@ def test_two_columns_of_one_name_stay_two() -> None:
     assert cells(rows) == [["a", "5.1", "3.5", "1.4", "0.2", "b"]]
 
 
-def test_rows_that_are_kept_have_as_many_cells_as_the_others_and_no_measurements() -> None:
+def test_rows_that_are_kept_have_as_many_cells_as_the_others_and_are_not_known() -> None:
     content = f"{HEADER}\n5.1,3.5,1.4,0.2\n5.1\n5.1,3.5,1.4,0.2,9,9\n5.1,x,1.4,0.2\n5.1,3.5,1.4,0.2".encode()
     _, rows = read(content, keep=True)
-    assert np.isnan(rows.measurements).any(axis=1).tolist() == [False, True, True, True, False]
+    assert rows.known is not None
+    assert rows.known.tolist() == [True, False, False, False, True]
     assert cells(rows)[1:4] == [["5.1", "", "", ""], ["5.1", "3.5", "1.4", "0.2"], ["5.1", "x", "1.4", "0.2"]]
     assert [reject.row for reject in rows.rejects] == ["5.1", "5.1,3.5,1.4,0.2,9,9", "5.1,x,1.4,0.2"]
 
@@ -230,7 +231,7 @@ def test_what_cannot_be_read_costs_its_row(monkeypatch: pytest.MonkeyPatch, row:
     good = b'5.1,3.5,"1.4",0.2\n"5.1",3.5,1.4,0.2\n'
     _, rows = read(HEADER.encode() + b"\n" + good + row + b"\n" + good)
     assert details(rows) == [f"Line 4 {wrong}"]
-    assert rows.measurements.tolist() == [ROW] * 4
+    assert rows.values.tolist() == [ROW] * 4
     assert rows.rejects[0].row == row.decode(errors="replace")
 
 
@@ -253,7 +254,7 @@ def test_a_table_without_an_end_is_not_read_for_its_header_whole(monkeypatch: py
     monkeypatch.setattr(chunks, "MAX_ROW_SIZE", 2000)
     stream = io.BytesIO(b'"' + b"x" * 5000)
     with pytest.raises(MalformedDocument):
-        CsvFile(stream)
+        CsvFile(stream, Reading(SCHEMA))
     assert stream.tell() <= 2200
 
 
@@ -261,7 +262,7 @@ def test_a_table_without_an_end_is_not_read_for_its_header_whole(monkeypatch: py
 def test_no_bytes_are_a_fault_of_ours(content: bytes) -> None:
     for body in (content, HEADER.encode() + b"\n" + content):
         try:
-            assert read(body)[1].measurements.shape[1] == 4
+            assert read(body)[1].values.shape[1] == 4
         except InputError:
             continue
 

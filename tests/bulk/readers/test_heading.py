@@ -7,9 +7,10 @@ import pytest
 
 from iris_app.bulk.readers import chunks
 from iris_app.bulk.readers.csv import CsvFile
-from iris_app.bulk.readers.options import ReadOptions
+from iris_app.bulk.readers.options import Reading, ReadOptions
 from iris_app.bulk.rows import Rows
 from iris_app.exceptions import InputError, InvalidValues, MalformedDocument
+from iris_app.iris import SCHEMA
 from tests.bulk.readers.reading import details, read_all
 
 HEADER = "sepal_length,sepal_width,petal_length,petal_width"
@@ -20,7 +21,7 @@ UNNAMED = "5.1,3.5,1.4,0.2,Iris-setosa\n"
 
 def read(content: str | bytes, **options: Any) -> tuple[CsvFile, Rows]:
     body = content.encode() if isinstance(content, str) else content
-    reader = CsvFile(io.BytesIO(body), len(body), options=ReadOptions(**options))
+    reader = CsvFile(io.BytesIO(body), Reading(SCHEMA, ReadOptions(**options)), len(body))
     return reader, read_all(reader)
 
 
@@ -33,7 +34,7 @@ def refused(content: str) -> str:
 @pytest.mark.parametrize("delimiter", [";", "\t", "|"])
 def test_usual_delimiters_are_detected(delimiter: str) -> None:
     reader, rows = read(f"{HEADER}\n5.1,3.5,1.4,0.2\n".replace(",", delimiter))
-    assert (rows.measurements.tolist(), reader.guesses) == ([ROW], [f"cells are separated by {delimiter!r}"])
+    assert (rows.values.tolist(), reader.guesses) == ([ROW], [f"cells are separated by {delimiter!r}"])
 
 
 @pytest.mark.parametrize("line", ["sep=;", '"sep=;"'])
@@ -45,7 +46,7 @@ def test_a_line_that_names_the_delimiter_is_passed_over(line: str) -> None:
 @pytest.mark.parametrize("codec", ["utf-16", "utf-16-le", "utf-16-be", "utf-32", "utf-8-sig"])
 def test_encodings_of_unicode_are_detected(codec: str) -> None:
     reader, rows = read(f"{HEADER},Größe\n5.1,3.5,1.4,0.2,ß\n".encode(codec))
-    assert (rows.measurements.tolist(), rows.frame["Größe"].to_list()) == ([ROW], ["ß"])
+    assert (rows.values.tolist(), rows.frame["Größe"].to_list()) == ([ROW], ["ß"])
     assert (reader.guesses != []) == (codec != "utf-8-sig")
 
 
@@ -53,7 +54,7 @@ def test_characters_may_be_cut_where_a_piece_ends(monkeypatch: pytest.MonkeyPatc
     monkeypatch.setattr(chunks, "PEEK_SIZE", 1)
     monkeypatch.setattr(chunks, "CHUNK_SIZE", 1)
     _, rows = read((f"{HEADER}\n" + "5.1,3.5,1.4,0.2\n" * 100).encode("utf-16"))
-    assert rows.measurements.tolist() == [ROW] * 100
+    assert rows.values.tolist() == [ROW] * 100
 
 
 def test_windows_encoding_is_detected_by_the_header() -> None:
@@ -68,7 +69,7 @@ def test_an_encoding_can_be_stated() -> None:
 
 def test_bytes_that_the_stated_encoding_has_not_cost_their_row() -> None:
     _, rows = read(f"{HEADER},note\n5.1,3.5,1.4,0.2,".encode() + b"\x81\n5.1,3.5,1.4,0.2,a\n", encoding="cp1252")
-    assert (details(rows), rows.measurements.tolist()) == (["Line 2 holds bytes that cp1252 has not."], [ROW])
+    assert (details(rows), rows.values.tolist()) == (["Line 2 holds bytes that cp1252 has not."], [ROW])
 
 
 @pytest.mark.parametrize("encoding", ["klingon", "base64"])
@@ -78,7 +79,7 @@ def test_an_encoding_that_is_none_is_named(encoding: str) -> None:
 
 
 def test_a_delimiter_can_be_stated() -> None:
-    assert read(f"{HEADER}\n5.1,3.5,1.4,0.2\n".replace(",", "~"), delimiter="~")[1].measurements.tolist() == [ROW]
+    assert read(f"{HEADER}\n5.1,3.5,1.4,0.2\n".replace(",", "~"), delimiter="~")[1].values.tolist() == [ROW]
 
 
 def test_lines_above_the_table_can_be_skipped() -> None:
@@ -95,17 +96,17 @@ def test_comments_can_be_left_out() -> None:
 
 def test_columns_can_be_named_in_place_of_the_header() -> None:
     reader, rows = read("a,b,c,d\n5.1,3.5,1.4,0.2\n", columns=tuple(HEADER.split(",")))
-    assert (reader.columns, rows.measurements.tolist()) == (HEADER.split(","), [ROW])
+    assert (reader.columns, rows.values.tolist()) == (HEADER.split(","), [ROW])
 
 
 @pytest.mark.parametrize("header", [None, False])
 def test_columns_can_be_named_where_there_is_no_header(header: bool | None) -> None:
     _, rows = read("5.1,3.5,1.4,0.2\n" * 2, columns=tuple(HEADER.split(",")), header=header)
-    assert rows.measurements.tolist() == [ROW] * 2
+    assert rows.values.tolist() == [ROW] * 2
 
 
 def test_four_columns_without_a_header_are_the_features_where_that_is_stated() -> None:
-    assert read("5.1,3.5,1.4,0.2\n", header=False)[1].measurements.tolist() == [ROW]
+    assert read("5.1,3.5,1.4,0.2\n", header=False)[1].values.tolist() == [ROW]
 
 
 def test_more_columns_without_a_header_must_be_named() -> None:
@@ -115,13 +116,13 @@ def test_more_columns_without_a_header_must_be_named() -> None:
 
 def test_the_table_of_uci_is_known_without_a_header() -> None:
     reader, rows = read(UNNAMED)
-    assert (rows.measurements.tolist(), reader.columns[-1]) == ([ROW], "species")
+    assert (rows.values.tolist(), reader.columns[-1]) == ([ROW], "species")
     assert reader.guesses == [f"there is no header, and the columns are {HEADER.replace(',', ', ')}, species"]
 
 
 def test_the_header_of_scikit_learn_is_known() -> None:
     reader, rows = read("150,4,setosa,versicolor,virginica\n5.1,3.5,1.4,0.2,0\n")
-    assert (rows.measurements.tolist(), reader.columns[-1]) == ([ROW], "target")
+    assert (rows.values.tolist(), reader.columns[-1]) == ([ROW], "target")
 
 
 @pytest.mark.parametrize(
@@ -134,13 +135,13 @@ def test_the_header_of_scikit_learn_is_known() -> None:
     ],
 )
 def test_decimals_can_be_stated(decimal: str | None, row: str, read_as: list[list[float]]) -> None:
-    assert read(f"{HEADER}\n{row}\n", decimal=decimal)[1].measurements.tolist() == read_as
+    assert read(f"{HEADER}\n{row}\n", decimal=decimal)[1].values.tolist() == read_as
 
 
 def test_a_decimal_comma_may_begin_late() -> None:
     row = "5.1;3.5;1.4;0.2\n"
     _, rows = read(HEADER.replace(",", ";") + "\n" + row * 10 + row.replace(".", ","))
-    assert rows.measurements.tolist() == [ROW] * 11
+    assert rows.values.tolist() == [ROW] * 11
 
 
 def test_values_that_stand_for_nothing_can_be_stated() -> None:

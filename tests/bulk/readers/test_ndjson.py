@@ -5,15 +5,15 @@ import json
 import os
 from typing import Any
 
-import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from iris_app.bulk.readers import chunks, ndjson
 from iris_app.bulk.readers.ndjson import NdjsonFile
+from iris_app.bulk.readers.options import Reading
 from iris_app.bulk.rows import Rows
-from iris_app.codecs import json_rows
+from iris_app.codecs.json_rows import JsonRows
 from iris_app.exceptions import InputError, InvalidValues, MalformedDocument
 from iris_app.iris import SCHEMA
 from tests.bulk.readers.reading import read_all
@@ -23,9 +23,9 @@ ROW = list(FLOWER.values())
 FIRST = json.dumps(FLOWER)
 
 
-def read(text: str | bytes, **options: bool) -> tuple[NdjsonFile, Rows]:
+def read(text: str | bytes, **options: Any) -> tuple[NdjsonFile, Rows]:
     content = text.encode() if isinstance(text, str) else text
-    reader = NdjsonFile(io.BytesIO(content), len(content), **options)
+    reader = NdjsonFile(io.BytesIO(content), Reading(SCHEMA, **options), len(content))
     return reader, read_all(reader)
 
 
@@ -78,12 +78,12 @@ def test_each_line_is_read_as_the_api_reads_it(content: list[bytes], chunk: int,
     wrong: list[str] = []
     for at, line in enumerate(text.split(b"\n"), 1):
         try:
-            measurements += json_rows.read_lines(line, 10_000).tolist()
+            measurements += SCHEMA.derive(JsonRows).read_lines(line, 10_000).tolist()
         except InvalidValues as refused:
             wrong += [_as_told(at, error.pointer or "", error.detail) for error in refused.errors]
         except MalformedDocument as refused:
             wrong.append(str(refused).replace("Line 1 ", f"Line {at} "))
-    assert rows.measurements.tolist() == measurements
+    assert rows.values.tolist() == measurements
     assert [detail for _, _, detail in complaints(rows)] == wrong
     assert rows.read == len(measurements) + len(rows.rejects) == sum(bool(line.strip()) for line in text.split(b"\n"))
 
@@ -99,7 +99,7 @@ def _as_told(at: int, pointer: str, detail: str) -> str:
 
 def test_a_feature_that_is_given_twice_costs_its_line() -> None:
     _, rows = read("\n".join([FIRST, FIRST[:-1] + ', "sepal_width": 1}', with_note("sepal_width")]))
-    assert rows.measurements.tolist() == [ROW] * 2
+    assert rows.values.tolist() == [ROW] * 2
     assert complaints(rows) == [(2, "sepal_width", "Line 2, column sepal_width: sepal_width is given more than once.")]
 
 
@@ -114,14 +114,14 @@ def test_an_array_is_read_as_lines_are(flowers: list[list[float]], data: st.Data
             data.draw(st.sampled_from(["", "\ufeff", " \n"])) + text + data.draw(st.sampled_from(["", "\n"]))
         )
     assert reader.done() == 1
-    assert rows.measurements.tolist() == flowers
+    assert rows.values.tolist() == flowers
     assert list(map(json.loads, rows.lines)) == objects
     assert not any(b"\n" in line for line in rows.lines)
 
 
 def test_what_is_wrong_in_an_array_is_named_with_its_line() -> None:
     _, rows = read(f'\n[\n{FIRST},\n5,\n{{"sepal_length":\n1}}\n, {FIRST}\n, {FIRST}]')
-    assert rows.measurements.tolist() == [ROW] * 3
+    assert rows.values.tolist() == [ROW] * 3
     assert [(reject.line, reject.errors[0].detail.split(":")[0]) for reject in rows.rejects] == [
         (4, "Line 4 is no object with the features of a flower."),
         (5, "Line 5, column sepal_width"),
@@ -158,7 +158,7 @@ def test_a_row_without_an_end_is_malformed(monkeypatch: pytest.MonkeyPatch) -> N
 
 def test_the_features_are_understood_in_any_usual_spelling() -> None:
     reader, rows = read('{"Petal.Width": 0.2, "note": 1, "sepalLength": 5.1, "swid": 3.5, "petal_length": 1.4}\n')
-    assert (rows.measurements.tolist(), reader.feature_columns) == ([ROW], [2, 3, 4, 0])
+    assert (rows.values.tolist(), reader.feature_columns) == ([ROW], [2, 3, 4, 0])
 
 
 def test_a_feature_that_is_missing_or_there_twice_in_the_first_row_is_named() -> None:
@@ -210,10 +210,11 @@ def test_what_is_no_utf_8_is_wrong_in_any_field() -> None:
     assert rows.rejects[0].row.endswith('"note": "\ufffd"}')
 
 
-def test_rows_that_are_kept_have_no_measurements() -> None:
+def test_rows_that_are_kept_are_not_known() -> None:
     lines = [FIRST, with_note(1, petal_width=0), "{", "5", "{}", FIRST]
     _, rows = read("\n".join(lines), keep=True)
-    assert np.isnan(rows.measurements).any(axis=1).tolist() == [False, True, True, True, True, False]
+    assert rows.known is not None
+    assert rows.known.tolist() == [True, False, False, False, False, True]
     assert [line.decode() for line in rows.lines] == [*lines[:2], "{}", "{}", "{}", FIRST]
     assert [reject.line for reject in rows.rejects] == [2, 3, 4, 5]
 
@@ -277,7 +278,7 @@ def test_integers_that_are_too_long_become_text() -> None:
 @pytest.mark.parametrize("as_columns", [False, True])
 def test_the_first_object_may_lack_a_feature(as_columns: bool) -> None:
     _, rows = read(f'{{"sepal_length": 1}}\n{FIRST}\n', typed=as_columns)
-    assert (rows.measurements.tolist(), [reject.line for reject in rows.rejects]) == ([ROW], [1])
+    assert (rows.values.tolist(), [reject.line for reject in rows.rejects]) == ([ROW], [1])
 
 
 def test_a_feature_that_is_spelt_otherwise_later_is_another_field() -> None:
@@ -296,7 +297,7 @@ def test_what_cannot_be_read_twice_is_held() -> None:
         def seekable(self) -> bool:
             return False
 
-    reader = NdjsonFile(Pipe(f"{FIRST}\n{with_note(1)}".encode()), typed=True)
+    reader = NdjsonFile(Pipe(f"{FIRST}\n{with_note(1)}".encode()), Reading(SCHEMA, typed=True))
     assert read_all(reader).frame["note"].to_list() == [None, 1]
 
 
@@ -316,13 +317,13 @@ def test_rows_that_are_kept_keep_what_can_be_read_of_them() -> None:
 
 
 def test_utf_16_is_read() -> None:
-    reader = NdjsonFile(io.BytesIO(f"{FIRST}\n{with_note('é')}".encode("utf-16")))
+    reader = NdjsonFile(io.BytesIO(f"{FIRST}\n{with_note('é')}".encode("utf-16")), Reading(SCHEMA))
     assert json.loads(read_all(reader).lines[1])["note"] == "é"
 
 
 def test_no_rows_have_the_columns_all_the_same() -> None:
     _, rows = read(FIRST + "\n")
-    reader = NdjsonFile(io.BytesIO((with_note(1) + "\n").encode()), typed=True)
+    reader = NdjsonFile(io.BytesIO((with_note(1) + "\n").encode()), Reading(SCHEMA, typed=True))
     assert reader.read(chunks.Chunk(1, b"\n")).frame.schema == reader.read(next(reader.chunks())).frame.schema
     assert len(rows.lines) == 1
 
@@ -331,6 +332,6 @@ def test_no_rows_have_the_columns_all_the_same() -> None:
 def test_no_bytes_are_a_fault_of_ours(body: bytes) -> None:
     for content in (body, FIRST.encode() + b"\n" + body, b"[" + FIRST.encode() + body):
         try:
-            assert read(content)[1].measurements.shape[1] == 4
+            assert read(content)[1].values.shape[1] == 4
         except InputError:
             continue
