@@ -6,7 +6,19 @@ from flask import Flask
 from flask_bootstrap import Bootstrap5
 from werkzeug.middleware.proxy_fix import ProxyFix
 
-from iris_app import access, api, bulk, errors, inference_protocol, invocations, model_service, operations, settings, ui
+from iris_app import (
+    access,
+    api,
+    bulk,
+    errors,
+    inference_protocol,
+    invocations,
+    model_service,
+    operations,
+    packaging,
+    settings,
+    ui,
+)
 from iris_app.observability import recorder
 from iris_app.web import compression, static_files
 from iris_app.web.app import Application
@@ -45,6 +57,7 @@ def create_app(overrides: Mapping[str, object] | None = None) -> Flask:
     app.register_blueprint(invocations.bp)
     app.register_blueprint(operations.bp)
     app.register_blueprint(bulk.bp)
+    app.register_blueprint(packaging.bp)
     errors.init_app(app, _renderers(app), pages=ui.render_problem, programs=api.render_problem)
     static_files.init_app(app)
     if proxies := app.config["PROXY_COUNT"]:

@@ -6,6 +6,7 @@
     - Overloaded: there are more requests than the process accepts at once
     - OutputFailed: a file cannot be written
     - ClusterFailed: a cluster cannot be reached, or gives up
+    - PackagingRefused: a classifier cannot be served as it is
     - InputError: the input cannot be classified
         - MalformedDocument: it is not a document of the stated format
         - TooManyRows: it holds more rows than one request may
@@ -62,6 +63,20 @@ class OutputFailed(IrisError):
 
 class ClusterFailed(IrisError):
     """A cluster cannot be reached, or gave up."""
+
+
+class PackagingRefused(IrisError):
+    """A classifier cannot be served as it is, or what it is packaged with is wrong.
+
+    Attributes
+    ----------
+    problems : tuple of str
+        A sentence for each problem, which says what to do.
+    """
+
+    def __init__(self, *problems: str) -> None:
+        self.problems = problems
+        super().__init__("\n".join(self.problems))
 
 
 class InputError(IrisError):

@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 from flask.cli import ScriptInfo
 
-from iris_app import bulk, create_app
+from iris_app import bulk, create_app, packaging
 from iris_app.cli.serve import serve
 
 INSTANCE_PATH = "IRIS_INSTANCE_PATH"
@@ -29,3 +29,4 @@ def main(context: click.Context) -> None:
 
 main.add_command(serve)
 main.add_command(bulk.bp.cli.commands["classify"])
+main.add_command(packaging.bp.cli.commands["package"])

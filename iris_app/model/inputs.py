@@ -12,6 +12,10 @@ from iris_app.exceptions import ModelUnavailable
 from iris_app.schema import Feature, Floats, Schema
 
 
+# The largest whole number up to which floats hold all.
+MAX_WHOLE = 2**53
+
+
 class Inputs(msgspec.Struct, frozen=True):
     """What a classifier takes: an array, or a data frame whose columns have the names and types of the training's.
 
@@ -19,11 +23,15 @@ class Inputs(msgspec.Struct, frozen=True):
     ----------
     kind : str
     dtypes : dict of str to str
-        The type of each feature's column as pandas names it: float64, int64, bool, object, str, category, ...
+        The type of each column as pandas names it: float64, int64, bool, object, str, category, ... The columns of a
+        frame are in this order, and those that are no features are missing in all rows.
+    limit : float, optional
+        The largest magnitude of numbers that the classifier answers; larger ones are taken for it.
     """
 
     kind: Literal["array", "frame"] = "array"
     dtypes: dict[str, str] = {}
+    limit: float | None = None
 
 
 class PipelineInputs:
@@ -44,17 +52,27 @@ class PipelineInputs:
         self._schema = schema
         self._dtypes = [inputs.dtypes.get(feature.name, "float64") for feature in schema.features]
         self._plain = all(feature.is_numeric for feature in schema.features)
-        self.to_input: Callable[[Floats], Any] = self._to_array
+        self._limit = inputs.limit
+        self._convert: Callable[[Floats], Any] = self._to_array
         if inputs.kind == "frame":
             self._pandas = _import_pandas()
-            self._categories = [_lookup(feature) for feature in schema.features]
-            self.to_input = self._to_frame
+            self._order = list(inputs.dtypes or schema.features_by_name)
+            self._categories = [_lookup(*one) for one in zip(schema.features, self._dtypes, strict=True)]
+            self._convert = self._to_frame
+
+    def to_input(self, rows: Floats) -> Any:
+        """Return an array of shape (n, features) as the classifier takes it."""
+        return self._convert(self.clip(rows))
+
+    def clip(self, rows: Floats) -> Floats:
+        """Return rows whose numbers are no larger than those that the classifier answers."""
+        return rows if self._limit is None else rows.clip(-self._limit, self._limit)
 
     def _to_array(self, rows: Floats) -> NDArray[Any]:
         """Return an array of floats, or of objects if a feature is text."""
         if self._plain or not any(_is_text(feature) for feature in self._schema.features):
             return self._with_category_values(rows)
-        columns = [_lookup(feature) for feature in self._schema.features]
+        columns = [_lookup(*one) for one in zip(self._schema.features, self._dtypes, strict=True)]
         objects = np.empty(rows.shape, object)
         for index, lookup in enumerate(columns):
             objects[:, index] = rows[:, index] if lookup is None else lookup[_codes(rows[:, index], lookup)]
@@ -77,14 +95,15 @@ class PipelineInputs:
             feature.name: self._to_column(rows[:, index], feature, self._dtypes[index], self._categories[index])
             for index, feature in enumerate(self._schema.features)
         }
-        return self._pandas.DataFrame(columns, copy=False)
+        unused = np.full(len(rows), np.nan)
+        return self._pandas.DataFrame({name: columns.get(name, unused) for name in self._order}, copy=False)
 
     def _to_column(self, values: Floats, feature: Feature, dtype: str, lookup: NDArray[Any] | None) -> Any:
         if lookup is not None:
             return self._to_categories(values, feature, dtype, lookup)
         if feature.kind == "boolean" and dtype in {"bool", "boolean", "object"}:
             return self._to_booleans(values, dtype)
-        if dtype.startswith(("int", "uint")) and np.isnan(values).any():
+        if dtype.lower().startswith(("int", "uint")) and not _fits(values, dtype):
             return values
         if dtype.startswith(("Int", "UInt", "Float")):
             return self._pandas.array(_with_none(values), dtype=dtype)
@@ -111,6 +130,14 @@ class PipelineInputs:
         return self._pandas.array(column, dtype=dtype)
 
 
+def _fits(values: Floats, dtype: str) -> bool:
+    """Check whether whole numbers fit into an integer type; missing ones fit into a nullable one."""
+    limits = np.iinfo(dtype.lower())
+    low, high = max(limits.min, -MAX_WHOLE), min(limits.max, MAX_WHOLE)
+    inside = (values >= low) & (values <= high)
+    return bool((inside | np.isnan(values) if dtype[0].isupper() else inside).all())
+
+
 def _with_none(values: Floats) -> NDArray[np.object_]:
     objects = values.astype(object)
     objects[np.isnan(values)] = None
@@ -127,14 +154,18 @@ def _import_pandas() -> Any:
         ) from error
 
 
-def _lookup(feature: Feature) -> NDArray[Any] | None:
+def _lookup(feature: Feature, dtype: str) -> NDArray[Any] | None:
     """Return the categories of a feature as objects, followed by a missing and an unknown value; None for others."""
     if feature.kind != "category":
         return None
     lookup = np.empty(len(feature.categories) + 2, object)
     lookup[:-2] = feature.categories
     lookup[-2] = np.nan
-    lookup[-1] = _unknown_text(feature) if _is_text(feature) else _unknown_number(feature)
+    if dtype.startswith("float"):  # fractions are texts in a schema
+        lookup[:-2] = list(map(float, feature.categories))
+        lookup[-1] = max(lookup[:-2]) + 1
+    else:
+        lookup[-1] = _unknown_text(feature) if _is_text(feature) else _unknown_number(feature)
     return lookup
 
 

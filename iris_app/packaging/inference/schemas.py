@@ -1,0 +1,93 @@
+"""The schema of a classifier, made of its columns, its classes, and its answers to questions."""
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from iris_app.packaging.inference.columns import Column
+from iris_app.packaging.inference.probes import Probe
+from iris_app.packaging.inference.words import (
+    make_form_names,
+    make_heading,
+    make_label,
+    make_name,
+    make_plural,
+    split_unit,
+)
+from iris_app.schema import Class, Feature, Floats, Schema
+
+
+def make_features(columns: Sequence[Column]) -> list[Feature]:
+    """Return a feature for each column, which may be missing and unknown."""
+    form_names = make_form_names(column.name for column in columns)
+    return [_make_feature(column, form_name) for column, form_name in zip(columns, form_names, strict=True)]
+
+
+def _make_feature(column: Column, form_name: str) -> Feature:
+    is_number = column.kind in {"number", "integer"}
+    stem, unit = split_unit(column.name) if is_number else (column.name, "")
+    return Feature(
+        name=column.name,
+        form_name=form_name,
+        label=make_label(stem),
+        unit=unit,
+        kind=column.kind,
+        categories=column.categories,
+        optional=True,
+        allow_unknown=column.kind == "category",
+    )
+
+
+def ask_about_values(probe: Probe, features: Sequence[Feature], rows: Floats) -> tuple[list[Feature], float | None]:
+    """Return the features with what the classifier says to missing, unknown and extreme values, and its limit."""
+    seen = [bool(np.isnan(values).any()) for values in rows.T]
+    optional = [probe.takes_missing(index, seen=seen[index]) for index in range(len(features))]
+    if not probe.takes_all_missing(np.flatnonzero(optional).tolist()):
+        optional = [may and was for may, was in zip(optional, seen, strict=True)]
+    refused = probe.refused_sides()
+    asked = [
+        Feature(
+            **{name: getattr(feature, name) for name in feature.__struct_fields__}
+            | {"optional": optional[index], "allow_unknown": feature.allow_unknown and probe.takes_unknown(index)}
+            | _ask_bounds(probe, index, rows, refused)
+        )
+        for index, feature in enumerate(features)
+    ]
+    return asked, probe.find_limit(refused)
+
+
+def _ask_bounds(probe: Probe, index: int, rows: Floats, refused: Sequence[tuple[int, int]]) -> dict[str, float]:
+    """Return the bounds of a feature whose large numbers are refused on one side."""
+    bounds: dict[str, float] = {}
+    low, high = float(np.nanmin(rows[:, index])), float(np.nanmax(rows[:, index]))
+    if (index, 1) in refused:
+        bounds["at_most"] = high
+    if (index, -1) in refused:
+        takes_zero = probe.answers(index, 0.0)
+        name = "at_least" if takes_zero or low <= 0 else "above"
+        bounds[name] = 0.0 if low > 0 or (takes_zero and low >= 0) else low
+    return bounds
+
+
+def make_schema(
+    name: str, target: str, features: Sequence[Feature], classes: Sequence[Class], *, public_rows: bool = False
+) -> Schema:
+    """Return the schema with the words that its names suggest."""
+    label = make_label(target)
+    title, heading = make_heading(target, classes)
+    words = label[:1].lower() + label[1:]
+    count = "one value" if len(features) == 1 else f"{len(features)} values"
+    return Schema(
+        name=make_name(name),
+        features=tuple(features),
+        classes=tuple(classes),
+        target=target,
+        targets=make_plural(target),
+        target_columns=tuple(dict.fromkeys([target, "class", "target", "label"])),
+        title=title,
+        heading=heading,
+        lead=f"Enter {count}, and learn the {words} that is most likely.",
+        description=f"Enter {count} and learn the {words}, how sure the answer is, and what speaks against it.",
+        sample_name=make_name(name),
+        public_rows=public_rows,
+    )
