@@ -152,9 +152,10 @@ def _check_found(schema: Schema, found: Sequence[int | None]) -> None:
         for feature, index in zip(schema.features, found, strict=True)
         if index is None and not feature.optional
     ]
-    if not absent and any(index is not None for index in found):
+    is_found = any(index is not None for index in found)
+    if is_found and not absent:
         return
-    missing = f"There is no tensor {list_names(absent)}. " if 0 < len(absent) < len(found) else ""
+    missing = f"There is no tensor {list_names(absent)}. " if is_found else ""
     matrix = f"of shape [n, {len(found)}], or one " if schema.derive(AcceptedDatatypes).of_matrix else ""
     names = list_names(list(schema.features_by_name))
     raise MalformedDocument(f"{missing}Send one tensor {matrix}of shape [n] or [n, 1] for each of {names}.")

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from sklearn.datasets import load_iris
 from werkzeug.test import TestResponse
 
+from iris_app.iris import SCHEMA
 from tests.support import FLOWER
 
 ROW = list(FLOWER.values())
@@ -91,16 +92,42 @@ def test_mlflow_s_scoring_contract_holds_for_a_data_frame_in_split_orientation(c
         ({}, "Send exactly one of dataframe_split, dataframe_records, instances, inputs, not 0."),
         ({"instances": [], "inputs": []}, "Send exactly one of"),
         ([], "This is no invocation: "),
-        ({"instances": 5}, "One value cannot be used. A measurement is an object with the fields sepal_length"),
+        ({"instances": 5}, "Send a list of rows in instances, each a list or an object of sepal_length, sepal_width"),
+        ({"instances": ROW}, "Send a list of rows in instances, each a list or an object of sepal_length, sepal_width"),
+        ({"inputs": ["a"]}, "Send a list of rows in inputs, each a list or an object of sepal_length, sepal_width"),
         (
             {"instances": [[5.1, 3.5, 1.4]]},
-            "One value cannot be used. A measurement is a list of 4 numbers: sepal_length",
+            "One value cannot be used. Row 0: A row is a list of 4 values: sepal_length",
         ),
-        ({"instances": [[0, 3.5, 1.4, 31]]}, "2 values cannot be used. Sepal length must be greater than 0"),
-        ({"instances": [ROW, FLOWER | {"petal_width": "x"}]}, "One value cannot be used. Petal width must be a number"),
-        ({"dataframe_records": [{"sepal_length": 5.1}]}, "3 values cannot be used. Sepal width is missing."),
+        ({"instances": [[0, 3.5, 1.4, 31]]}, "2 values cannot be used. Row 0: Sepal length must be greater than 0"),
+        (
+            {"instances": [ROW, FLOWER | {"petal_width": "x"}]},
+            "One value cannot be used. Row 1: Petal width must be a number",
+        ),
+        ({"instances": [ROW, 5]}, "One value cannot be used. Row 1: A row is an object with the fields"),
+        ({"instances": [FLOWER, 5]}, "One value cannot be used. Row 1: A row is an object with the fields"),
+        ({"dataframe_records": [{"sepal_length": 5.1}]}, "3 values cannot be used. Row 0: Sepal width is missing."),
+        (
+            {"dataframe_records": [{"sepal length": 31, "species": "setosa"}, FLOWER]},
+            "Then it is 3.1 cm. Row 0: Sepal width is missing. Row 0: Petal length is missing.",
+        ),
+        (
+            {"instances": [FLOWER | {"species": "a"}, FLOWER | {"sepal_length": 31}]},
+            "One value cannot be used. Row 1: Sepal length must be greater than 0",
+        ),
+        (
+            {"instances": [FLOWER, {"sepal length": 1, "sepal length (cm)": 1}]},
+            "The fields sepal length and sepal length (cm) are each Sepal length; there must be one.",
+        ),
+        ({"instances": [FLOWER | dict.fromkeys(map(str, range(1001)), 1)]}, "Row 0 has more than the 1,000 fields"),
         ({"dataframe_split": {"columns": ["sepal_length"], "data": []}}, "There is no column sepal_width."),
-        ({"dataframe_split": {"columns": list(FLOWER), "data": [[1]]}}, "Each row of data must have 4 values"),
+        ({"dataframe_split": {"columns": [0, 1, 2], "data": [[1, 1, 1]]}}, "The columns 0, 1, 2 name no feature. Send"),
+        (
+            {"dataframe_split": {"columns": [1, 0, 2, 3], "data": []}},
+            "or 4 columns in this order: sepal_length, sepal_",
+        ),
+        ({"dataframe_split": {"columns": list(FLOWER), "data": [[1]]}}, "Row 0 of data has 1 values, not 4."),
+        ({"dataframe_split": {"data": [ROW, ROW[:3]]}}, "Row 1 of data has 3 values, not 4."),
         (
             {"dataframe_split": {"columns": list(FLOWER), "data": [[1, 1, 1, None]]}},
             "Petal width must be a number in cm",
@@ -112,6 +139,93 @@ def test_mlflow_s_scoring_contract_holds_for_a_data_frame_in_split_orientation(c
 )
 def test_what_cannot_be_answered_is_a_400_that_says_why(client: FlaskClient, document: object, sentence: str) -> None:
     assert sentence in error(invoke(client, document))
+
+
+SKLEARN = dict(
+    zip(["sepal length (cm)", "sepal width (cm)", "petal length (cm)", "petal width (cm)"], ROW, strict=True)
+)
+
+
+@pytest.mark.parametrize("member", ["dataframe_records", "instances", "inputs"])
+@pytest.mark.parametrize(
+    "rows",
+    [
+        [SKLEARN, SKLEARN],
+        [SKLEARN | {"species": "a: b"}, ROW],
+        [FLOWER | {"species": None}, FLOWER],
+        [FLOWER, FLOWER | {"Id": {"a": 1}}],
+        [FLOWER, SKLEARN],
+        [{"sepal length": 30} | FLOWER, FLOWER | {"sepal length": 30}],
+        [{"comment": "}"} | FLOWER, FLOWER],
+    ],
+    ids=["scikit-learn's", "further text", "further null", "a further object", "both", "exact first", "a brace"],
+)
+def test_fields_may_be_spelt_otherwise_among_others(client: FlaskClient, member: str, rows: list[object]) -> None:
+    assert predictions(invoke(client, {member: rows})) == ["setosa", "setosa"]
+
+
+@pytest.mark.parametrize("columns", [None, [], [0, 1, 2, 3], ["0", "1", "2", "3"]])
+def test_columns_without_names_are_read_by_their_order(client: FlaskClient, columns: object) -> None:
+    assert predictions(invoke(client, {"dataframe_split": {"columns": columns, "data": [BIG]}})) == ["virginica"]
+    assert predictions(invoke(client, {"dataframe_split": {"index": [0], "data": [BIG]}})) == ["virginica"]
+
+
+def test_a_field_that_is_given_twice_is_named_by_its_row(client: FlaskClient) -> None:
+    row = json.dumps(FLOWER | {"species": "setosa"})
+    body = f'{{"instances": [{row}, {row[:-1]}, "species": 1}}]}}'
+    answer = client.post("/invocations", data=body, content_type="application/json")
+    assert error(answer) == "Row 1: species is given more than once."
+
+
+@pytest.mark.parametrize(
+    "document",
+    [
+        {"instances": [ROW, [5.1, 3.5, float("nan"), 0.2]]},
+        {"dataframe_records": [FLOWER, FLOWER | {"petal_length": float("nan"), "NaN": "NaN"}]},
+        {"dataframe_split": {"columns": list(FLOWER), "data": [ROW, [5.1, 3.5, float("nan"), 0.2]]}},
+        {"inputs": {name: [value, float("nan") if name == "petal_length" else 1] for name, value in FLOWER.items()}},
+    ],
+    ids=lambda document: next(iter(document)),
+)
+def test_nan_is_named_by_its_row(client: FlaskClient, document: dict[str, object]) -> None:
+    sentence = error(invoke(client, document))
+    assert sentence == (
+        "One value cannot be used. NaN is read as null. Row 1: Petal length must be a number in cm, not null."
+    )
+
+
+def test_nan_in_a_further_column_is_passed_over(client: FlaskClient) -> None:
+    assert predictions(invoke(client, {"instances": [FLOWER | {"price": float("nan")}]})) == ["setosa"]
+
+
+def test_an_infinite_number_is_named_by_its_place(client: FlaskClient) -> None:
+    sentence = error(invoke(client, {"instances": [[1, 1, 1, float("inf")]]}))
+    assert sentence == "Infinity at byte 25 is no number that can be used."
+
+
+class TestAccept:
+    @pytest.mark.parametrize("accept", ["text/csv", "text/csv; charset=utf-8", "text/csv, application/json;q=0.5"])
+    def test_csv_is_one_class_a_line(self, client: FlaskClient, accept: str) -> None:
+        answer = client.post("/invocations", json={"instances": [ROW, BIG]}, headers={"Accept": accept})
+        assert (answer.status_code, answer.content_type) == (200, "text/csv; charset=utf-8")
+        assert answer.text == "setosa\nvirginica\n"
+        assert "Accept" in answer.headers["Vary"]
+
+    @pytest.mark.parametrize("accept", ["*/*", "", "application/json", "text/html, */*;q=0.1", "application/*"])
+    def test_json_is_the_default(self, client: FlaskClient, accept: str) -> None:
+        answer = client.post("/invocations", json={"instances": [ROW]}, headers={"Accept": accept})
+        assert predictions(answer) == ["setosa"]
+
+    @pytest.mark.parametrize("accept", ["application/x-recordio-protobuf", "text/html"])
+    def test_anything_else_is_a_406(self, client: FlaskClient, accept: str) -> None:
+        answer = client.post("/invocations", json={"instances": [ROW]}, headers={"Accept": accept})
+        assert error(answer, 406, "NOT_ACCEPTABLE") == "The answer can be application/json or text/csv."
+
+
+def test_the_answer_names_the_model_and_its_schema(client: FlaskClient) -> None:
+    headers = invoke(client, {"instances": [ROW]}).headers
+    assert headers["X-Model-Version"] == client.get("/api/model").get_json()["version"]
+    assert headers["X-Model-Schema"] == SCHEMA.digest[:12]
 
 
 @pytest.mark.parametrize("body", [b"", b"{", b"\xff", b'{"instances": ' + b"[" * 100_000, b'{"instances": [NaN]}'])
@@ -141,7 +255,8 @@ def test_the_wrong_method_is_a_405(client: FlaskClient) -> None:
 
 def test_ping_says_which_model_is_ready(client: FlaskClient) -> None:
     answer = client.get("/ping")
-    assert answer.get_json() == {"status": "ready", "model": client.get("/api/model").get_json()["version"]}
+    version = client.get("/api/model").get_json()["version"]
+    assert answer.get_json() == {"status": "ready", "model": version, "schema": SCHEMA.digest[:12]}
 
 
 def test_without_a_model_ping_and_invocations_are_a_503(make_app: Callable[..., Flask]) -> None:
