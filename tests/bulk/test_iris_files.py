@@ -11,7 +11,7 @@ import pytest
 import sklearn
 from flask.testing import FlaskClient
 
-from iris_app.codecs.csv_rows import PROBABILITIES
+from iris_app.codecs.csv_rows import answer_columns
 from iris_app.iris import SCHEMA
 from tests.bulk.conftest import Classify
 
@@ -37,7 +37,7 @@ def api_answers(client: FlaskClient, path: Path) -> list[tuple[Any, ...]]:
 
 def answers(table: pl.DataFrame) -> list[tuple[Any, ...]]:
     species = next(name for name in ("predicted_species", "species") if name in table.columns)
-    return table.select(species, *PROBABILITIES).rows()
+    return table.select(species, *answer_columns(SCHEMA, [])[1:-1]).rows()
 
 
 @pytest.mark.parametrize("form", ["csv", "ndjson", "parquet"])

@@ -26,7 +26,7 @@ from iris_app.bulk.readers import chunks, columnar
 from iris_app.bulk.storage.compression import zstd
 from iris_app.bulk.storage.sources import Form, Source
 from iris_app.codecs import csv_rows
-from iris_app.codecs.csv_rows import PROBABILITIES
+from iris_app.codecs.csv_rows import answer_columns
 from iris_app.iris import SCHEMA
 from iris_app.model.classifier import Model, load
 from tests.bulk.conftest import Classify, flowers
@@ -34,7 +34,7 @@ from tests.support import FLOWER, classify
 
 HEADER = ",".join(FLOWER)
 ROW = ",".join(map(str, FLOWER.values()))
-ANSWERS = ["species", *PROBABILITIES, "warnings"]
+ANSWERS = ["species", *answer_columns(SCHEMA, [])[1:-1], "warnings"]
 
 Work = Callable[..., tuple[bytes, Summary]]
 
@@ -150,7 +150,7 @@ def test_columns_that_came_keep_their_names_and_ours_take_others(work: Work) -> 
         "warnings",
         "species",
         "predicted_species",
-        *PROBABILITIES,
+        *answer_columns(SCHEMA, [])[1:-1],
         "predicted_warnings",
     ]
     assert (row[0], row[5:8]) == ("a", ["b", "c", "setosa"])
@@ -366,7 +366,7 @@ def test_answers_are_the_models_to_the_bit(
     written, summary = work(content.getvalue(), form, to)
     answers = {"csv": pl.read_csv, "ndjson": pl.read_ndjson, "parquet": pl.read_parquet}[to](written)
     expected = classify(model, np.array(rows))
-    assert answers.select("species", *PROBABILITIES).rows() == [
+    assert answers.select("species", *answer_columns(SCHEMA, [])[1:-1]).rows() == [
         (one.predicted_class, *(getattr(one.probabilities, name) for name in SCHEMA.class_names)) for one in expected
     ]
     said = [" ".join(caution.label for caution in one.warnings) for one in expected]
