@@ -107,7 +107,7 @@ def decoder(fields: Mapping[str, tuple[Any, ...]], *, strict: bool = False) -> m
     names = [f"field_{index}" for index in range(len(fields))]
     types = [(name, *kind) for name, kind in zip(names, fields.values(), strict=True)]
     renamed = dict(zip(names, fields, strict=True))
-    made = msgspec.defstruct("Row", types, rename=renamed, forbid_unknown_fields=strict, gc=False)
+    made = msgspec.defstruct("Row", types, rename=renamed, forbid_unknown_fields=strict, gc=False, kw_only=True)
     return msgspec.json.Decoder(made)
 
 
