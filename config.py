@@ -86,8 +86,8 @@ MAX_CONTENT_LENGTH: Limit = 16 * 1024 * 1024
 # Bytes in the fields of a form, files aside: ours sends a few hundred, and Werkzeug reads files by pieces of 64 KiB.
 MAX_FORM_MEMORY_SIZE: Limit = 512 * 1024
 
-# Parts of a form: ours has seven.
-MAX_FORM_PARTS: Limit = 20
+# Parts of a form: ours has one for each value that the model takes, and three more.
+MAX_FORM_PARTS: Limit = 1000
 
 # Seconds after which a client should try again when no model can be loaded or too many ask (Retry-After of a 503).
 RETRY_AFTER_SECONDS: Count = 5

@@ -1,13 +1,15 @@
 """``/batch``: classify an uploaded CSV file."""
 
 import base64
+import csv
+import io
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from operator import attrgetter
 from pathlib import PurePath
 
-from flask import current_app, render_template, request
+from flask import current_app, render_template
 from flask_wtf.file import FileField, FileRequired
 from werkzeug.datastructures import CombinedMultiDict
 from werkzeug.utils import secure_filename
@@ -17,14 +19,16 @@ from iris_app import model_service
 from iris_app.codecs import csv_rows
 from iris_app.codecs.csv_rows import Table
 from iris_app.exceptions import InvalidValues, MalformedDocument, TooManyRows
-from iris_app.formatting import format_number
-from iris_app.iris import SCHEMA
-from iris_app.json_types import Prediction
+from iris_app.json_types import Prediction, PredictionWarning
 from iris_app.model.agreement import Agreement
+from iris_app.model_service import get_model
 from iris_app.observability.recorder import record_errors
-from iris_app.schema import Class
+from iris_app.schema import Class, Schema
+from iris_app.ui import charts
 from iris_app.ui.blueprint import bp, status
+from iris_app.ui.charts import Odds
 from iris_app.ui.forms import PageForm
+from iris_app.web.request import request
 from iris_app.web.response import Response
 
 # The rows that the page shows; the file to download has all.
@@ -52,21 +56,23 @@ class BatchResult:
 
     Attributes
     ----------
+    schema : Schema
     table : Table
     labels : list of str
         The predicted class of each row.
     outliers : int
         The number of rows with warnings.
     shown : list of tuple
-        The cells and the prediction of the first rows.
+        The cells, the predicted class and the warnings of the first rows.
     filename, download : str
         The name of the file to download, and its ``data:`` URL.
     """
 
+    schema: Schema
     table: Table
     labels: list[str]
     outliers: int
-    shown: list[tuple[list[str], Prediction]]
+    shown: list[tuple[list[str], Odds, tuple[PredictionWarning, ...]]]
     filename: str
     download: str
 
@@ -74,20 +80,20 @@ class BatchResult:
     def counts(self) -> list[tuple[str, int]]:
         """The label of each class and its number of rows."""
         counts = Counter(self.labels)
-        return [(class_.label, counts[class_.name]) for class_ in SCHEMA.classes]
+        return [(class_.label, counts[class_.name]) for class_ in self.schema.classes]
 
     @property
     def agreement(self) -> Agreement | None:
         """The agreement with the column that names most true classes, if there is one."""
-        columns = [index for index, name in enumerate(self.table.header) if SCHEMA.is_target_column(name)]
+        columns = [index for index, name in enumerate(self.table.header) if self.schema.is_target_column(name)]
         columns = columns[:MAX_TARGET_COLUMNS]
         candidates: list[list[Class | None]] = [[] for _ in columns]
         for row in self.table.rows if columns else ():
             for index, classes in zip(columns, candidates, strict=True):
-                classes.append(SCHEMA.match_class(row[index][:MAX_LABEL_LENGTH]))
+                classes.append(self.schema.match_class(row[index][:MAX_LABEL_LENGTH]))
         actual = max(candidates, key=lambda classes: sum(map(bool, classes)), default=[])
         names = [class_.name if class_ else None for class_ in actual]
-        agreement = Agreement.count(Counter(zip(names, self.labels, strict=False)))
+        agreement = Agreement.count(self.schema.class_names, Counter(zip(names, self.labels, strict=False)))
         return agreement if agreement.named else None
 
 
@@ -133,32 +139,38 @@ def classify_batch() -> str | tuple[str, int]:
 
 @bp.get("/batch/sample.csv")
 def sample() -> Response:
-    """Return a sample file: a typical row of each class."""
-    header = [SCHEMA.noun, *SCHEMA.features_by_name, SCHEMA.target]
-    rows = [
-        [str(number), *map(format_number, class_.typical), class_.name]
-        for number, class_ in enumerate(SCHEMA.classes, start=1)
-    ]
-    text = "".join(",".join(row) + "\n" for row in [header, *rows])
-    response = Response(text, mimetype="text/csv")
-    response.headers.set("Content-Disposition", "attachment", filename=f"{SCHEMA.sample_name}.csv")
+    """Return a sample file: the typical row of each class that has one."""
+    schema = get_model().schema
+    lines = io.StringIO()
+    writer = csv.writer(lines, lineterminator="\n")
+    writer.writerow([*schema.features_by_name, schema.target])
+    for class_ in schema.classes:
+        if class_.typical:
+            values = zip(schema.features, schema.encode(class_.typical), strict=True)
+            writer.writerow([*(feature.format(value) for feature, value in values), class_.name])
+    response = Response(lines.getvalue(), mimetype="text/csv")
+    response.headers.set("Content-Disposition", "attachment", filename=f"{schema.sample_name}.csv")
     return response
 
 
 def _classify(form: BatchForm) -> BatchResult:
-    body = form.file.data.read()
-    table = csv_rows.read(body, current_app.config["MAX_BATCH_ROWS"], skip_bad_rows=form.skip_bad_rows.data)
-    predictions = model_service.predict(model_service.get_model(), table.measurements)
+    model = get_model()
+    schema, body = model.schema, form.file.data.read()
+    table = csv_rows.read(schema, body, current_app.config["MAX_BATCH_ROWS"], skip_bad_rows=form.skip_bad_rows.data)
     collector = BlockCollector()
-    blocks = collector.collect(predictions.to_predictions())
-    chunks = csv_rows.write(table if form.keep_formulas.data else csv_rows.guard(table), blocks)
+    blocks = collector.collect(model_service.predict(model, table.values).to_predictions())
+    chunks = csv_rows.write(schema, table if form.keep_formulas.data else csv_rows.guard(table), blocks)
     content = b"".join(map(str.encode, chunks))
-    stem = secure_filename(PurePath(form.file.data.filename).stem)[:MAX_STEM_LENGTH] or SCHEMA.sample_name
+    stem = secure_filename(PurePath(form.file.data.filename).stem)[:MAX_STEM_LENGTH] or schema.sample_name
     return BatchResult(
+        schema,
         table,
         collector.labels,
         collector.outliers,
-        list(zip(table.rows, collector.first, strict=False)),
+        [
+            (cells, charts.predicted_odds(schema, prediction), prediction.warnings)
+            for cells, prediction in zip(table.rows, collector.first, strict=False)
+        ],
         f"{stem}-classified.csv",
         "data:text/csv;base64," + base64.b64encode(content).decode(),
     )
@@ -177,7 +189,6 @@ def _page(
         result=result,
         error=error,
         expired=expired,
-        classes=SCHEMA.classes,
-        features=SCHEMA.features,
+        has_sample=any(class_.typical for class_ in get_model().schema.classes),
         max_rows=current_app.config["MAX_BATCH_ROWS"],
     )

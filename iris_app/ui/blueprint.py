@@ -1,10 +1,14 @@
 """The blueprint of the pages, and the filters and globals of its templates."""
 
-from flask import Blueprint, request
-from flask.blueprints import BlueprintSetupState
+from collections.abc import Mapping
+from urllib.parse import urlencode
+
+from flask import Blueprint, url_for
 
 from iris_app.formatting import format_number, format_percent
-from iris_app.iris import SCHEMA
+from iris_app.model_service import get_service
+from iris_app.schema import Schema
+from iris_app.web.request import request
 from iris_app.web.response import Response
 from iris_app.web.static_files import static
 
@@ -13,15 +17,19 @@ bp = Blueprint("ui", __name__, static_folder="static", static_url_path="/static"
 # The request header of the pages' scripts.
 LIVE = "X-Live"
 
+# gunicorn and nginx refuse request lines that are a little longer.
+MAX_URL_LENGTH = 8000
+
 bp.add_app_template_filter(format_number)
 bp.add_app_template_filter(format_percent)
 bp.add_app_template_global(static)
 
 
-@bp.record_once
-def add_schema(state: BlueprintSetupState) -> None:
-    """Add the schema to the globals of templates, which macros see too."""
-    state.app.jinja_env.globals["schema"] = SCHEMA
+@bp.app_context_processor
+def add_schema() -> dict[str, Schema | None]:
+    """Add the schema of the model that answers the request, or of the one that is loaded, to every template."""
+    model = request.model or get_service().loaded
+    return {"schema": model.schema if model else None}
 
 
 @bp.after_request
@@ -35,3 +43,9 @@ def add_vary(response: Response) -> Response:
 def status(code: int) -> int:
     """Return the status of a page that shows an error: 200 for a script, so that the browser logs no failure."""
     return 200 if LIVE in request.headers else code
+
+
+def filled_url(endpoint: str, values: Mapping[str, str]) -> str | None:
+    """Return the URL of a page with the values of a form, or None if it is too long for a request."""
+    url = f"{url_for(endpoint)}?{urlencode(values)}"
+    return url if len(url) <= MAX_URL_LENGTH else None

@@ -1,53 +1,112 @@
-"""The form of one row, with a field per feature of the schema."""
+"""The form of one row, with a field per feature, made from a schema."""
 
+import hashlib
 import math
-from typing import Any
+from collections.abc import Collection
+from typing import Any, ClassVar
 
+import msgspec
 import numpy as np
 from flask_wtf import FlaskForm
-from wtforms import FloatField, Form, ValidationError
-from wtforms.validators import InputRequired
-from wtforms.widgets import TextInput
+from werkzeug.datastructures import MultiDict
+from wtforms import HiddenField, StringField, ValidationError
+from wtforms.form import BaseForm
 
-from iris_app.formatting import format_number, parse_number
-from iris_app.iris import SCHEMA
-from iris_app.schema import Feature, Floats
+from iris_app.formatting import truncate
+from iris_app.schema import UNKNOWN, UNREADABLE, Feature, Floats, Schema
+
+# The categories up to which a field is a list to choose from; of more, the field suggests those that fit what is typed.
+MAX_CHOICES = 100
+
+# The fields up to which a form is one column.
+MAX_COLUMN = 12
+
+# The names of the form's own fields; underscores follow where a feature has the name.
+CSRF_TOKEN, DIGEST = OWN_NAMES = ("csrf_token", "schema")
+
+# The names that a message about another model lists.
+MAX_NAMES = 10
 
 
-class FeatureField(FloatField):
-    """A field for a number, with a decimal point or comma, with or without the unit.
+class FeatureField(StringField):
+    """A field for the value of a feature.
 
-    Its widget is a text input, since a browser's number input discards invalid text.
+    Its text is read as in CSV: numbers with a decimal point or comma, with or without the unit.
     """
 
-    widget = TextInput()
-
     def __init__(self, feature: Feature, **kwargs: Any) -> None:
-        super().__init__(
-            feature.label,
-            [InputRequired(f"{feature.missing} Measure it in {feature.unit}."), _validate_value],
-            description=feature.help,
-            render_kw={"inputmode": "decimal", "autocomplete": "off"},
-            **kwargs,
-        )
+        super().__init__(feature.label, description=feature.help, **kwargs)
         self.feature = feature
 
-    def process_formdata(self, valuelist: list[Any]) -> None:
-        """Parse the number; ``data`` is NaN if the text is not one."""
-        if not valuelist:
-            return
-        text = valuelist[0].strip().removesuffix(self.feature.unit).strip()
-        self.data = parse_number(text.replace(",", "."))
+    @property
+    def text(self) -> str:
+        """The text that was entered."""
+        return self.data or ""
 
+    @property
+    def value(self) -> float:
+        """The value that was entered, as rows encode it."""
+        return self.feature.read_text(self.text)
 
-def _validate_value(_form: Form, field: FeatureField) -> None:
-    feature, value = field.feature, field.data
-    if value is None or math.isnan(value):
-        raise ValidationError(
-            f"{feature.label} must be a number in {feature.unit}, for example {format_number(feature.example)}."
-        )
-    if error := feature.validate(value):
-        raise ValidationError(error)
+    @property
+    def is_known(self) -> bool:
+        """Whether the text is a value, though it may be missing or out of bounds."""
+        unknown = self.feature.kind == "category" and self.value == UNKNOWN
+        return not unknown and self.value != UNREADABLE
+
+    @property
+    def formatted(self) -> str:
+        """The shortest text of the value."""
+        return self.feature.format(self.value) if self.is_known else self.text
+
+    @property
+    def described(self) -> str:
+        """The value as people read it, with its unit."""
+        if math.isnan(self.value):
+            return "Not known"
+        if self.feature.kind == "boolean":
+            return "Yes" if self.value else "No"
+        return self.feature.with_unit(self.formatted)
+
+    @property
+    def choices(self) -> list[tuple[str, str]]:
+        """The texts to choose from and their labels; none where the value is typed."""
+        choices = self._choices()
+        if not choices:
+            return []
+        missing = [] if "" in dict(choices) else [("", "Not known" if self.feature.optional else "Choose…")]
+        unknown = [] if self.is_known else [(self.text, truncate(self.text))]
+        return [*missing, *choices, *unknown]
+
+    @property
+    def suggestions(self) -> list[str]:
+        """The categories that are suggested while the value is typed."""
+        categories = self.feature.categories
+        return list(map(str, categories)) if len(categories) > MAX_CHOICES else []
+
+    @property
+    def inputmode(self) -> str:
+        """The keyboard of a phone for the value; those for numbers may lack a minus sign."""
+        if not self.feature.is_numeric or self.feature.limits[0] < 0:
+            return "text"
+        return "numeric" if self.feature.kind == "integer" else "decimal"
+
+    def pre_validate(self, form: BaseForm) -> None:  # noqa: ARG002 -- WTForms passes it
+        """Raise a ``ValidationError`` if the value is not accepted."""
+        if error := self.feature.validate_text(self.text):
+            raise ValidationError(f"{error} {self._advice()}" if error == self.feature.missing else error)
+
+    def _choices(self) -> list[tuple[str, str]]:
+        if self.feature.kind == "boolean":
+            return [("true", "Yes"), ("false", "No")]
+        if self.suggestions:
+            return []
+        return [(str(category), str(category) or "(empty)") for category in self.feature.categories]
+
+    def _advice(self) -> str:
+        if self._choices():
+            return "Choose a value."
+        return f"Enter {self.feature.expected}." if self.feature.is_numeric else "Enter a value."
 
 
 class PageForm(FlaskForm):  # type: ignore[misc] # Flask-WTF has no types
@@ -60,12 +119,26 @@ class PageForm(FlaskForm):  # type: ignore[misc] # Flask-WTF has no types
 
 
 class RowForm(PageForm):
-    """A field for each feature, named by its form name, and a CSRF token."""
+    """A field for each feature, the digest of what the form asks for, and a CSRF token.
+
+    ``schema.derive(make_row_form)`` makes a schema's own. The attributes of the fields are called f0, f1 and so on; in
+    HTML the fields have the form names of the features, which may be anything.
+    """
+
+    schema: ClassVar[Schema]
+    current_digest: ClassVar[str]
+    digest: HiddenField
+
+    def __init__(self, sent: "MultiDict[str, str]") -> None:
+        super().__init__(sent)
+        self._sent_names = list(sent)
+        self._sent_digest = self.digest.data
+        self.digest.data = self.current_digest
 
     @property
     def fields(self) -> list[FeatureField]:
         """The fields of the features, in their order."""
-        return [self[feature.form_name] for feature in SCHEMA.features]
+        return [self[f"f{index}"] for index in range(len(self.schema.features))]
 
     @property
     def wrong_fields(self) -> list[FeatureField]:
@@ -75,8 +148,55 @@ class RowForm(PageForm):
     @property
     def rows(self) -> Floats:
         """The values that were entered, of shape (1, features)."""
-        return np.array([[field.data for field in self.fields]])
+        return np.array([[field.value for field in self.fields]])
+
+    @property
+    def is_long(self) -> bool:
+        """Whether there are so many fields that the page needs all of its width for them."""
+        return len(self.schema.features) > MAX_COLUMN
+
+    @property
+    def is_outdated(self) -> bool:
+        """Whether the form that was sent asked for something else than this one does."""
+        return bool(self._sent_digest) and self._sent_digest != self.current_digest
+
+    @property
+    def new(self) -> list[str]:
+        """The labels of the first fields that were not sent."""
+        return [field.feature.label for field in self.fields if not field.raw_data][:MAX_NAMES]
+
+    @property
+    def gone(self) -> list[str]:
+        """The first names that were sent and that no field has."""
+        names = {field.name for field in self}
+        return [truncate(name) for name in self._sent_names if name not in names][:MAX_NAMES]
+
+    def clear_wrong_fields(self) -> None:
+        """Clear the fields whose values are not accepted, and their errors."""
+        for field in self.wrong_fields:
+            field.data, field.errors = "", []
 
 
-for _feature in SCHEMA.features:
-    setattr(RowForm, _feature.form_name, FeatureField(_feature))
+def make_row_form(schema: Schema) -> type[RowForm]:
+    """Make the form of a schema's rows."""
+    names = [feature.form_name for feature in schema.features]
+    asked = [(feature.form_name, feature.label, feature.kind, feature.unit) for feature in schema.features]
+
+    class SchemaForm(RowForm):
+        class Meta:
+            csrf_field_name = _free_name(CSRF_TOKEN, names)
+
+        digest = HiddenField(name=_free_name(DIGEST, names), render_kw={"data-digest": ""})
+
+    SchemaForm.schema = schema
+    SchemaForm.current_digest = hashlib.sha256(msgspec.json.encode(asked)).hexdigest()[:12]
+    for index, feature in enumerate(schema.features):
+        setattr(SchemaForm, f"f{index}", FeatureField(feature, name=feature.form_name, id=f"f{index}"))
+    return SchemaForm
+
+
+def _free_name(name: str, taken: Collection[str]) -> str:
+    """Return a name that no feature has."""
+    while name in taken:
+        name += "_"
+    return name

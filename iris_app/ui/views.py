@@ -1,21 +1,22 @@
 """``/home``, the form, and ``/classify``, the page of its result."""
 
-from collections.abc import Iterable
-from typing import Any
+from pathlib import Path
 
-from flask import current_app, redirect, render_template, request, url_for
+from flask import current_app, redirect, render_template, url_for
+from werkzeug.datastructures import MultiDict
+from werkzeug.exceptions import NotFound
 from werkzeug.wrappers import Response as WerkzeugResponse
 
 from iris_app import model_service
-from iris_app.exceptions import ModelUnavailable
 from iris_app.formatting import format_number
-from iris_app.iris import SCHEMA
-from iris_app.model.manifest import FeatureSummary
 from iris_app.model_service import get_model
 from iris_app.observability.recorder import record_invalid_value
 from iris_app.ui import charts
-from iris_app.ui.blueprint import bp, status
-from iris_app.ui.forms import RowForm
+from iris_app.ui.blueprint import bp, filled_url, status
+from iris_app.ui.forms import RowForm, make_row_form
+from iris_app.web.request import request
+
+DRAWINGS = {path.stem for path in (Path(__file__).parent / "templates" / "ui" / "drawings").iterdir()}
 
 Page = str | tuple[str, int] | WerkzeugResponse
 
@@ -29,7 +30,19 @@ def index() -> WerkzeugResponse:
 @bp.get("/home")
 def home() -> Page:
     """Show the form, filled from the query string."""
-    return _form_page(RowForm(request.args))
+    return _form_page(_make_form(request.args))
+
+
+@bp.get("/typical/<int:index>")
+def typical(index: int) -> Page:
+    """Show the form, filled with the typical row of a class."""
+    schema = get_model().schema
+    rows = [class_.typical for class_ in schema.classes]
+    if index >= len(rows) or not rows[index]:
+        raise NotFound
+    texts = [feature.format(value) for feature, value in zip(schema.features, schema.encode(rows[index]), strict=True)]
+    names = [feature.form_name for feature in schema.features]
+    return _form_page(_make_form(MultiDict(zip(names, texts, strict=True))))
 
 
 @bp.post("/classify")
@@ -37,9 +50,11 @@ def classify() -> Page:
     """Classify the row in the form."""
     settings = current_app.config
     request.max_content_length = min(settings["MAX_CONTENT_LENGTH"], settings["MAX_FORM_MEMORY_SIZE"])
-    form = RowForm(request.form)
+    form = _make_form(request.form)
     form.validate()
-    return _form_page(form, 400, expired=True) if form.is_expired else _result_page(form)
+    if form.is_expired and not form.is_outdated:
+        return _form_page(form, status(400), expired=True)
+    return _result_page(form)
 
 
 @bp.get("/classify")
@@ -47,60 +62,55 @@ def show() -> Page:
     """Classify the row in the query string, so that a result can be linked and reloaded."""
     if not request.args:
         return redirect(url_for(".home"))
-    form = RowForm(request.args)
+    form = _make_form(request.args)
     form.validate()
     return _result_page(form)
 
 
+def _make_form(sent: MultiDict[str, str]) -> RowForm:
+    """Return the form of the current model, with the values that were sent."""
+    return get_model().schema.derive(make_row_form)(sent)
+
+
 def _result_page(form: RowForm) -> Page:
+    if form.is_outdated:
+        form.clear_wrong_fields()
+        return _form_page(form, status(422), changed=True)
     if form.wrong_fields:
         for field in form.wrong_fields:
             record_invalid_value(field.feature)
         return _form_page(form, status(422))
-    model = get_model()
-    rows = form.rows
+    model, schema, rows = get_model(), form.schema, form.rows
     ((prediction,),) = model_service.predict(model, rows).to_predictions(explain=True)
+    panels = charts.panels(rows[0], model.manifest, lambda rows: model.predict(rows).classes, prediction)
     return render_template(
         "ui/result.html",
         form=form,
-        ranges=_ranges(model.manifest.features),
+        ranges=_ranges(),
         prediction=prediction,
-        classes=SCHEMA.classes,
-        verdict=charts.verdict(prediction),
-        bars=charts.bars(prediction),
-        panels=charts.panels(rows[0].tolist(), model.manifest.training_rows, model.predict_proba),
-        link=_url(".show", *rows.tolist()),
-        examples=_examples(),
+        verdict=charts.verdict(schema, prediction),
+        odds=charts.odds(schema, prediction),
+        bars=charts.bars(schema, prediction),
+        panels=panels,
+        shown=set[int]().union(*(panel.classes for panel in panels)),
+        max_classes=charts.MAX_CLASSES,
+        max_bars=charts.MAX_BARS + 1,
+        link=filled_url(".show", {field.name: field.formatted for field in form.fields}),
     )
 
 
-def _form_page(form: RowForm, code: int = 200, *, expired: bool = False) -> Page:
-    try:
-        ranges = _ranges(get_model().manifest.features)
-    except ModelUnavailable:  # the form works without the ranges
-        ranges = {}
+def _form_page(form: RowForm, code: int = 200, *, expired: bool = False, changed: bool = False) -> Page:
     page = render_template(
-        "ui/home.html", form=form, ranges=ranges, examples=_examples(), features=SCHEMA.features, expired=expired
+        "ui/home.html", form=form, ranges=_ranges(), drawings=DRAWINGS, expired=expired, changed=changed
     )
     return page, code
 
 
-def _examples() -> dict[str, str]:
-    """Return the URLs of the form filled with a typical row of each class."""
-    return {class_.name: _url(".home", class_.typical) for class_ in SCHEMA.classes}
-
-
-def _ranges(features: Iterable[FeatureSummary]) -> dict[str, str]:
-    """Return the range of each feature in the training."""
+def _ranges() -> dict[str, str]:
+    """Return the range of each number in the training."""
+    manifest = get_model().manifest
     return {
-        summary.name: f"{format_number(summary.minimum)} to {format_number(summary.maximum)} {summary.unit}"
-        for summary in features
+        feature.name: feature.with_unit(f"{format_number(summary.minimum)} to {format_number(summary.maximum)}")
+        for feature, summary in zip(manifest.schema.features, manifest.features, strict=True)
+        if feature.is_numeric and summary.minimum is not None and summary.maximum is not None
     }
-
-
-def _url(endpoint: str, row: Iterable[float]) -> str:
-    """Return the URL of a page for a row."""
-    values: dict[str, Any] = {
-        feature.form_name: format_number(value) for feature, value in zip(SCHEMA.features, row, strict=True)
-    }
-    return url_for(endpoint, **values)
