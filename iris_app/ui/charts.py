@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from iris_app.formatting import format_percent, truncate
 from iris_app.json_types import Prediction
-from iris_app.model.manifest import Manifest
+from iris_app.model.manifest import Training
 from iris_app.schema import Feature, Floats, Schema
 
 # Return the index of the predicted class of each row of an array of shape (n, features).
@@ -30,6 +30,9 @@ COLUMNS, ROWS = 80, 60
 
 # The part of an axis' range that it is longer at each end.
 MARGIN = 0.06
+
+# The smallest range that an axis shows as it is, as a part of its largest value.
+MIN_RANGE = 1e-6
 
 # The nearest rows that a panel's description counts.
 NEIGHBOURS = 10
@@ -71,7 +74,8 @@ class Axis:
     @cached_property
     def ticks(self) -> list[tuple[float, str]]:
         """The position and label of each tick, at round values."""
-        return next(ticks for ticks in map(self._ticks, (6, 3, 2, 1)) if self._fit(ticks) or len(ticks) <= 1)
+        candidates = list(map(self._ticks, (6, 3, 2, 1)))
+        return next(filter(self._fit, candidates), candidates[-1][:1])
 
     def steps(self, count: int) -> Floats:
         """Return the values in the middle of so many equal parts of the axis, of shape (count,)."""
@@ -103,7 +107,7 @@ def format_tick(value: float, step: float, largest: float) -> str:
     """Format the value of a tick, of ticks ``step`` apart and up to ``largest``, as shortly as it is exact."""
     if largest >= 1e15 or step < 1e-6:
         return f"{value:.3g}"
-    divisor, prefix = next(((one, prefix) for one, prefix in PREFIXES if largest >= max(10 * one, 1e4)), (1.0, ""))
+    divisor, prefix = next(((one, prefix) for one, prefix in PREFIXES if largest >= max(one, 1e4)), (1.0, ""))
     decimals = max(0, -math.floor(math.log10(step / divisor) + 1e-9))
     if decimals > 2 and prefix:
         divisor, prefix, decimals = 1.0, "", max(0, -math.floor(math.log10(step) + 1e-9))
@@ -128,7 +132,7 @@ class Panel:
         return {index for *_, index in self.training_rows} | {index for *_, index in self.regions}
 
 
-def panels(row: Floats, manifest: Manifest, classify: Classify, prediction: Prediction) -> list[Panel]:
+def panels(row: Floats, manifest: Training, classify: Classify, prediction: Prediction) -> list[Panel]:
     """Make the panels of the schema, or one of the two numbers that matter most to the prediction.
 
     Parameters
@@ -152,13 +156,14 @@ def panels(row: Floats, manifest: Manifest, classify: Classify, prediction: Pred
     ]
 
 
-def _axis(manifest: Manifest, row: Floats, index: int) -> Axis | None:
+def _axis(manifest: Training, row: Floats, index: int) -> Axis | None:
     """Return an axis over the training's range and the row's value, or None if it cannot be drawn."""
     feature, summary, value = manifest.schema.features[index], manifest.features[index], float(row[index])
     if not feature.is_numeric or math.isnan(value) or summary.minimum is None or summary.maximum is None:
         return None
     low, high = min(summary.minimum, value), max(summary.maximum, value)
-    margin = MARGIN * ((high - low) or abs(high) or 1.0)
+    size = max(abs(low), abs(high))
+    margin = MARGIN * (high - low if high - low > MIN_RANGE * size else size or 1.0)
     axis = Axis(feature, low - margin, high + margin, WIDTH)
     return axis if math.isfinite(axis.high - axis.low) else None
 
@@ -202,7 +207,7 @@ class Plane:
         ]
 
 
-def _panel(title: str, plane: Plane, row: Floats, manifest: Manifest, classify: Classify) -> Panel:
+def _panel(title: str, plane: Plane, row: Floats, manifest: Training, classify: Classify) -> Panel:
     public = manifest.training_rows if manifest.schema.public_rows else []
     points = [(*place, other.class_index) for other in public if (place := plane.place(other.values))]
     x, y = float(row[plane.across]), float(row[plane.up])

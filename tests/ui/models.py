@@ -54,12 +54,18 @@ WIDE = Schema(
     nouns="traces",
 )
 
-SCHEMAS = {"mixed": MIXED, "one": ONE, "wide": WIDE}
+
+def ordered(schema: Schema) -> Schema:
+    """Put the classes of a schema in the order of scikit-learn."""
+    return msgspec.structs.replace(schema, classes=tuple(sorted(schema.classes, key=lambda one: one.value)))
+
+
+SCHEMAS = {"mixed": ordered(MIXED), "one": ONE, "wide": ordered(WIDE)}
 
 
 def package(path: Path, schema: Schema, classifier: Any = None, size: int = 400, **more: Any) -> Manifest:
-    """Fit a classifier to random rows of a schema, whose classes are put in the order of scikit-learn, and save it."""
-    schema = msgspec.structs.replace(schema, classes=tuple(sorted(schema.classes, key=lambda one: one.value)))
+    """Fit a classifier to random rows of a schema, and save it."""
+    schema = ordered(schema)
     rows, classes = random_rows(schema, size)
     inputs = Inputs("frame", {feature.name: DTYPES[feature.kind] for feature in schema.features})
     to_input = PipelineInputs(schema, inputs).to_input
