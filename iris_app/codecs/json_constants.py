@@ -9,8 +9,18 @@ from iris_app.exceptions import MalformedDocument
 
 Decoded = TypeVar("Decoded")
 
-# A string, closed or not, or a constant of Python's ``json``. It never looks at a character twice.
-TOKEN = re.compile(rb'"(?:[^"\\]|\\.?)*+"?|NaN|-?Infinity', re.DOTALL)
+# All text up to a constant of Python's ``json`` outside of strings, or up to the end. It always matches, and never goes
+# back, so that no character is looked at twice.
+UP_TO_CONSTANT = re.compile(
+    rb"""
+    ( (?: [^"NI\-]++
+        | "[^"\\]*+ (?:\\.[^"\\]*+)*+ (?:"|\\?\Z)
+        | N(?!aN) | I(?!nfinity) | -(?!Infinity)
+      )*+ )
+    (NaN|-?Infinity|\Z)
+    """,
+    re.DOTALL | re.VERBOSE,
+)
 
 
 def decode(decoder: msgspec.json.Decoder[Decoded], body: bytes, what: str) -> tuple[Decoded, bytes]:
@@ -46,13 +56,15 @@ def decode(decoder: msgspec.json.Decoder[Decoded], body: bytes, what: str) -> tu
 
 def _replace_nan(body: bytes) -> bytes:
     """Replace each ``NaN`` outside of strings by null, or raise ``MalformedDocument`` for an infinite number."""
-    return TOKEN.sub(_replace, body) if b"NaN" in body or b"Infinity" in body else body
+    constants = body.count(b"NaN") + body.count(b"Infinity")
+    # In JSON, one of these characters is before each value but the outermost.
+    if not 0 < constants <= 1 + sum(map(body.count, (b",", b":", b"["))):
+        return body
+    return UP_TO_CONSTANT.sub(_replace, body)
 
 
-def _replace(token: re.Match[bytes]) -> bytes:
-    match token[0]:
-        case b"NaN":
-            return b"null"
-        case b"Infinity" | b"-Infinity":
-            raise MalformedDocument(f"{token[0].decode()} at byte {token.start()} is no number that can be used.")
-    return token[0]
+def _replace(match: re.Match[bytes]) -> bytes:
+    text, constant = match.groups()
+    if constant in {b"Infinity", b"-Infinity"}:
+        raise MalformedDocument(f"{constant.decode()} at byte {match.start(2)} is no number that can be used.")
+    return text + b"null" if constant else text

@@ -39,8 +39,9 @@ def test_json_is_returned_as_it_is() -> None:
         (b"[1, -Infinity]", "-Infinity at byte 4 is no number that can be used."),
         (b'["a", Infinity]', "Infinity at byte 6 is no number that can be used."),
         (b"[NaN", "This is no document: Input data was truncated."),
-        (b"[-NaN]", "This is no document: JSON is malformed: invalid number (byte 2)."),
-        (b"[nan]", "This is no document: JSON is malformed: invalid character (byte 2)."),
+        (b"[-NaN]", "This is no document: JSON is malformed: invalid character (byte 2)."),
+        (b"[NaNNaN]", "This is no document: JSON is malformed: expected ',' or ']' (byte 5)."),
+        (b"NaNNaN", "This is no document: JSON is malformed: invalid character (byte 0)."),
         (b"\xff NaN", "This is no document: JSON is malformed: invalid character (byte 0)."),
         (b"[" * 100_000, "The document is nested too deeply to be read."),
     ],
@@ -51,7 +52,7 @@ def test_what_cannot_be_read_is_named(body: bytes, sentence: str) -> None:
     assert str(refused.value) == sentence
 
 
-@pytest.mark.parametrize("unit", [b'\\"', b'"', b'"\\', b"NaN", b'"NaN', b"\\", b'"",'])
+@pytest.mark.parametrize("unit", [b'\\"', b'"', b'"\\', b"NaN", b'"NaN', b"\\", b'"",', b"-N,", b"NaN,"])
 def test_the_time_is_linear(unit: bytes) -> None:
     started = process_time()
     with pytest.raises(MalformedDocument):
