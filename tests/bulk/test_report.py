@@ -20,7 +20,7 @@ from iris_app.bulk.report import REASONS_OPEN, check_report, share
 from iris_app.bulk.storage.sources import Source
 from iris_app.iris import SCHEMA
 from iris_app.model.manifest import Manifest
-from iris_app.observability.drift import population_stability_index
+from iris_app.observability.drift import expected_counts, population_stability_index
 from iris_app.training import load_data
 from tests.bulk.conftest import Classify
 from tests.support import CHECKOUT
@@ -161,7 +161,9 @@ def test_the_drift_of_each_feature_is_told_in_a_number_and_in_words(report: Repo
     ]
     histogram = manifest.features[3].histogram
     places = np.searchsorted(histogram.edges, measurements[:, 3].round(2))
-    index = population_stability_index(histogram.counts, np.bincount(places, minlength=len(histogram.counts)).tolist())
+    index = population_stability_index(
+        expected_counts(manifest.features[3]), [*np.bincount(places, minlength=len(histogram.counts)).tolist(), 0]
+    )
     assert f"Index {index:.2f}." in found.text
 
 
@@ -372,7 +374,7 @@ def test_standard_input_and_output_are_called_so(classify: Classify, tmp_path: P
 
 def test_the_model_is_named_with_its_digest_and_scores(report: Report, manifest: Manifest) -> None:
     text = report(flowers=USUAL).section("The model").text
-    for word in (manifest.version, manifest.sha256, "0.9737 on 38 flowers", str(manifest.created.year)):
+    for word in (manifest.version, manifest.digest, "0.9737 on 38 flowers", str(manifest.created.year)):
         assert word in text
 
 
