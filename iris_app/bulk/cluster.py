@@ -7,7 +7,6 @@ from collections.abc import Generator, Iterator, Sequence
 from concurrent.futures import CancelledError
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, replace
-from functools import lru_cache
 from itertools import chain, pairwise
 from pathlib import Path
 from typing import Any
@@ -18,6 +17,7 @@ from distributed import Client, Future, KilledWorker, as_completed
 from pyarrow import parquet
 
 from iris_app.bulk.console import Progress
+from iris_app.bulk.frames import load_packed
 from iris_app.bulk.job import (
     Job,
     RefusedRows,
@@ -35,8 +35,7 @@ from iris_app.bulk.storage.sources import Source
 from iris_app.bulk.writers import ParquetWriter
 from iris_app.exceptions import ClusterFailed, InputError, IrisError, OutputFailed
 from iris_app.files import lock_file, sync_folder, translate_write_errors
-from iris_app.model.artifact import Packed, unpack
-from iris_app.model.classifier import Model
+from iris_app.model.artifact import Packed
 
 DASK = "dask://"
 
@@ -184,15 +183,10 @@ def run_part(job: Job, folder: str, packed: Packed) -> Part | IrisError:
         if not Path(folder).is_dir():
             raise OutputFailed(f"{folder} is not there on {platform.node()}; all must share where predictions go.")
         with ExitStack() as stack, make_pool() as pool:
-            result = run_job(attempt, _model(packed), lambda _rows, _share: None, pool, stack)
+            result = run_job(attempt, load_packed(packed), lambda _rows, _share: None, pool, stack)
         return Part(result, attempt.output, f"{name}.rejected")
     except IrisError as error:
         return error
-
-
-@lru_cache(maxsize=1)
-def _model(packed: Packed) -> Model:
-    return Model(*unpack(packed))
 
 
 def _merge(file: _File) -> Result | InputError | OutputFailed:

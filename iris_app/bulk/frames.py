@@ -46,7 +46,7 @@ class Classifier:
 
     def __call__(self, frame: Any) -> Any:
         """Return the frame with the columns of the predictions."""
-        model, names = _model(self._packed), [str(name) for name in frame.columns]
+        model, names = load_packed(self._packed), [str(name) for name in frame.columns]
         places = find_features(model.schema, names)
         columns = [None if place is None else _series(frame[frame.columns[place]]) for place in places]
         rows = read_rows(model.schema, columns, len(frame))
@@ -58,7 +58,8 @@ class Classifier:
 
 
 @lru_cache(maxsize=4)
-def _model(packed: Packed) -> Model:
+def load_packed(packed: Packed) -> Model:
+    """Load a packed model, once in a process."""
     return Model(*unpack(packed))
 
 

@@ -5,6 +5,7 @@ import unicodedata
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePath
+from typing import TypedDict, Unpack
 
 from iris_app.bulk.job import BadRows, Job, MaxBad
 from iris_app.bulk.journal import NAME
@@ -34,18 +35,18 @@ class Plan:
     skipped: Sequence[Skipped]
 
 
-def plan(
-    inputs: Sequence[str],
-    output: str,
-    *,
-    form: Form | None = None,
-    input_form: Form | None = None,
-    bad_rows: BadRows = "report",
-    max_bad: MaxBad | None = None,
-    rejected: str | None = None,
-    report: str | None = None,
-    options: ReadOptions | None = None,
-) -> Plan:
+class PlanOptions(TypedDict, total=False):
+    """The options of a run that decide what is read and written; see ``classify_files``."""
+
+    form: Form | None
+    input_form: Form | None
+    bad_rows: BadRows
+    max_bad: MaxBad | None
+    rejected: str | None
+    options: ReadOptions | None
+
+
+def plan(inputs: Sequence[str], output: str, *, report: str | None = None, **options: Unpack[PlanOptions]) -> Plan:
     """Plan the jobs of a run.
 
     One file is written to the file ``output``, unless that is a folder; several files, or a folder's, are written to
@@ -56,7 +57,8 @@ def plan(
     InputError
         If there is no input, or the options contradict each other.
     """
-    if max_bad and bad_rows == "report":
+    rejected, form = options.get("rejected"), options.get("form")
+    if options.get("max_bad") and options.get("bad_rows", "report") == "report":
         raise WrongUsage("--max-bad goes with --bad-rows skip or null; without these, no row may be bad.")
     if is_web(output) or is_web(rejected or ""):
         raise WrongUsage(f"{display(output)}: nothing can be written to the web.")
@@ -65,9 +67,10 @@ def plan(
             filesystem(path)
     is_folder = output.endswith("/") or Path(output).is_dir() or any(Path(path).is_dir() for path in inputs)
     several = output != STANDARD and (is_folder or len(inputs) > 1)
-    sources, skipped = find(inputs, input_form, exclude=Path(output) if several else None, options=options)
+    exclude = Path(output) if several else None
+    sources, skipped = find(inputs, options.get("input_form"), exclude=exclude, options=options.get("options"))
     if not (is_folder and output != STANDARD) and len(sources) == 1:
-        jobs, folder = [_job(sources[0], output, form, bad_rows, max_bad, rejected)], None
+        jobs, folder = [_job(sources[0], output, options)], None
     else:
         if output == STANDARD or Path(output).is_file() or (is_address(output) and form_of(output)):
             raise WrongUsage(f"{len(sources):,} files go to a folder, and --output {display(output)} is none.")
@@ -75,9 +78,7 @@ def plan(
             raise WrongUsage("--rejected is for one file; beside several, each has its own.")
         folder = None if is_address(output) else Path(output)
         jobs = [
-            _job(
-                source, _join(output, _name(source, form)), form or _written_form(source.form), bad_rows, max_bad, None
-            )
+            _job(source, _join(output, _name(source, form)), {**options, "form": form or _written_form(source.form)})
             for source in sources
         ]
     _refuse_overlaps(jobs, report, folder)
@@ -106,10 +107,9 @@ def _written(job: Job) -> Iterator[tuple[str, str]]:
         yield job.rejected, "rejected"
 
 
-def _job(
-    source: Source, output: str, form: Form | None, bad_rows: BadRows, max_bad: MaxBad | None, rejected: str | None
-) -> Job:
-    form = form or (_written_form(source.form) if output == STANDARD else form_of(output))
+def _job(source: Source, output: str, options: PlanOptions) -> Job:
+    bad_rows, rejected = options.get("bad_rows", "report"), options.get("rejected")
+    form = options.get("form") or (_written_form(source.form) if output == STANDARD else form_of(output))
     if form is None or form not in SUFFIXES or _is_array(output):
         raise WrongUsage(f"{display(output)}: name it .csv, .ndjson or .parquet, or say --format.")
     if form == "parquet" and (output == STANDARD or compression_of(output)):
@@ -120,7 +120,7 @@ def _job(
         )
     if STANDARD in {output, rejected} and bad_rows != "report" and rejected in {None, STANDARD}:
         raise WrongUsage("Say with --rejected where rows go that cannot be classified: in a file.")
-    return Job(source, output, form, bad_rows, rejected or _rejected(output), max_bad)
+    return Job(source, output, form, bad_rows, rejected or _rejected(output), options.get("max_bad"))
 
 
 def _rejected(output: str) -> str | None:

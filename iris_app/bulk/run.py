@@ -7,7 +7,7 @@ from collections.abc import Generator, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, closing, contextmanager, nullcontext
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Unpack
 
 import click
 
@@ -15,8 +15,7 @@ from iris_app.bulk.console import Emit, Progress, print_error, reserve_descripto
 from iris_app.bulk.job import BadRows, Job, MaxBad, RefusedRows, Result, make_pool, run_job
 from iris_app.bulk.journal import Journal
 from iris_app.bulk.outcomes import Outcomes, Summary, explain
-from iris_app.bulk.plan import Plan, WrongUsage, plan, refuse_foreign
-from iris_app.bulk.readers.options import ReadOptions
+from iris_app.bulk.plan import Plan, PlanOptions, WrongUsage, plan, refuse_foreign
 from iris_app.bulk.report import check_report, write_report
 from iris_app.bulk.storage.addresses import (
     STANDARD,
@@ -27,7 +26,7 @@ from iris_app.bulk.storage.addresses import (
     display,
     make_parent,
 )
-from iris_app.bulk.storage.sources import Form, NoSuchInput
+from iris_app.bulk.storage.sources import NoSuchInput
 from iris_app.exceptions import ClusterFailed, InputError, IrisError, ModelUnavailable, OutputFailed
 from iris_app.model.artifact import pack
 from iris_app.model.classifier import Model, load
@@ -59,16 +58,11 @@ def classify_files(
     output: str,
     *,
     model: str | Path | None = None,
-    form: Form | None = None,
-    input_form: Form | None = None,
-    bad_rows: BadRows = "report",
-    max_bad: MaxBad | None = None,
-    rejected: str | None = None,
-    options: ReadOptions | None = None,
     engine: str = "local",
     redo: bool = False,
     overwrite: bool = False,
     check: bool = True,
+    **options: Unpack[PlanOptions],
 ) -> Outcomes:
     """Classify files of any size, as ``flask classify`` does.
 
@@ -113,16 +107,7 @@ def classify_files(
     ClusterFailed
         If the cluster cannot be reached, or fails.
     """
-    planned = plan(
-        [inputs] if isinstance(inputs, str) else list(inputs),
-        str(output),
-        form=form,
-        input_form=input_form,
-        bad_rows=bad_rows,
-        max_bad=max_bad,
-        rejected=rejected,
-        options=options,
-    )
+    planned = plan([inputs] if isinstance(inputs, str) else list(inputs), str(output), **options)
     loaded = _load(model)
     outcomes = _run_jobs(planned, loaded, engine, redo=redo, overwrite=overwrite, quiet=True, emit=logger.warning)
     if check and outcomes.errors:
