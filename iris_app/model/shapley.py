@@ -215,16 +215,19 @@ class _Game:
         marginals, log_odds = self._marginals(np.vstack([orders, orders[:, ::-1]]), np.tile(owners, 2))
         samples = marginals.reshape(2, len(owners), -1).mean(axis=0)
         totals = log_odds - self.worths[owners]
-        values, error = _regress(samples, totals, log_odds - self.average)
-        return ShapleyValues(values, self.average, log_odds, error)
+        values, variances = _regress(samples, totals, log_odds - self.average)
+        if len(owners) > len(self.background):  # what the rows of the background differ by is no error then
+            repeated = samples.reshape(-1, *self.background.shape)
+            variances = repeated.var(axis=0, ddof=1).mean(axis=0)
+        return ShapleyValues(values, self.average, log_odds, float(np.sqrt(variances.max() / len(owners))))
 
     def _draw_owners(self, pairs: int) -> Indices:
         """Return the index of a row of the background for each pair: all equally often, or some of all worths."""
         count = len(self.background)
-        if pairs >= count:
-            return np.arange(pairs - pairs % count) % count
-        spread: Indices = np.linspace(0, count - 1, max(MIN_PAIRS, pairs)).astype(np.intp)
-        return np.argsort(self.worths, kind="stable")[spread]
+        if max(pairs, MIN_PAIRS) < count:
+            spread: Indices = np.linspace(0, count - 1, max(pairs, MIN_PAIRS)).astype(np.intp)
+            return np.argsort(self.worths, kind="stable")[spread]
+        return np.tile(np.arange(count), max(pairs, MIN_PAIRS + count - 1) // count)
 
     def _marginals(self, orders: Indices, owners: Indices) -> tuple[Floats, float]:
         """Return what each feature adds to those before it, and the log-odds of the row.
@@ -255,8 +258,8 @@ def _average_marginals(worths: Floats, features: int) -> Floats:
     return np.array([weights[sizes] @ _differences(*half) for half in halves])
 
 
-def _regress(samples: Floats, totals: Floats, mean_total: float) -> tuple[Floats, float]:
-    """Estimate mean values by regression on their totals, whose mean is known, and the largest standard error.
+def _regress(samples: Floats, totals: Floats, mean_total: float) -> tuple[Floats, Floats]:
+    """Estimate means by regression on the samples' totals, whose mean is known.
 
     Parameters
     ----------
@@ -264,14 +267,18 @@ def _regress(samples: Floats, totals: Floats, mean_total: float) -> tuple[Floats
     totals : ndarray of shape (n,)
         The sums of the samples.
     mean_total : float
+
+    Returns
+    -------
+    means, variances : ndarray of shape (features,)
+        The variances are those of the samples that their totals do not explain.
     """
     means, deviations = samples.mean(axis=0), totals - totals.mean()
     slopes = np.zeros(len(means))
     if np.ptp(totals) > FLAT:
         slopes = deviations @ (samples - means) / (deviations @ deviations)
     residuals = samples - means - deviations[:, None] * slopes
-    variances = (residuals**2).sum(axis=0) / (len(totals) - 2)
-    return means + slopes * (mean_total - totals.mean()), float(np.sqrt(variances.max() / len(totals)))
+    return means + slopes * (mean_total - totals.mean()), (residuals**2).sum(axis=0) / (len(totals) - 2)
 
 
 def _differences(before: Floats, after: Floats) -> Floats:
