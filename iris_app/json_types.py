@@ -7,7 +7,10 @@ import msgspec
 from msgspec import UNSET, Meta, UnsetType
 
 from iris_app.formatting import parse_int
-from iris_app.schema import Feature, Schema
+from iris_app.schema import Feature, Schema, Value
+
+# The known categories that the specification lists where others are accepted too.
+MAX_EXAMPLES = 20
 
 
 class PredictionWarning(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -139,26 +142,39 @@ def field_type(feature: Feature) -> tuple[Any, ...]:
     meta = Meta(
         title=feature.title,
         description=feature.help or None,
-        examples=None if feature.example is None else [feature.example],
+        examples=_examples(feature) or None,
         extra_json_schema={"x-unit": feature.unit} if feature.unit else None,
     )
     type_: Any = Annotated[_value_type(feature), meta]
     return (type_ | None, None) if feature.optional else (type_,)
 
 
+def _examples(feature: Feature) -> list[Value]:
+    """Return the first of the known categories where others are accepted, or else the example if there is one."""
+    if feature.allow_unknown:
+        return list(feature.categories[:MAX_EXAMPLES])
+    return [] if feature.example is None else [feature.example]
+
+
 def _value_type(feature: Feature) -> Any:
     if feature.kind == "boolean":
         return bool
     if feature.kind == "category":
-        return str | int if feature.allow_unknown else Literal[tuple(_literals(feature))]
-    bounds: dict[str, Any] = {"le": feature.at_most}
-    bounds |= {"ge": feature.at_least} if feature.above is None else {"gt": feature.above}
-    bounds |= {"multiple_of": 1.0} if feature.kind == "integer" else {}
-    return Annotated[float, Meta(**{name: bound for name, bound in bounds.items() if bound is not None})]
+        return _text_type(feature) | float if feature.allow_unknown else Literal[tuple(_literals(feature))]
+    low, high = feature.limits
+    lower: dict[str, Any] = {"ge": low} if feature.above is None else {"gt": feature.above}
+    return Annotated[float, Meta(le=high, multiple_of=1.0 if feature.kind == "integer" else None, **lower)]
+
+
+def _text_type(feature: Feature) -> Any:
+    """Return the type of any category; a blank one is a missing value, unless it is known."""
+    return str if feature.optional or "" in feature.indices else Annotated[str, Meta(pattern=r"\S")]
 
 
 def _literals(feature: Feature) -> Iterator[str | int]:
-    """Yield the categories; those that are whole numbers as numbers and as text."""
+    """Yield the categories, those that are whole numbers as numbers and as text, and that of a missing value."""
+    if feature.optional and "" not in feature.indices:
+        yield ""
     for category in feature.categories:
         yield category
         if isinstance(category, int):

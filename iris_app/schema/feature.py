@@ -11,7 +11,7 @@ import numpy as np
 from msgspec import Meta
 from numpy.typing import NDArray
 
-from iris_app.formatting import MAX_FLOAT, format_number, parse_number, truncate
+from iris_app.formatting import format_number, parse_number, truncate
 
 # Arrays of float64; rows have shape (n, features).
 Floats: TypeAlias = NDArray[np.float64]
@@ -34,6 +34,9 @@ BOOLEANS = {
     **dict.fromkeys(["true", "t", "yes", "y", "1", "1.0"], 1.0),
     **dict.fromkeys(["false", "f", "no", "n", "0", "0.0"], 0.0),
 }
+
+# The bound of numbers that have none of their own: classifiers of trees convert them to float32.
+MAX_FLOAT32 = float(np.finfo(np.float32).max)
 
 # Smaller units in which values are given by mistake: their names, and how many make one of the unit.
 SMALLER_UNITS = {
@@ -144,10 +147,10 @@ class Feature(msgspec.Struct, frozen=True, kw_only=True, dict=True, omit_default
             case "category":
                 return UNKNOWN if self.allow_unknown else 0.0, len(self.categories) - 1.0
         low = max(
-            -MAX_FLOAT if self.at_least is None else self.at_least,
-            -MAX_FLOAT if self.above is None else math.nextafter(self.above, math.inf),
+            -MAX_FLOAT32 if self.at_least is None else self.at_least,
+            -MAX_FLOAT32 if self.above is None else math.nextafter(self.above, math.inf),
         )
-        return low, MAX_FLOAT if self.at_most is None else self.at_most
+        return low, MAX_FLOAT32 if self.at_most is None else self.at_most
 
     def with_unit(self, text: str) -> str:
         """Return a number's text with the unit behind it."""

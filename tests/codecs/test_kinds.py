@@ -234,9 +234,12 @@ def test_negative_numbers_and_zero_are_as_good_as_others(value: float) -> None:
 
 
 def test_only_what_is_beyond_all_numbers_is_out_of_bounds_without_bounds() -> None:
-    assert read_json(ONE, {"x": -1.7e308}).tolist() == [[-1.7e308]]
-    (error,) = errors(ONE.derive(JsonRows).read, b'{"x": 1e999}', 1)
-    assert error == "x must be a number that is not beyond all bounds, not a number beyond all bounds."
+    assert read_json(ONE, {"x": -3.4e38}).tolist() == [[-3.4e38]]
+    sentence = "x must be a number that is not beyond all bounds, not"
+    assert errors(ONE.derive(JsonRows).read, b'{"x": 1e999}', 1) == [f"{sentence} a number beyond all bounds."]
+    # What trees cannot convert to float32.
+    assert errors(read_json, ONE, {"x": 3.5e38}) == [f"{sentence} 3.5e+38."]
+    assert errors(read_csv, ONE, [{"x": "-3.5e38"}]) == [f"Line 2, column x: {sentence} -3.5e+38."]
 
 
 def test_every_wrong_value_of_every_kind_is_named_at_once() -> None:

@@ -143,10 +143,10 @@ def test_of_many_categories_twenty_are_named() -> None:
     assert str(feature.validate("x")).endswith('city 19 and 480 more, not "x".')
 
 
-def test_a_number_without_bounds_may_be_any_but_infinite() -> None:
+def test_a_number_without_bounds_may_be_any_float32() -> None:
     feature = Feature(name="x", form_name="x", label="X")
-    assert [feature.validate(value) for value in (0, -1e308, 10**300)] == [None] * 3
-    assert feature.validate(10**400) is not None
+    assert [feature.validate(value) for value in (0, -3.4e38, 10**38)] == [None] * 3
+    assert all(feature.validate(value) for value in (-3.5e38, 10**39, 10**400))  # not a float32, as trees need it
 
 
 @given(st.text(max_size=30))
