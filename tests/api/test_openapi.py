@@ -6,6 +6,7 @@ import json
 from collections import Counter
 from collections.abc import Callable
 
+import msgspec
 import pytest
 import schemathesis
 from flask import Flask
@@ -16,7 +17,14 @@ from schemathesis.engine import Status, from_schema
 from schemathesis.engine.events import ScenarioFinished
 
 from iris_app.api.formats import READERS
+from iris_app.api.openapi import OpenApi
 from iris_app.iris import SCHEMA
+from iris_app.schema import Feature, Schema
+from tests.schemas import MANY_CLASSES, MIXED, NAMES, ONE, WIDE
+from tests.ui.models import package
+
+# The schema of the model that is tried.
+tried = [SCHEMA]
 
 
 @schemathesis.serializer("text/csv")
@@ -24,12 +32,27 @@ def write_csv(_context: object, rows: object) -> bytes:
     """Write rows as CSV: a cell as JSON, so that what is no number, or is not there, does not become one."""
     if not isinstance(rows, list) or not all(isinstance(row, dict) for row in rows):
         return json.dumps(rows).encode()
-    names = list(dict.fromkeys([*(one.name for one in SCHEMA.features), *(name for row in rows for name in row)]))
+    features = tried[0].features_by_name
+    names = list(dict.fromkeys([*features, *(name for row in rows for name in row)]))
     written = io.StringIO()
     writer = csv.writer(written)
     writer.writerow(names)
-    writer.writerows([json.dumps(row.get(name)) for name in names] for row in rows)
+    for row in rows:
+        cells = [write_cell(features.get(name), row.get(name)) for name in names]
+        writer.writerow([cell for cell in cells if cell is not None])
     return written.getvalue().encode("utf-8", "replace")
+
+
+def write_cell(feature: Feature | None, value: object) -> str | None:
+    """Return a cell: a category as it is; None for what would become a category or a boolean as text."""
+    is_category = feature is not None and feature.kind == "category"
+    if is_category and isinstance(value, str):
+        return value
+    is_number = isinstance(value, int | float) and not isinstance(value, bool)
+    refused = feature is not None and feature.kind == "boolean" and is_number
+    if refused or (is_category and not (value is None or is_number)):
+        return None
+    return json.dumps(value)
 
 
 @schemathesis.serializer("application/x-ndjson")
@@ -39,12 +62,23 @@ def write_ndjson(_context: object, rows: object) -> bytes:
 
 
 @pytest.fixture(scope="module")
-def finished(make_app: Callable[..., Flask]) -> list[ScenarioFinished]:
+def mixed_app(make_app: Callable[..., Flask], tmp_path_factory: pytest.TempPathFactory) -> Flask:
+    """An app whose model takes every kind of feature."""
+    path = tmp_path_factory.mktemp("mixed") / "model.joblib"
+    package(path, MIXED)
+    return make_app(MODEL_PATH=str(path))
+
+
+@pytest.fixture(scope="module", params=["example", "mixed"])
+def finished(
+    make_app: Callable[..., Flask], mixed_app: Flask, request: pytest.FixtureRequest
+) -> list[ScenarioFinished]:
     """Let schemathesis go through all its phases, with what the document allows and with what it does not."""
+    app, tried[0] = (mixed_app, MIXED) if request.param == "mixed" else (make_app(), SCHEMA)
     settings = SchemathesisConfig.from_dict(
         {"seed": 0, "generation": {"max-examples": 300}, "headers": {"Accept-Encoding": "identity"}}
     )
-    schema = schemathesis.openapi.from_wsgi("/api/openapi.json", make_app(), config=settings)
+    schema = schemathesis.openapi.from_wsgi("/api/openapi.json", app, config=settings)
     return [event for event in from_schema(schema).execute() if isinstance(event, ScenarioFinished)]
 
 
@@ -79,6 +113,55 @@ def test_the_document_gives_each_feature_its_unit_bounds_and_an_example(client: 
         assert (described["exclusiveMinimum"], described["maximum"]) == (feature.above, feature.at_most)
         assert described["examples"] == [feature.example]
         assert described["title"] == f"{feature.label} ({feature.unit})"
+
+
+@pytest.mark.parametrize("schema", [MIXED, NAMES, ONE, WIDE, MANY_CLASSES], ids=lambda schema: schema.name)
+def test_the_document_of_any_schema_is_valid(schema: Schema) -> None:
+    document = json.loads(json.dumps(schema.derive(OpenApi).document("1", 10, keys=True)))
+    assert list(OpenAPIV31SpecValidator(document).iter_errors()) == []
+    assert list(document["components"]["schemas"]["Row"]["properties"]) == list(schema.features_by_name)
+    assert document["paths"]["/api/classify"]["post"]["responses"]["401"]
+
+
+def test_the_document_is_made_once_whatever_is_asked_of_it() -> None:
+    assert MIXED.derive(OpenApi) is MIXED.derive(OpenApi)
+    with_keys = MIXED.derive(OpenApi).document("1", 10, keys=True)
+    assert "security" in with_keys
+    without = MIXED.derive(OpenApi).document("1", 10)
+    assert "security" not in without
+    assert "401" not in without["paths"]["/api/model"]["get"]["responses"]
+
+
+def test_the_document_says_what_each_kind_accepts() -> None:
+    document = MIXED.derive(OpenApi).document("1", 10)
+    row = document["components"]["schemas"]["Row"]
+    assert row["required"] == [feature.name for feature in MIXED.features if not feature.optional]
+    age, smoker, ward = (row["properties"][name] for name in ("age", "smoker", "ward"))
+    assert (age["minimum"], age["maximum"], age["multipleOf"]) == (0, 120, 1)
+    assert smoker["type"] == "boolean"
+    assert set(ward["enum"]) == {1, 2, 10, "1", "2", "10"}
+    sex, null = row["properties"]["sex"]["anyOf"]
+    assert (set(sex["enum"]), null) == ({"", "female", "male"}, {"type": "null"})
+    assert row["properties"]["región"]["examples"] == ["norte", "sur", "este: costa", "oeste"]
+    answer = document["components"]["schemas"]["PredictionResponse"]["properties"]
+    assert set(answer["outcome"]["enum"]) == {"fraud", "no_fraud"}
+
+
+def test_the_examples_of_the_document_are_read() -> None:
+    for schema in (MIXED, NAMES, ONE):
+        content = schema.derive(OpenApi).document("1", 10)["paths"]["/api/classify"]["post"]["requestBody"]["content"]
+        expected = schema.encode(feature.example for feature in schema.features)
+        for media_type, described in content.items():
+            example = described["example"]
+            body = json.dumps(example) if media_type == "application/json" else example
+            assert READERS[media_type](schema, body.encode(), 1).rows.tolist() == [expected]
+
+
+def test_a_feature_without_an_example_has_that_of_a_typical_row() -> None:
+    features = tuple(msgspec.structs.replace(feature, example=None) for feature in MIXED.features)
+    schema = msgspec.structs.replace(MIXED, features=features)
+    content = schema.derive(OpenApi).document("1", 10)["paths"]["/api/classify"]["post"]["requestBody"]["content"]
+    assert tuple(content["application/json"]["example"].values()) == schema.classes[0].typical
 
 
 def test_the_document_names_every_status(client: FlaskClient) -> None:
