@@ -13,9 +13,8 @@ from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import StandardScaler
 
 from iris_app.iris import SCHEMA
-from iris_app.model.artifact import save
 from iris_app.model.manifest import Manifest
-from iris_app.packaging import Packaged, package
+from iris_app.packaging.packager import Packaged, package, save
 from iris_app.schema import Floats
 
 FOLDS = 5
@@ -73,8 +72,7 @@ def train() -> Packaged:
 
 def save_example(path: Path) -> Manifest:
     """Train the example, and save it at ``path``."""
-    packaged = train()
-    return save(path, packaged.classifier, packaged.training, packaged.pairplot)
+    return save(path, train())
 
 
 def _table(measurements: Floats, species: Classes) -> pd.DataFrame:

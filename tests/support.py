@@ -130,7 +130,8 @@ def by_name(values: msgspec.Struct) -> dict[str, float]:
 @cache
 def trained() -> tuple[Any, Training, bytes | None]:
     """Train the model of the example, once; leave it as it is."""
-    return train()
+    packaged = train()
+    return packaged.classifier, packaged.training, packaged.pairplot
 
 
 @cache

@@ -1,9 +1,10 @@
 """The short card that is printed about a packaged model."""
 
 from collections.abc import Iterator
+from pathlib import Path
 
 from iris_app.formatting import format_number, truncate
-from iris_app.model.manifest import FeatureSummary, Manifest, Scores
+from iris_app.model.manifest import FeatureSummary, Manifest, manifest_path
 from iris_app.packaging.packager import Packaged
 from iris_app.schema import Feature
 
@@ -43,8 +44,8 @@ def _shorten(value: float) -> str:
     return format_number(float(f"{value:.4g}") if abs(value) < 10_000 else float(round(value)))
 
 
-def lines(packaged: Packaged, manifest: Manifest) -> Iterator[str]:
-    """Yield the lines of the card."""
+def lines(packaged: Packaged, manifest: Manifest, path: Path) -> Iterator[str]:
+    """Yield the lines of the card of a model that was saved at ``path``."""
     schema, rows = manifest.schema, sum(one.rows for one in manifest.classes)
     yield f"{schema.name}: {schema.target} from {len(schema.features)} features, {rows:,} rows"
     yield ""
@@ -52,13 +53,18 @@ def lines(packaged: Packaged, manifest: Manifest) -> Iterator[str]:
     yield ""
     yield from _class_lines(manifest)
     yield ""
-    yield from _score_lines(packaged, manifest.scores)
-    basis = "training" if manifest.scores is None else "held-out"
-    yield f"{packaged.unlike_training:.1%} of the {basis} rows are marked as unlike the training's."
+    yield from _score_lines(packaged, manifest)
+    measured = manifest.distribution
+    basis = "held-out" if measured.held_out else "training's"
+    yield f"unlike_training    marks {measured.unlike_share:.1%} of the {measured.measured_rows:,} {basis} rows"
     if packaged.findings:
         yield ""
         yield "Look at:"
         yield from (f"- {finding}" for finding in packaged.findings)
+    yield ""
+    yield f"model     {path}"
+    yield f"manifest  {manifest_path(path)}"
+    yield f"version   {manifest.version} ({', '.join(f'{name} {one}' for name, one in manifest.versions.items())})"
 
 
 def _feature_lines(manifest: Manifest, rows: int) -> Iterator[str]:
@@ -80,14 +86,15 @@ def _class_lines(manifest: Manifest) -> Iterator[str]:
         yield f"  and {len(manifest.classes) - LISTED:,} more"
 
 
-def _score_lines(packaged: Packaged, scores: Scores | None) -> Iterator[str]:
+def _score_lines(packaged: Packaged, manifest: Manifest) -> Iterator[str]:
+    scores = manifest.scores
     if scores is None:
         yield (
             "There are no held-out rows, so nobody knows how good it is. On the rows that it was trained on it is "
             f"right in {packaged.training_accuracy:.1%}, which flatters: give rows that it has not seen by --holdout."
         )
         return
-    yield f"held-out accuracy  {scores.held_out_accuracy} on {scores.held_out_rows:,} rows"
+    yield f"held-out accuracy  {scores.held_out_accuracy} on {scores.held_out_rows:,} {manifest.schema.nouns}"
     for label, value in (
         ("balanced accuracy", scores.balanced_accuracy),
         ("log loss", scores.log_loss),

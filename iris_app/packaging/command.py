@@ -32,11 +32,13 @@ flask --app wsgi package pipeline.joblib --data train.csv --target species --sch
 @click.option("--schema", type=FILE, help="Words and bounds in place of inferred ones, in TOML.")
 @click.option("--schema-out", type=FILE, help="Where to write the inferred ones, to begin from.")
 @click.option("-o", "--output", type=FILE, metavar="PATH", help="Where to save the model.  [default: MODEL_PATH]")
-@click.option("--publish", is_flag=True, help="Keep the model that is in place, for scripts/rollback to put back.")
-@click.option("--rows/--no-rows", default=True, help="Whether to keep rows of the table in the manifest.")
+@click.option(
+    "--publish", "is_published", is_flag=True, help="Keep the model that is in place, for scripts/rollback to put back."
+)
+@click.option("--rows/--no-rows", "keep_rows", default=True, help="Whether to keep rows of the table in the manifest.")
 def package_command(**options: Any) -> None:
     """Run the command with the options as click parsed them."""
-    if options["output"] and options["publish"]:
+    if options["output"] and options["is_published"]:
         raise click.UsageError("--publish puts the model where the configuration says: leave out --output.")
     try:
         from iris_app.packaging.run import run_command  # here, since serving needs neither pandas nor seaborn

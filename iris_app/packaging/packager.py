@@ -2,20 +2,23 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import msgspec
 import numpy as np
 import pandas as pd
+from flask import Flask
 
+from iris_app.model import artifact
 from iris_app.model.distribution import fit_distribution
-from iris_app.model.manifest import GoldenRow, Scores, Training
-from iris_app.model.outliers import OutlierDetector
+from iris_app.model.manifest import GoldenRow, Manifest, Scores, Training
+from iris_app.model_service import get_registry
 from iris_app.packaging.answers import Answers
-from iris_app.packaging.inference.examples import with_examples
 from iris_app.packaging.inference.findings import find_findings
 from iris_app.packaging.inference.infer import Classes, Inferred, check_given, find_unaccepted, infer, read_rows, refuse
 from iris_app.packaging.inference.ranking import choose_panels, rank_numbers
+from iris_app.packaging.inference.schemas import with_examples
 from iris_app.packaging.overrides import Table, apply_overrides, class_overrides
 from iris_app.packaging.pairplot import draw_pairplot
 from iris_app.packaging.scores import score
@@ -43,8 +46,6 @@ class Packaged:
         What looks wrong.
     training_accuracy : float
         The share of the training's rows that are predicted rightly, which flatters.
-    unlike_training : float
-        The share of the held-out rows, or else of the training's, that get the warning of that name.
     """
 
     classifier: Any
@@ -52,7 +53,6 @@ class Packaged:
     pairplot: bytes | None
     findings: tuple[str, ...]
     training_accuracy: float
-    unlike_training: float
 
 
 def package(
@@ -131,7 +131,18 @@ def package(
         pairplot=draw_pairplot(schema, inferred.rows, inferred.classes, ranked) if picture else None,
         findings=tuple(_find_findings(inferred, schema, answers, held_out)),
         training_accuracy=float((answers.predict(inferred.rows) == inferred.classes).mean()),
-        unlike_training=_unlike_training(training, inferred.rows if held_out is None else held_out.rows),
+    )
+
+
+def save(path: Path, packaged: Packaged) -> Manifest:
+    """Save a packaged classifier at ``path``."""
+    return artifact.save(path, packaged.classifier, packaged.training, packaged.pairplot)
+
+
+def publish(app: Flask, packaged: Packaged) -> Manifest:
+    """Make a packaged classifier the current model of an application, and keep it among the published versions."""
+    return get_registry(app).publish(
+        packaged.classifier, packaged.training, packaged.pairplot, keep=app.config["KEEP_MODELS"]
     )
 
 
@@ -178,11 +189,6 @@ def _golden_rows(
     source = inferred if held_out is None else held_out
     ordinary = ordinary_rows(schema, source.rows, source.classes, real=keep_rows and schema.public_rows)
     return make_golden_rows(schema, answers.predict_proba, typical, ordinary)
-
-
-def _unlike_training(training: Training, rows: Floats) -> float:
-    detector = OutlierDetector(training.schema, training.features, training.distribution)
-    return detector.find(rows).warning_counts()["unlike_training"] / len(rows)
 
 
 def _find_findings(inferred: Inferred, schema: Schema, answers: Answers, held_out: _HeldOut | None) -> Iterator[str]:

@@ -1,27 +1,23 @@
 """Run the command: load the classifier, read its table, package and save it, and print the card."""
 
-import warnings
 from pathlib import Path
-from typing import Any
 
 import click
-import joblib
 from flask import current_app
-from sklearn.exceptions import InconsistentVersionWarning
 
 from iris_app.exceptions import IrisError, ModelUnavailable, PackagingRefused
 from iris_app.files import translate_write_errors
-from iris_app.model.artifact import read_manifest, save
+from iris_app.model.artifact import read_manifest
 from iris_app.model.manifest import Manifest, manifest_path, pairplot_path
-from iris_app.model_service import get_registry, model_path
+from iris_app.model_service import model_path
 from iris_app.packaging import card
-from iris_app.packaging.inference import checks
 from iris_app.packaging.inference.columns import parse_table
 from iris_app.packaging.inference.infer import refuse
 from iris_app.packaging.inference.layout import structure_of
 from iris_app.packaging.inference.words import make_name
+from iris_app.packaging.loading import load_classifier
 from iris_app.packaging.overrides import read_overrides, to_toml
-from iris_app.packaging.packager import Packaged, package
+from iris_app.packaging.packager import Packaged, package, publish, save
 from iris_app.packaging.tables import read_table
 
 
@@ -34,21 +30,19 @@ def run_command(
     schema: Path | None,
     schema_out: Path | None,
     output: Path | None,
-    publish: bool,
-    rows: bool,
+    is_published: bool,
+    keep_rows: bool,
 ) -> None:
     """Package a classifier, save it and print its card; raise ``click.ClickException`` where it cannot be served."""
     path = output or model_path(current_app)
     try:
         refuse(_find_foreign(path, schema_out))
-        packaged = _package(pipeline, data, target, holdout, schema, keep_rows=rows)
+        packaged = _package(pipeline, data, target, holdout, schema, keep_rows=keep_rows)
         with translate_write_errors(path):
-            manifest = (
-                _publish(packaged) if publish else save(path, packaged.classifier, packaged.training, packaged.pairplot)
-            )
+            manifest = publish(current_app, packaged) if is_published else save(path, packaged)
     except IrisError as error:
         raise click.ClickException(_list(error)) from error
-    _print(packaged, manifest, path)
+    click.echo("\n".join(card.lines(packaged, manifest, path)))
     if schema_out is not None:
         _write_schema(manifest, schema_out)
 
@@ -56,11 +50,9 @@ def run_command(
 def _list(error: IrisError) -> str:
     """Return the message of an error, with the problems as a list if there are several."""
     problems = error.problems if isinstance(error, PackagingRefused) else ()
-    return (
-        str(error)
-        if len(problems) < 2
-        else "\n".join(["The classifier cannot be packaged:", *(f"- {one}" for one in problems)])
-    )
+    if len(problems) < 2:
+        return str(error)
+    return "\n".join(["The classifier cannot be packaged:", *(f"- {problem}" for problem in problems)])
 
 
 def _find_foreign(path: Path, schema_out: Path | None) -> list[str]:
@@ -85,6 +77,7 @@ def _package(
     pipeline: Path, data: Path, target: str, holdout: Path | None, schema: Path | None, *, keep_rows: bool
 ) -> Packaged:
     overrides = read_overrides(schema) if schema else {}
+    click.echo(f"package: unpickling {pipeline}, which runs code that it names", err=True)
     classifier = load_classifier(pipeline)
     frame = read_table(data)
     structure = structure_of(classifier, frame, target)
@@ -98,58 +91,6 @@ def _choose_name(pipeline: Path, data: Path) -> str:
     """Return the name of the classifier's file, or that of the table where that says nothing."""
     stem = pipeline.stem
     return make_name(data.stem if stem.lower() in {"model", "pipeline", "classifier", "clf", "pipe"} else stem)
-
-
-def load_classifier(path: Path) -> Any:
-    """Unpickle and check a classifier; this runs code that the file names.
-
-    Raises
-    ------
-    PackagingRefused
-        If it cannot be unpickled here, or served.
-    """
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("error", InconsistentVersionWarning)
-            classifier = joblib.load(path)
-    except InconsistentVersionWarning as warning:
-        raise PackagingRefused(
-            f"{path} was saved by scikit-learn {warning.original_sklearn_version}, and this is "
-            f"{warning.current_sklearn_version}. Train it again with this version, or install that one here."
-        ) from warning
-    except OSError as error:
-        raise PackagingRefused(f"{path} cannot be read: {error.strerror or error}.") from error
-    except ModuleNotFoundError as error:
-        raise PackagingRefused(
-            f"{path} needs the package {error.name}, which is not installed. Install it here, and where it serves."
-        ) from error
-    except AttributeError as error:
-        raise PackagingRefused(
-            f"{path} needs what is not found here: {error}. Put classes and functions of your own into a package "
-            "that is installed here, and where it serves, and train again."
-        ) from error
-    except Exception as error:
-        raise PackagingRefused(f"{path} is no classifier that joblib.dump saved: {error}.") from error
-    refuse(checks.find_problems(classifier))
-    return classifier
-
-
-def _publish(packaged: Packaged) -> Manifest:
-    registry = get_registry(current_app)
-    return registry.publish(
-        packaged.classifier, packaged.training, packaged.pairplot, keep=current_app.config["KEEP_MODELS"]
-    )
-
-
-def _print(packaged: Packaged, manifest: Manifest, path: Path) -> None:
-    for line in card.lines(packaged, manifest):
-        click.echo(line)
-    click.echo()
-    click.echo(f"model     {path}")
-    click.echo(f"manifest  {manifest_path(path)}")
-    click.echo(
-        f"version   {manifest.version} ({', '.join(f'{name} {one}' for name, one in manifest.versions.items())})"
-    )
 
 
 def _write_schema(manifest: Manifest, path: Path) -> None:

@@ -6,7 +6,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from importlib.metadata import packages_distributions, version
-from types import BuiltinFunctionType, FunctionType
+from types import FunctionType
 from typing import Any
 
 import numpy as np
@@ -112,8 +112,9 @@ class _PartFinder(pickle.Pickler):
 
     def persistent_id(self, obj: Any) -> None:
         """Note an object, and let it be pickled as usual."""
-        named = obj if isinstance(obj, type | FunctionType | BuiltinFunctionType) else type(obj)
-        self.parts.add((str(getattr(named, "__module__", "") or "builtins"), named.__qualname__))
+        name = getattr(obj, "__qualname__", None)  # instances have none
+        if isinstance(name, str):
+            self.parts.add((str(getattr(obj, "__module__", None) or "builtins"), name))
 
 
 def _not_importable(modules: set[str]) -> set[str]:
