@@ -11,16 +11,17 @@ from msgspec import Meta
 from numpy.typing import NDArray
 
 from iris_app.model.linear import AffineMap, ordered_sum
-from iris_app.schema import Floats
+from iris_app.schema import Feature, Floats, Schema
 
 Index = Annotated[int, Meta(ge=0)]
+Matrix = list[list[float]]
 
 # Elements of the arrays that are computed at once: they fit into a processor's cache.
 BLOCK_SIZE = 65_536
 
 
 class Tails(msgspec.Struct, frozen=True):
-    """A feature with long tails, which are shortened: ``arcsinh((value - centre) / scale)`` takes a value's place.
+    """A numeric feature with long tails, which are shortened: ``arcsinh((value - centre) / scale)`` replaces a value.
 
     Attributes
     ----------
@@ -34,35 +35,60 @@ class Tails(msgspec.Struct, frozen=True):
     scale: Annotated[float, Meta(gt=0)]
 
 
+class Shifts(msgspec.Struct, frozen=True):
+    """What a category adds to the means of numeric features, in every class.
+
+    Attributes
+    ----------
+    feature : int
+        The index of the feature of categories.
+    shifts : list of lists of float, of shape (d, categories + 1)
+        For each numeric feature of the group the shift by each category, and last by a missing one.
+    """
+
+    feature: Index
+    shifts: Matrix
+
+    def fits(self, schema: Schema, count: int) -> bool:
+        """Check whether the shifts of ``count`` numeric features are those of one of a schema's features."""
+        return self.feature < len(schema.features) and _has_shape(
+            self.shifts, count, count_levels(schema.features[self.feature])
+        )
+
+
 class NumberGroup(msgspec.Struct, frozen=True):
-    """The distribution of some numeric features in each class.
+    """The distribution of d numeric features in each class.
 
     Attributes
     ----------
     features : list of int
-        The indices of the d features.
-    means : list of lists of float
-        The mean of each class, in the order of ``features``.
+        Their indices.
+    means : list of lists of float, of shape (classes, d)
     whitenings : list of lower triangular matrices, as the lists of their rows
         One for each class, or one for all: ``whitening @ (values - mean)`` has the length of the Mahalanobis distance.
     tails : list of Tails
-        The features among them that are shortened before.
+        The features among them that are shortened first.
+    shifts : list of Shifts
+        What is subtracted then.
     """
 
     features: Annotated[list[Index], Meta(min_length=1)]
-    means: list[list[float]]
-    whitenings: list[list[list[float]]]
+    means: Matrix
+    whitenings: list[Matrix]
     tails: list[Tails] = []
+    shifts: list[Shifts] = []
 
-    def __post_init__(self) -> None:
-        """Check the shapes."""
-        lengths = list(range(1, len(self.features) + 1))
-        if len(self.whitenings) not in {1, len(self.means)} or any(
-            list(map(len, whitening)) != lengths for whitening in self.whitenings
-        ):
-            raise ValueError("whitenings are lower triangular matrices: one, or one for each class")
-        if any(len(mean) != len(self.features) for mean in self.means):
-            raise ValueError("a mean has one value for each feature")
+    def fits(self, schema: Schema) -> bool:
+        """Check whether these are features of a schema, and all shapes fit it."""
+        count, classes = len(self.features), len(schema.classes)
+        return (
+            max(self.features) < len(schema.features)
+            and _has_shape(self.means, classes, count)
+            and len(self.whitenings) in {1, classes}
+            and all(list(map(len, matrix)) == list(range(1, count + 1)) for matrix in self.whitenings)
+            and all(tails.index < count for tails in self.tails)
+            and all(shifts.fits(schema, count) for shifts in self.shifts)
+        )
 
 
 class CategoryGroup(msgspec.Struct, frozen=True):
@@ -72,23 +98,24 @@ class CategoryGroup(msgspec.Struct, frozen=True):
     ----------
     feature : int
         Its index.
-    penalties : list of lists of float
-        For each class the addition to the square of the distance by each category, and last by a missing value.
+    penalties : list of lists of float, of shape (classes, categories + 1)
+        The addition to the square of the distance by each category, and last by a missing one.
     """
 
     feature: Index
-    penalties: list[list[float]]
+    penalties: Matrix
 
-    def __post_init__(self) -> None:
-        """Check the shape."""
-        if len(set(map(len, self.penalties))) != 1:
-            raise ValueError("there are as many penalties for each class")
+    def fits(self, schema: Schema) -> bool:
+        """Check whether the penalties are those of one of a schema's features."""
+        return self.feature < len(schema.features) and _has_shape(
+            self.penalties, len(schema.classes), count_levels(schema.features[self.feature])
+        )
 
 
 class Distances:
     """The squared distances of rows from classes.
 
-    A missing value adds nothing: the distance is that of the other numbers. A category that is not known adds nothing.
+    A missing number adds nothing: the distance is that of the other numbers. A category that is not known adds nothing.
     The sums are ordered, so that a row has the same distance alone and among others.
 
     Parameters
@@ -99,9 +126,9 @@ class Distances:
 
     def __init__(self, numbers: Sequence[NumberGroup], categories: Sequence[CategoryGroup]) -> None:
         self._numbers = list(map(_Numbers, numbers))
-        self._categories = list(map(_Categories, categories))
-        widest = max([numbers.width for numbers in self._numbers], default=1)
-        self._block_rows = max(BLOCK_SIZE // widest, 1)
+        self._categories = [_Levels(group.feature, group.penalties) for group in categories]
+        self._has_categories = bool(categories) or any(group.shifts for group in numbers)
+        self._block_rows = BLOCK_SIZE // max([numbers.width for numbers in self._numbers], default=1) + 1
 
     def nearest(self, columns: Floats) -> Floats:
         """Return the squared distance of each row from the nearest class, of columns of shape (features, n).
@@ -120,9 +147,9 @@ class Distances:
     def is_within(self, row: Sequence[float], class_index: int, maximum: float) -> bool:
         """Check whether the squared distance of a row from a class is at most ``maximum``.
 
-        It is computed in Python's floats, to the last digits, and False for any row if the model has categories.
+        It is computed in Python's floats, whose last digits may differ, and False if there are features of categories.
         """
-        if self._categories:
+        if self._has_categories:
             return False
         total = 0.0
         for numbers in self._numbers:
@@ -135,11 +162,26 @@ class Distances:
         for numbers in self._numbers:
             yield numbers.square_distances(columns)
         for categories in self._categories:
-            yield categories.penalties(columns)
+            yield categories.take(columns)
+
+
+class _Levels:
+    """Numbers that go with the categories of a feature: 0 for one that is not known."""
+
+    def __init__(self, feature: int, table: Matrix) -> None:
+        self._feature = feature
+        self._table = np.hstack([np.zeros((len(table), 1)), table])
+        self._missing = self._table.shape[1] - 2
+
+    def take(self, columns: Floats) -> Floats:
+        """Return the numbers for each row, of shape (..., n)."""
+        values = columns[self._feature]
+        taken: Floats = self._table[:, np.where(np.isnan(values), self._missing, values).astype(np.intp) + 1]
+        return taken
 
 
 class _Numbers:
-    """The squared distances by some numeric features."""
+    """The squared distances by the numeric features of a group."""
 
     def __init__(self, group: NumberGroup) -> None:
         self._group = group
@@ -147,103 +189,94 @@ class _Numbers:
         self._tails = [tails.index for tails in group.tails]
         self._centres = np.array([[tails.centre] for tails in group.tails])
         self._scales = np.array([[tails.scale] for tails in group.tails])
+        self._shifts = [_Levels(shifts.feature, shifts.shifts) for shifts in group.shifts]
         self._means = np.array(group.means)
-        self._whitenings = np.array([_triangle(rows) for rows in group.whitenings])
+        self._whitenings = np.array(list(map(_triangle, group.whitenings)))
+        self._precisions = self._whitenings.swapaxes(1, 2) @ self._whitenings
         shared, size, _ = self._whitenings.shape
         weights = self._whitenings.swapaxes(0, 1).reshape(-1, size)
-        offsets = np.einsum(
-            "cij,cj->ic", np.broadcast_to(self._whitenings, (len(self._means), size, size)), self._means
-        )
+        offsets = (self._whitenings @ self._means[:, :, None])[:, :, 0].T
         self._is_shared = shared == 1
         self._offsets = offsets[:, :, None]
         self._whiten = AffineMap(weights, np.zeros(size) if self._is_shared else -offsets.ravel())
-        self.width = max(weights.shape[0], offsets.size)
+        self.width = offsets.size
 
     def square_distances(self, columns: Floats) -> Floats:
         """Return the squared distances from each class, of shape (classes, n)."""
-        values = self._shorten(columns[self._features])
-        whitened = self._whitened(values)
-        distances: Floats = ordered_sum(whitened * whitened)
-        (incomplete,) = np.isnan(distances[0]).nonzero()
+        values = columns[self._features]
+        if self._tails:
+            values[self._tails] = np.arcsinh((values[self._tails] - self._centres) / self._scales)
+        for shifts in self._shifts:
+            values -= shifts.take(columns)
+        squares = _sum_squares(self._whitened(values))
+        (incomplete,) = np.isnan(squares[0]).nonzero()
         if len(incomplete):
-            distances[:, incomplete] = self._incomplete(values[:, incomplete])
-        return distances
+            squares[:, incomplete] = self._square_incomplete(values[:, incomplete])
+        return squares
 
     def whiten_one(self, row: Sequence[float], class_index: int) -> Iterator[float]:
         """Yield the whitened coordinates of one row's difference from the mean of a class."""
-        mean = self._group.means[class_index]
         values = [row[feature] for feature in self._group.features]
         for tails in self._group.tails:
             values[tails.index] = math.asinh((values[tails.index] - tails.centre) / tails.scale)
-        differences = list(map(operator.sub, values, mean))
+        differences = list(map(operator.sub, values, self._group.means[class_index]))
         for weights in self._group.whitenings[0 if self._is_shared else class_index]:
             yield sum(map(operator.mul, weights, differences))  # up to the diagonal
-
-    def _shorten(self, values: Floats) -> Floats:
-        if self._group.tails:
-            values[self._tails] = np.arcsinh((values[self._tails] - self._centres) / self._scales)
-        return values
 
     def _whitened(self, values: Floats) -> Floats:
         """Return the whitened coordinates for each class, of shape (d, classes, n)."""
         whitened = self._whiten.transform(values).reshape(len(values), -1, values.shape[1])
         return whitened - self._offsets if self._is_shared else whitened
 
-    def _incomplete(self, values: Floats) -> Floats:
-        """Return the squared distances of rows some of whose numbers are missing."""
+    def _square_incomplete(self, values: Floats) -> Floats:
+        """Return the squared distances of rows some of whose numbers are missing, by how many are."""
         missing = np.isnan(values)
-        counts = np.count_nonzero(missing, axis=0)
         filled = np.where(missing, self._means.mean(axis=0)[:, None], values)
-        distances = np.zeros((len(self._means), len(counts)))
-        for count in set(counts.tolist()) - {len(values)}:
-            (chosen,) = (counts == count).nonzero()
-            most = max(BLOCK_SIZE // (len(self._means) * (count + 1) ** 2), 1)
-            for start in range(0, len(chosen), most):
-                part = chosen[start : start + most]
-                distances[:, part] = self._marginal(filled[:, part], missing[:, part].T.nonzero()[1].reshape(-1, count))
-        return distances
+        counts = np.count_nonzero(missing, axis=0)
+        squares = np.where(counts == len(values), np.zeros((len(self._means), 1)), np.nan)
+        for count in set(counts.tolist()) - {0, len(values)}:
+            (rows,) = (counts == count).nonzero()
+            block_rows = BLOCK_SIZE // (len(self._means) * (count + 1) ** 2) + 1
+            for start in range(0, len(rows), block_rows):
+                block = rows[start : start + block_rows]
+                indices = missing[:, block].T.nonzero()[1].reshape(-1, count)
+                squares[:, block] = self._square_without(filled[:, block], indices)
+        return squares
 
-    def _marginal(self, values: Floats, missing: NDArray[np.intp]) -> Floats:
-        """Return the squared distances by the other numbers than those at the indices ``missing``, of shape (n, m).
+    def _square_without(self, values: Floats, missing: NDArray[np.intp]) -> Floats:
+        """Return the squared distances by all numbers but those whose indices are given, of shape (n, missing).
 
-        It is the smallest distance that the missing numbers can bring about.
+        It is the smallest distance that these numbers could bring about: the minimum of a quadratic form.
         """
         whitened = self._whitened(values)
-        distances: Floats = ordered_sum(whitened * whitened)
-        if not missing.shape[1]:
-            return distances
-        gradients = ordered_sum(
-            weights[:, missing] * coordinates[:, :, None]
-            for weights, coordinates in zip(self._whitenings.swapaxes(0, 1), whitened, strict=True)
+        slopes = ordered_sum(
+            weights[:, :, None] * part[:, None, :]
+            for weights, part in zip(self._whitenings.swapaxes(0, 1), whitened, strict=True)
         )
-        precisions = ordered_sum(
-            weights[:, missing[:, :, None]] * weights[:, missing[:, None, :]]
-            for weights in self._whitenings.swapaxes(0, 1)
-        )
-        solved = np.linalg.solve(precisions, gradients[..., None])[..., 0]
-        distances -= ordered_sum(np.moveaxis(gradients * solved, -1, 0))
-        return np.maximum(distances, 0)
+        gradients = slopes[:, missing, np.arange(len(missing))[:, None]]
+        curvatures = self._precisions[:, missing[:, :, None], missing[:, None, :]]
+        steps = np.linalg.solve(curvatures, gradients[..., None])[..., 0]
+        excess: Floats = ordered_sum(np.moveaxis(gradients * steps, -1, 0))
+        return np.maximum(_sum_squares(whitened) - excess, 0)
 
 
-class _Categories:
-    """The additions to the squared distances by a feature of categories."""
-
-    def __init__(self, group: CategoryGroup) -> None:
-        self._feature = group.feature
-        unknown = np.zeros((len(group.penalties), 1))
-        self._penalties = np.hstack([unknown, group.penalties])
-
-    def penalties(self, columns: Floats) -> Floats:
-        """Return the additions for each class, of shape (classes, n)."""
-        values = columns[self._feature]
-        missing = self._penalties.shape[1] - 2
-        indices = np.where(np.isnan(values), missing, values).astype(np.intp) + 1
-        penalties: Floats = self._penalties[:, indices]
-        return penalties
+def count_levels(feature: Feature) -> int:
+    """Return how many categories a feature has, or 2 for a boolean one, and one for missing values."""
+    return (2 if feature.kind == "boolean" else len(feature.categories)) + 1
 
 
-def _triangle(rows: list[list[float]]) -> Floats:
-    """Return a lower triangular matrix of its rows up to the diagonal."""
+def _has_shape(matrix: Matrix, rows: int, columns: int) -> bool:
+    return list(map(len, matrix)) == [columns] * rows
+
+
+def _sum_squares(whitened: Floats) -> Floats:
+    """Return the sums of the squares of coordinates of shape (d, classes, n)."""
+    squares: Floats = ordered_sum(whitened * whitened)
+    return squares
+
+
+def _triangle(rows: Matrix) -> Floats:
+    """Return a lower triangular matrix, of its rows up to the diagonal."""
     matrix = np.zeros((len(rows), len(rows)))
     matrix[np.tril_indices(len(rows))] = np.concatenate(rows)
     return matrix

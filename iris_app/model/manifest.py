@@ -147,6 +147,8 @@ class Training(msgspec.Struct, frozen=True, kw_only=True):
             raise ValueError(f"not all parts have {features} features and {classes} classes, as the schema has")
         if any(row.class_index >= classes for row in self.training_rows):
             raise ValueError(f"a row of the training is of none of the {classes} classes")
+        if not self.distribution.fits(self.schema):
+            raise ValueError("the distribution is one of other features or classes than the schema has")
 
     def training_array(self) -> tuple[Floats, NDArray[np.intp]]:
         """Return the training's rows, of shape (n, features), and the indices of their classes, of shape (n,)."""

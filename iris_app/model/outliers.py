@@ -44,6 +44,12 @@ class Outliers:
     outside: NDArray[np.bool_]
     swaps: NDArray[np.int16]
 
+    def between(self, start: int, stop: int) -> "Outliers":
+        """Return the outliers among the rows from ``start`` to ``stop``, with their indices among these."""
+        first, last = np.searchsorted(self.rows, [start, stop])
+        part = slice(first, last)
+        return Outliers(self.schema, self.rows[part] - start, self.outside[:, part], self.swaps[part])
+
     def warning_counts(self) -> Counter[str]:
         """Count the warnings by their codes."""
         unlike, swapped = np.count_nonzero(~np.logical_or.reduce(self.outside)), np.count_nonzero(self.swaps >= 0)
@@ -128,14 +134,11 @@ class OutlierDetector:
 
     def warnings(self, rows: Floats, found: Outliers) -> Iterator[tuple[int, tuple[PredictionWarning, ...]]]:
         """Yield the index of each outlier of an array of shape (n, features), and its warnings."""
-        for start in range(0, len(found.rows), BLOCK_ROWS):
-            block = slice(start, start + BLOCK_ROWS)
-            indices = found.rows[block]
-            parts = (indices, rows[indices], found.outside[:, block].T, found.swaps[block])
-            for index, row, outside, swap in zip(*(part.tolist() for part in parts), strict=True):
-                values = [self._warn_of_value(column, row[column]) for column, is_out in enumerate(outside) if is_out]
-                swaps = [self._swap_finder.swaps[swap].warning] if swap >= 0 else []
-                yield index, (*(values or [self._unlike]), *swaps)
+        parts = (found.rows, rows[found.rows], found.outside.T, found.swaps)
+        for index, row, outside, swap in zip(*(part.tolist() for part in parts), strict=True):
+            values = [self._warn_of_value(column, row[column]) for column, is_out in enumerate(outside) if is_out]
+            swaps = [self._swap_finder.swaps[swap].warning] if swap >= 0 else []
+            yield index, (*(values or [self._unlike]), *swaps)
 
     def _find(self, rows: Floats) -> tuple[NDArray[np.int64], NDArray[np.bool_], NDArray[np.int16]]:
         """Return the indices of the outliers of a block, which of their values are outside, and their swaps."""

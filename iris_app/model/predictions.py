@@ -78,15 +78,16 @@ class PredictionBatch:
         """Yield the predictions in blocks, so that not all objects exist at once."""
         explainer = self._find_explainer() if explain else None
         types, names = self.schema.derive(JsonTypes), self.schema.derive(_name_array)
-        warnings: list[tuple[PredictionWarning, ...]] = [()] * len(self)
-        for row, found in self.detector.warnings(self.rows, self.outliers):
-            warnings[row] = found
         for start in range(0, len(self), BLOCK_ROWS):
             block = slice(start, start + BLOCK_ROWS)
+            rows, outliers = self.rows[block], self.outliers.between(start, start + BLOCK_ROWS)
+            warnings: list[tuple[PredictionWarning, ...]] = [()] * len(rows)
+            for row, found in self.detector.warnings(rows, outliers):
+                warnings[row] = found
             classes = self.classes[block]
             columns = self.probabilities[:, block]
             probabilities = map(types.Probabilities, *columns.tolist())
-            explanations = [explainer.explain(self.rows[block], classes, columns)] if explainer else []
+            explanations = [explainer.explain(rows, classes, columns)] if explainer else []
             yield list(map(types.Prediction, names[classes].tolist(), probabilities, warnings[block], *explanations))
 
     def _find_explainer(self) -> Explainer:
