@@ -1,5 +1,6 @@
 import json
 import time
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -184,22 +185,38 @@ def test_wide_rows_are_predicted_in_smaller_blocks(monkeypatch: pytest.MonkeyPat
     assert max(counts) == 10
 
 
-def test_a_fast_model_is_asked_for_more_rows_than_a_slow_one() -> None:
-    def slow(rows: Floats) -> Floats:
-        time.sleep(len(rows) / 100_000)
-        return linear(rows)
+def test_a_fast_model_is_asked_for_more_rows_than_a_slow_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    def take(seconds_per_row: float, delays: Sequence[float] = ()) -> int:
+        waiting, counts = iter(delays), [0]
 
-    background = MODELS["linear"][1]
-    assert ShapleyExplainer(linear, background, budget_seconds=60.0).max_rows == 65_536
-    assert ShapleyExplainer(slow, background).max_rows in {1024, 2048, 4096}
-    assert ShapleyExplainer(slow, background, budget_seconds=0.0).max_rows == 256
+        def time_(function: Callable[[], object]) -> float:
+            counts.clear()
+            function()
+            return sum(counts) * seconds_per_row + next(waiting, 0.0)
+
+        def counting(rows: Floats) -> Floats:
+            counts.append(len(rows))
+            return linear(rows)
+
+        monkeypatch.setattr(shapley, "_time", time_)
+        return ShapleyExplainer(counting, MODELS["linear"][1], budget_seconds=0.05).max_rows
+
+    assert take(1e-7) == 65_536
+    assert take(1e-5) == 4096
+    assert take(1e-5, delays=[1.0, 1.0]) == 4096
+    assert take(1e-5, delays=[1.0, 1.0, 1.0]) == 256
+    assert take(1.0) == 256
 
 
-def test_a_delay_while_it_is_measured_changes_nothing() -> None:
-    delays = iter([0.0, 0.2, 0.2])
+def test_the_time_of_other_processes_is_not_counted() -> None:
+    assert shapley._time(lambda: time.sleep(0.1)) < 0.09
 
-    def sometimes_slow(rows: Floats) -> Floats:
-        time.sleep(next(delays, 0.0))
-        return linear(rows)
 
-    assert ShapleyExplainer(sometimes_slow, MODELS["linear"][1], budget_seconds=0.15).max_rows == 65_536
+def test_the_time_of_computing_is_counted() -> None:
+    end = time.process_time() + 0.1
+
+    def compute() -> None:
+        while time.process_time() < end:
+            pass
+
+    assert shapley._time(compute) > 0.05
