@@ -35,6 +35,9 @@ worker_connections = 1000
 if files != resource.RLIM_INFINITY:
     worker_connections = max(min(worker_connections, files - 2 * threads - RESERVED_FILES), threads + 1)
 
+# Some classifiers start a thread per core for each prediction, and threads of all workers would wait for each other.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+
 # Longer than the idle timeout of a proxy (nginx: 60 s), so that the proxy closes idle connections first.
 keepalive = 75
 
