@@ -26,6 +26,9 @@ def match_names(schema: Schema, names: Sequence[str], what: str) -> list[int | N
     MalformedDocument
         If a feature is named more than once.
     """
+    positions = {name: index for index, name in enumerate(names)}
+    if len(positions) == len(names) and schema.features_by_name.keys() <= positions.keys():
+        return [positions[name] for name in schema.features_by_name]  # fast path
     found: dict[str, list[int]] = {name: [] for name in schema.features_by_name}
     for index, name in enumerate(names):
         if feature := schema.match_feature(name):

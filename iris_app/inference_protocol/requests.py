@@ -119,7 +119,8 @@ def _contents(inputs: Sequence[Input], binary: memoryview) -> list[memoryview | 
 
 def _read_rows(schema: Schema, inputs: Sequence[Input], contents: Sequence[memoryview | None], max_rows: int) -> Floats:
     """Return the rows in one tensor of all features, or in one per feature; other tensors are passed over."""
-    found = match_names(schema, [tensor.name if _is_column(tensor) else "" for tensor in inputs], "tensors")
+    names = [tensor.name if _is_column(tensor) else "" for tensor in inputs]
+    found = match_names(schema, names, "tensors") if any(names) else [None] * len(schema.features)
     if None in found and (matrix := _find_matrix(schema, inputs)) is not None:
         _count_rows([inputs[matrix]], max_rows)
         return _read_matrix(schema, inputs[matrix], contents[matrix])

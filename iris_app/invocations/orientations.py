@@ -182,35 +182,29 @@ def _read_objects(schema: Schema, array: bytes, max_rows: int) -> Floats:
     texts = _decode(_array_decoder, array)
     json_errors.check_row_count(texts, max_rows)
     match = lru_cache(32)(partial(_match_fields, schema))
-    rows = [_rename(row, bytes(text), match) for row, text in enumerate(texts)]
-    required = {feature.name for feature in schema.features if not feature.optional}
-    if any(isinstance(row, dict) and not row.keys() >= required for row in rows):
-        return json_errors.encode_rows(schema, rows, json_errors.errors_in_list_or_object)
-    names = list(schema.features_by_name)
-    lists = [[row.get(name) for name in names] if isinstance(row, dict) else row for row in rows]
-    return schema.derive(JsonRows).check_rows(lists, max_rows)
+    rows = [_select_fields(row, bytes(text), match) for row, text in enumerate(texts)]
+    return schema.derive(JsonRows).check_rows(rows, max_rows)
 
 
-def _match_fields(schema: Schema, names: Sequence[str]) -> list[tuple[str, str]]:
-    """Return the name of each feature that a row has, and its name in the row."""
+def _match_fields(schema: Schema, names: Sequence[str]) -> list[tuple[str | None, object]]:
+    """Return the field of each feature, None for one that is absent, and the value in place of that."""
     indices = match_names(schema, names, "fields")
     return [
-        (feature.name, names[index])
+        (None if index is None else names[index], None if feature.optional else json_errors.ABSENT)
         for feature, index in zip(schema.features, indices, strict=True)
-        if index is not None
     ]
 
 
-def _rename(row: int, text: bytes, match: Callable[[tuple[str, ...]], list[tuple[str, str]]]) -> Any:
-    """Return an object with the features' names and no further fields, and anything else as it is."""
+def _select_fields(row: int, text: bytes, match: Callable[[tuple[str, ...]], list[tuple[str | None, object]]]) -> Any:
+    """Return the values of an object in the order of the features, and anything else as it is."""
     if text[:1] != b"{":
         return _decode(_any_decoder, text)
     if text.count(b",") > json_errors.MAX_FIELDS:
         raise MalformedDocument(f"Row {row} has more than the {json_errors.MAX_FIELDS:,} fields that it may have.")
-    fields: dict[str, Any] = _decode(_any_decoder, text)
+    fields = _decode(_any_decoder, text)
     if text.count(b":") != len(fields) and (name := json_errors.find_repeated(text, len(fields))):
         raise MalformedDocument(f"Row {row}: {name} is given more than once.")
-    return json_errors.Object((name, fields[given]) for name, given in match(tuple(fields)))
+    return [fields.get(field, default) for field, default in match(tuple(fields))]
 
 
 def _decode(decoder: msgspec.json.Decoder[Any], text: bytes | Raw) -> Any:
