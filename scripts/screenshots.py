@@ -6,31 +6,37 @@ import os
 import shutil
 from pathlib import Path
 from urllib.parse import urlencode
+from urllib.request import urlopen
 
+import msgspec
 from playwright.sync_api import Browser, sync_playwright
 
-from iris_app.iris import SCHEMA
+from iris_app.schema import Schema
 
-FLOWER = urlencode({feature.form_name: feature.example for feature in SCHEMA.features})
-UNUSUAL = urlencode({feature.form_name: feature.at_most for feature in SCHEMA.features})
-WRONG = urlencode(
-    {feature.form_name: text for feature, text in zip(SCHEMA.features, ["", "31", "wide", "0.2"], strict=True)}
-)
-
-PAGES = {
-    "form": "/home",
-    "filled": f"/home?{FLOWER}",
-    "result": f"/classify?{FLOWER}",
-    "unusual": f"/classify?{UNUSUAL}",
-    "errors": f"/classify?{WRONG}",
-    "missing": "/missing",
-    "batch": "/batch",
-    "model": "/model",
-    "api": "/api/docs",
-}
-WIDTHS = {"narrow": 360, "wide": 1280}
+WIDTHS = {"narrow": 320, "wide": 1280}
 SCHEMES = ("light", "dark")
 README = Path(__file__).parent.parent / "docs" / "result.png"
+
+
+def pages(url: str) -> dict[str, str]:
+    """Return the addresses of pages, with values of the model that is served."""
+    with urlopen(f"{url}/model/manifest.json") as response:  # noqa: S310 -- what the caller names
+        manifest = msgspec.json.decode(response.read())
+    schema = msgspec.convert(manifest["schema"], Schema)
+    filled = {one.form_name: one.format(one.encode(one.example)) for one in schema.features}
+    unusual = filled | {one.form_name: one.format(one.at_most or 1000.0) for one in schema.features if one.is_numeric}
+    wrong = filled | dict(zip(filled, ["", "1e9", "wide"], strict=False))
+    return {
+        "form": "/home",
+        "filled": f"/home?{urlencode(filled)}",
+        "result": f"/classify?{urlencode(filled)}",
+        "unusual": f"/classify?{urlencode(unusual)}",
+        "errors": f"/classify?{urlencode(wrong)}",
+        "missing": "/missing",
+        "batch": "/batch",
+        "model": "/model",
+        "api": "/api/docs",
+    }
 
 
 def main() -> None:
@@ -44,14 +50,15 @@ def main() -> None:
         browser = playwright.chromium.launch(
             executable_path=shutil.which(os.environ.get("CHROMIUM", "chromium")), chromium_sandbox=not root
         )
+        addresses = pages(arguments.url)
         if arguments.all:
-            for page, address in PAGES.items():
+            for page, address in addresses.items():
                 for name, width in WIDTHS.items():
                     for scheme in SCHEMES:
                         picture = arguments.all / f"{page}-{name}-{scheme}.png"
                         shoot(browser, arguments.url + address, width, scheme, picture)
         else:
-            shoot(browser, arguments.url + PAGES["result"], 1100, "light", README)
+            shoot(browser, arguments.url + addresses["result"], 1100, "light", README)
         browser.close()
 
 

@@ -95,6 +95,7 @@ def _result_page(form: RowForm) -> Page:
         shown=set[int]().union(*(panel.classes for panel in panels)),
         max_classes=charts.MAX_CLASSES,
         max_bars=charts.MAX_BARS + 1,
+        retry=filled_url(".home", {field.name: field.text for field in form.fields}),
         link=filled_url(".show", {field.name: field.formatted for field in form.fields}),
     )
 

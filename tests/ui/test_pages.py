@@ -119,7 +119,7 @@ def test_the_answer_says_why(client: FlaskClient) -> None:
 def test_an_answer_without_reasons_says_so(client: FlaskClient, monkeypatch: pytest.MonkeyPatch) -> None:
     types = SCHEMA.derive(JsonTypes)
     prediction = types.Prediction("setosa", types.Probabilities(1.0, 0.0, 0.0), (), None)
-    monkeypatch.setattr(PredictionBatch, "to_predictions", lambda _batch, *, explain: [[prediction]])
+    monkeypatch.setattr(PredictionBatch, "to_predictions", lambda _batch, **_options: [[prediction]])
     text = client.get("/classify", query_string=FORM).text
     assert "This model gives no reasons for its answers." in text
     assert 'class="table align-middle contributions"' not in text
@@ -131,7 +131,7 @@ def test_reasons_that_are_estimated_say_how_far_they_may_be_off(
     types = SCHEMA.derive(JsonTypes)
     explanation = types.Explanation("virginica", 2.0, 0.5, types.Contributions(1.0, 0.5, 0.0, 0.0), "Because.", 0.03)
     prediction = types.Prediction("setosa", types.Probabilities(1.0, 0.0, 0.0), (), explanation)
-    monkeypatch.setattr(PredictionBatch, "to_predictions", lambda _batch, *, explain: [[prediction]])
+    monkeypatch.setattr(PredictionBatch, "to_predictions", lambda _batch, **_options: [[prediction]])
     text = client.get("/classify", query_string=FORM).text
     assert text.count(" ± 0.03</td>") == len(SCHEMA.features)
     assert "They are estimates: the sign ± says how far they may be off." in text
