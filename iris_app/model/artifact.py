@@ -11,7 +11,7 @@ import platform
 import stat
 import warnings
 from datetime import UTC, datetime
-from importlib.metadata import version
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
@@ -67,7 +67,7 @@ def save(path: Path, classifier: Any, training: Training, pairplot: bytes | None
 
 def _versions(training: Training) -> dict[str, str]:
     """Return the versions of the packages that the classifier needs."""
-    packages = ["numpy", "scikit-learn", "joblib", *(["pandas"] if training.inputs.kind == "frame" else [])]
+    packages = ["numpy", "scikit-learn", "joblib", *training.packages]
     return {"python": platform.python_version(), **{name: version(name) for name in packages}}
 
 
@@ -220,6 +220,9 @@ def _open_nonblocking(path: str, flags: int) -> int:
 
 def _unpickle(name: Path | str, artifact: bytes, manifest: Manifest) -> Any:
     """Unpickle and check a classifier; both run foreign code, so any exception may come of them."""
+    if missing := [package for package in manifest.packages if not _is_installed(package)]:
+        needed = ", ".join(f"{package} {manifest.versions.get(package, '')}".strip() for package in missing)
+        raise ModelUnavailable(f"{name} needs {needed}, which is not installed here.", "a package is missing")
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("error", InconsistentVersionWarning)
@@ -238,6 +241,14 @@ def _unpickle(name: Path | str, artifact: bytes, manifest: Manifest) -> Any:
             "unusable",
         ) from error
     return classifier
+
+
+def _is_installed(package: str) -> bool:
+    try:
+        version(package)
+    except PackageNotFoundError:
+        return False
+    return True
 
 
 def _check(classifier: Any, manifest: Manifest) -> None:

@@ -81,7 +81,7 @@ class Model:
         ndarray of shape (n, classes), float64
         """
         if self._linear_map is not None:
-            return softmax(self._linear_map.transform(np.ascontiguousarray(rows.T))).T
+            return softmax(self._linear_map.transform(np.ascontiguousarray(self._inputs.clip(rows).T))).T
         if not len(rows):  # scikit-learn's own classifiers refuse an empty array
             return np.empty((0, len(self.schema.classes)))
         probabilities: Floats = self._classifier.predict_proba(self._inputs.to_input(rows))

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from iris_app.json_types import Explanation, JsonTypes
 from iris_app.model.additive import AdditiveExplainer
 from iris_app.model.linear import Affine
-from iris_app.model.manifest import Manifest
+from iris_app.model.manifest import Training
 from iris_app.model.reasons import sentence
 from iris_app.model.shapley import ShapleyExplainer, ShapleyValues
 from iris_app.schema import Floats
@@ -54,7 +54,7 @@ class Explainer:
 
     Parameters
     ----------
-    manifest : Manifest
+    manifest : Training
     predict_proba : callable
         Takes rows of shape (n, features) and returns probabilities of shape (n, classes).
     linear : tuple of ndarray, optional
@@ -64,10 +64,12 @@ class Explainer:
     ----------
     max_rows : int, optional
         The rows that are explained at once, if there is a limit.
+    predicted_rows : int, optional
+        The rows that are predicted for each explanation, if explaining is predicting.
     """
 
     def __init__(
-        self, manifest: Manifest, predict_proba: Callable[[Floats], Floats], linear: Affine | None = None
+        self, manifest: Training, predict_proba: Callable[[Floats], Floats], linear: Affine | None = None
     ) -> None:
         self._manifest = manifest
         self._types = manifest.schema.derive(JsonTypes)
@@ -76,7 +78,8 @@ class Explainer:
         ).T
         self._numeric = np.array([feature.is_numeric for feature in manifest.schema.features])
         self._explainer = _make_explainer(manifest, predict_proba, linear)
-        self.max_rows = MAX_ROWS if isinstance(self._explainer, ShapleyExplainer) else None
+        self.predicted_rows = self._explainer.max_rows if isinstance(self._explainer, ShapleyExplainer) else None
+        self.max_rows = None if self.predicted_rows is None else MAX_ROWS
 
     def explain(self, rows: Floats, classes: NDArray[np.int16], probabilities: Floats) -> Iterator[Explanation]:
         """Explain the class of each row against the runner-up.
@@ -109,7 +112,7 @@ class Explainer:
 
 
 def _make_explainer(
-    manifest: Manifest, predict_proba: Callable[[Floats], Floats], linear: Affine | None
+    manifest: Training, predict_proba: Callable[[Floats], Floats], linear: Affine | None
 ) -> LinearExplainer | AdditiveExplainer | ShapleyExplainer:
     if linear:
         return LinearExplainer(*linear, np.array([summary.mean for summary in manifest.features], np.float64))
@@ -118,7 +121,7 @@ def _make_explainer(
     return additive or ShapleyExplainer(predict_proba, background, max_rows=manifest.explanation_rows)
 
 
-def _background(manifest: Manifest) -> Floats:
+def _background(manifest: Training) -> Floats:
     """Return rows of the training, evenly spread, or the typical rows of the classes if none are kept."""
     rows, _ = manifest.training_array()
     if len(rows):

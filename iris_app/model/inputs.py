@@ -11,7 +11,6 @@ from numpy.typing import NDArray
 from iris_app.exceptions import ModelUnavailable
 from iris_app.schema import Feature, Floats, Schema
 
-
 # The largest whole number up to which floats hold all.
 MAX_WHOLE = 2**53
 
@@ -50,7 +49,7 @@ class PipelineInputs:
 
     def __init__(self, schema: Schema, inputs: Inputs) -> None:
         self._schema = schema
-        self._dtypes = [inputs.dtypes.get(feature.name, "float64") for feature in schema.features]
+        self._dtypes = [inputs.dtypes.get(feature.name, "") for feature in schema.features]
         self._plain = all(feature.is_numeric for feature in schema.features)
         self._limit = inputs.limit
         self._convert: Callable[[Floats], Any] = self._to_array
@@ -123,7 +122,7 @@ class PipelineInputs:
             known = np.where(codes < len(feature.categories), codes, -1)
             return self._pandas.Categorical.from_codes(known, categories=list(feature.categories))
         column = lookup[codes]
-        if dtype in {"object", "bool"}:
+        if dtype in {"", "object", "bool"}:
             return column
         if dtype.startswith(("int", "float", "uint")):
             return column.astype("float64" if np.isnan(values).any() else dtype)

@@ -120,6 +120,8 @@ class Training(msgspec.Struct, frozen=True, kw_only=True):
         The probability from which the second of two classes is predicted, unless it is the higher one.
     explanation_rows : int, optional
         The rows that are predicted for an explanation in about 50 ms, as they were measured when it was packaged.
+    packages : list of str
+        The packages that the classifier needs beside scikit-learn.
     training_rows, golden_rows : list
     """
 
@@ -131,6 +133,7 @@ class Training(msgspec.Struct, frozen=True, kw_only=True):
     scores: Scores | None = None
     threshold: float | None = None
     explanation_rows: int | None = None
+    packages: list[str] = []
     training_rows: list[TrainingRow] = []
     golden_rows: Annotated[list[GoldenRow], Meta(min_length=1)]
 

@@ -12,9 +12,11 @@ from flask import Flask
 
 from iris_app.model import artifact
 from iris_app.model.distribution import fit_distribution
+from iris_app.model.explanation import Explainer
 from iris_app.model.manifest import GoldenRow, Manifest, Scores, Training
 from iris_app.model_service import get_registry
 from iris_app.packaging.answers import Answers
+from iris_app.packaging.inference.checks import find_packages
 from iris_app.packaging.inference.findings import find_findings
 from iris_app.packaging.inference.infer import Classes, Inferred, check_given, find_unaccepted, infer, read_rows, refuse
 from iris_app.packaging.inference.ranking import choose_panels, rank_numbers
@@ -31,6 +33,9 @@ from iris_app.packaging.summaries import (
     summarise_feature,
 )
 from iris_app.schema import UNKNOWN, Floats, Schema
+
+# Columns that a finding names.
+NAMED = 8
 
 
 @dataclass(frozen=True)
@@ -116,6 +121,7 @@ def package(
         schema=schema,
         inputs=inferred.inputs,
         threshold=answers.threshold,
+        packages=find_packages(classifier, takes_frames=inferred.inputs.kind == "frame"),
         features=features,
         classes=summarise_classes(schema, inferred.rows, inferred.classes),
         distribution=fit_distribution(
@@ -125,9 +131,10 @@ def package(
         training_rows=sample_rows(inferred.rows, inferred.classes) if keep_rows else [],
         golden_rows=_golden_rows(schema, answers, inferred, held_out, keep_rows=keep_rows),
     )
+    explainer = Explainer(training, answers.predict_proba)
     return Packaged(
         classifier=classifier,
-        training=training,
+        training=msgspec.structs.replace(training, explanation_rows=explainer.predicted_rows),
         pairplot=draw_pairplot(schema, inferred.rows, inferred.classes, ranked) if picture else None,
         findings=tuple(_find_findings(inferred, schema, answers, held_out)),
         training_accuracy=float((answers.predict(inferred.rows) == inferred.classes).mean()),
@@ -194,11 +201,12 @@ def _golden_rows(
 def _find_findings(inferred: Inferred, schema: Schema, answers: Answers, held_out: _HeldOut | None) -> Iterator[str]:
     """Yield a sentence for each thing that looks wrong."""
     if dropped := inferred.layout.dropped:
-        yield f"{', '.join(dropped)}: the classifier does not use them, so nobody is asked for them."
+        yield f"{_list(dropped)}: the classifier does not use them, so nobody is asked for them."
     if inferred.left_out:
         yield f"{inferred.left_out:,} rows of the table have no class, and were left out."
     yield from find_findings(schema.features, inferred.rows, inferred.classes, inferred.probe)
     yield from _find_unknown_categories(schema, inferred.rows)
+    yield from _find_never_missing(schema, inferred.rows)
     if differing := answers.count_differences(inferred.rows):
         yield (
             f"For {differing:,} of {len(inferred.rows):,} rows the classifier's predict gives another class than the "
@@ -218,6 +226,23 @@ def _find_unknown_categories(schema: Schema, rows: Floats) -> Iterator[str]:
     for feature, values in zip(schema.features, rows.T, strict=True):
         if feature.kind == "category" and (count := int((values == UNKNOWN).sum())):
             yield f"{feature.name}: {count:,} rows have categories that the classifier does not know."
+
+
+def _find_never_missing(schema: Schema, rows: Floats) -> Iterator[str]:
+    never = [
+        feature.name
+        for feature, values in zip(schema.features, rows.T, strict=True)
+        if feature.optional and not np.isnan(values).any()
+    ]
+    if never:
+        yield (
+            f"{_list(never)}: the classifier answers rows without them, but it was trained on none, so nobody knows "
+            "how well. optional = false in the file of --schema asks for them."
+        )
+
+
+def _list(names: Sequence[str]) -> str:
+    return f"{', '.join(names[:NAMED])} and {len(names) - NAMED:,} more" if len(names) > NAMED else ", ".join(names)
 
 
 def _find_in_holdout(inferred: Inferred, held_out: _HeldOut) -> Iterator[str]:

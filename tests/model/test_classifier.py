@@ -170,7 +170,7 @@ def test_any_other_classifier_answers_by_its_own_probabilities(
 def test_a_regression_that_does_not_fold_answers_by_its_own_probabilities(
     model_of: Callable[[object], Model], caplog: pytest.LogCaptureFixture
 ) -> None:
-    classifier, _, _ = train()
+    classifier = train().classifier
     regression = classifier[-1]
     regression.decision_function = lambda rows: LogisticRegression.decision_function(regression, rows) / 2
     measurements, _ = load_data()

@@ -5,7 +5,7 @@ import pickle
 import subprocess
 import sys
 from collections.abc import Iterator
-from importlib.metadata import packages_distributions, version
+from importlib.metadata import packages_distributions
 from types import FunctionType
 from typing import Any
 
@@ -140,9 +140,9 @@ def _find_step(classifier: Any, module: str, name: str) -> str:
     return "The classifier "
 
 
-def find_versions(classifier: Any, *, takes_frames: bool) -> dict[str, str]:
-    """Return the versions of the packages that a classifier needs beyond those that every server has."""
+def find_packages(classifier: Any, *, takes_frames: bool) -> list[str]:
+    """Return the packages that a classifier needs beside those that every server has."""
     distributions = packages_distributions()
     modules = {module.partition(".")[0] for module, _ in _find_parts(classifier)}
     names = {distributions[module][0] for module in modules if module in distributions}
-    return {name: version(name) for name in sorted(names | ({"pandas"} if takes_frames else set()))}
+    return sorted(names | ({"pandas"} if takes_frames else set()))
