@@ -202,8 +202,8 @@ def test_a_fast_model_is_asked_for_more_rows_than_a_slow_one(monkeypatch: pytest
         return ShapleyExplainer(counting, MODELS["linear"][1], budget_seconds=0.05).max_rows
 
     assert take(1e-7) == 65_536
-    assert take(1e-5) == 4096
-    assert take(1e-5, delays=[1.0, 1.0]) == 4096
+    assert take(1e-5) == 2048
+    assert take(1e-5, delays=[1.0, 1.0]) == 2048
     assert take(1e-5, delays=[1.0, 1.0, 1.0]) == 256
     assert take(1.0) == 256
 
