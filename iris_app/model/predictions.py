@@ -88,7 +88,7 @@ class PredictionBatch:
             columns = self.probabilities[:, block]
             probabilities = map(types.Probabilities, *columns.tolist())
             explanations = [explainer.explain(rows, classes, columns)] if explainer else []
-            yield list(map(types.Prediction, names[classes].tolist(), probabilities, warnings[block], *explanations))
+            yield list(map(types.Prediction, names[classes].tolist(), probabilities, warnings, *explanations))
 
     def _find_explainer(self) -> Explainer:
         """Return the explainer, or raise ``TooManyRows`` if it takes fewer rows."""
