@@ -10,7 +10,7 @@ from iris_app.iris import SCHEMA
 from iris_app.model.distances import Distances
 from iris_app.model.outliers import OutlierDetector
 from iris_app.model.swaps import MAX_SWAPS, SwapFinder
-from iris_app.schema import MISSING, Feature, Floats
+from iris_app.schema import MISSING, Feature, Floats, Schema
 from tests.model.distributions import fit_detector, schema_of
 
 SEPALS_WITH_PETALS = [2, 3, 0, 1]
@@ -120,7 +120,7 @@ def test_few_swaps_are_tried_however_many_features_there_are(sizes: tuple[int, .
         Feature(name=f"x{index}", form_name=f"x{index}", label=f"X {index}", unit=unit)
         for index, unit in enumerate([*units, "", ""])
     ]
-    schema = msgspec.structs.replace(SCHEMA, features=tuple(features), panels=())
+    schema = Schema(name="table", features=tuple(features), classes=schema_of(np.zeros((1, 1)), 2).classes)
     finder = SwapFinder(schema, Distances([], []), 1.0, np.zeros(len(features)), np.ones(len(features)))
     assert len(finder.swaps) == count
 
