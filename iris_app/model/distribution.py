@@ -55,7 +55,8 @@ class Distribution(msgspec.Struct, frozen=True, kw_only=True):
 
     def fits(self, schema: Schema) -> bool:
         """Check whether it is a distribution of a schema's features in its classes."""
-        return all(group.fits(schema) for group in [*self.numbers, *self.categories])
+        groups: list[NumberGroup | CategoryGroup] = [*self.numbers, *self.categories]
+        return all(group.fits(schema) for group in groups)
 
 
 def fit_distribution(

@@ -39,7 +39,7 @@ def ours(source: str, output: str) -> Work:
 def floor(source: str, output: str) -> Work:
     """Read, and write as many columns, with what an answer may be in all rows: all but the classifying."""
     answers = [SCHEMA.classes[1].name, 0.012345678901234567, 0.9123456789012345, 0.0753086419753086, ""]
-    columns = {name: pl.lit(one) for name, one in zip(answer_columns([]), answers, strict=True)}
+    columns = {name: pl.lit(one) for name, one in zip(answer_columns(SCHEMA, []), answers, strict=True)}
     scan = pl.scan_csv(source) if source.endswith(".csv") else pl.scan_parquet(source)
     answered = scan.with_columns(**columns)
     return lambda: (answered.sink_csv if output.endswith(".csv") else answered.sink_parquet)(output)
