@@ -80,7 +80,7 @@ FORMS = ["csv", "ndjson", "parquet", "arrow"]
 @click.option("--skip-lines", type=click.IntRange(min=0), default=0, help="How many lines above the table to skip.")
 @click.option("--comment", help="What lines begin with that are to be left out, such as #.")
 @click.option("--decimal", type=click.Choice([".", ","]), help="What stands before decimals.  [default: guessed]")
-@click.option("--null-values", metavar="TEXT,...", help="Cells that stand for a missing value, such as NA,?")
+@click.option("--null-values", metavar="TEXT,...", help="More cells that stand for a missing value, such as ?,-999.")
 @click.option(
     "--engine",
     default="local",
