@@ -189,6 +189,11 @@ def test_a_training_row_of_no_class_is_refused(model_path: Path) -> None:
     assert "a row of the training is of none of the 3 classes" in refusal(model_path)
 
 
+def test_a_distribution_of_other_classes_is_refused(model_path: Path) -> None:
+    edit_manifest(model_path, lambda manifest: manifest["distribution"]["numbers"][0]["means"].pop())
+    assert "the distribution is one of other features or classes" in refusal(model_path)
+
+
 def test_summaries_in_another_order_than_the_schema_are_refused(model_path: Path) -> None:
     edit_manifest(model_path, lambda manifest: manifest["features"].reverse())
     assert "trained on other features, or in another order" in refusal(model_path)
