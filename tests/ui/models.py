@@ -14,16 +14,8 @@ from sklearn.preprocessing import OneHotEncoder
 from iris_app.model.artifact import save
 from iris_app.model.distribution import fit_distribution
 from iris_app.model.inputs import Inputs, PipelineInputs
-from iris_app.model.manifest import (
-    ClassSummary,
-    FeatureSummary,
-    GoldenRow,
-    Histogram,
-    Manifest,
-    Training,
-    TrainingRow,
-    to_values,
-)
+from iris_app.model.manifest import GoldenRow, Manifest, Training, TrainingRow, to_values
+from iris_app.packaging.summaries import summarise_classes, summarise_feature
 from iris_app.schema import Class, Feature, Floats, Schema
 from tests.schemas import MIXED
 
@@ -76,8 +68,8 @@ def package(path: Path, schema: Schema, classifier: Any = None, size: int = 400,
     training = Training(
         schema=schema,
         inputs=inputs,
-        features=[_summarise(feature, rows[:, index]) for index, feature in enumerate(schema.features)],
-        classes=[_summarise_class(schema, index, rows[classes == index]) for index in range(len(schema.classes))],
+        features=[summarise_feature(feature, rows[:, index]) for index, feature in enumerate(schema.features)],
+        classes=summarise_classes(schema, rows, classes),
         distribution=fit_distribution(schema, rows, classes),
         training_rows=list(map(TrainingRow, to_values(rows), classes.tolist())),
         golden_rows=list(map(GoldenRow, to_values(golden), pipeline.predict_proba(to_input(golden)).tolist())),
@@ -112,23 +104,3 @@ def _prepare(schema: Schema) -> ColumnTransformer:
     texts = [feature.name for feature in schema.features if feature.kind in {"category", "boolean"}]
     encoder = make_pipeline(SimpleImputer(strategy="most_frequent"), OneHotEncoder(handle_unknown="ignore"))
     return ColumnTransformer([("texts", encoder, texts)], remainder=SimpleImputer())
-
-
-def _summarise(feature: Feature, values: Floats) -> FeatureSummary:
-    present = values[~np.isnan(values)]
-    edges = np.arange(len(feature.categories)) - 0.5 if feature.kind == "category" else np.unique(present)[1::40]
-    counts = np.bincount(np.searchsorted(edges, present), minlength=len(edges) + 1)
-    return FeatureSummary(
-        feature.name,
-        float(present.min()),
-        float(present.max()),
-        None if feature.kind == "category" else float(present.mean()),
-        None if feature.kind == "category" else float(present.std()),
-        len(values) - len(present),
-        Histogram(edges.tolist(), counts.tolist()),
-    )
-
-
-def _summarise_class(schema: Schema, index: int, rows: Floats) -> ClassSummary:
-    nothing = [None if feature.kind == "category" else 0.0 for feature in schema.features]
-    return ClassSummary(schema.classes[index].name, len(rows), nothing, nothing)

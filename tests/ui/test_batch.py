@@ -37,7 +37,7 @@ def downloaded(answer: TestResponse) -> tuple[str, str]:
 def test_the_page_asks_for_a_file(client: FlaskClient) -> None:
     text = client.get("/batch").text
     assert 'type="file"' in text
-    assert "sepal length, sepal width, petal length and petal width (in cm), and up to 100,000 rows" in text
+    assert "Sepal length (cm), Sepal width (cm), Petal length (cm) and Petal width (cm), and up to 100,000 rows" in text
 
 
 def test_a_file_is_summed_up(client: FlaskClient) -> None:
@@ -45,7 +45,7 @@ def test_a_file_is_summed_up(client: FlaskClient) -> None:
     assert answer.status_code == 200
     assert "<h2>3 flowers</h2>" in answer.text
     assert "1 of them is unlike those that the model was trained on." in answer.text
-    counts = re.findall(r'class="text-nowrap">(\w+)</th>.*?<td class="text-end">([\d,]+)</td>', answer.text, re.DOTALL)
+    counts = re.findall(r'<th scope="row">(\w+)</th>.*?<td class="text-end">([\d,]+)</td>', answer.text, re.DOTALL)
     assert counts == [("Setosa", "1"), ("Versicolor", "0"), ("Virginica", "2")]
 
 
@@ -106,7 +106,7 @@ def test_a_missing_column_is_named_and_cannot_be_left_out(client: FlaskClient) -
     answer = upload(client, "slen,swid\n1,1\n")
     assert answer.status_code == 422
     assert "There is no column petal_length." in answer.text
-    assert "Mend them, or tick" not in answer.text
+    assert "Correct them, or tick" not in answer.text
 
 
 @pytest.mark.parametrize(
@@ -147,7 +147,7 @@ def test_a_file_that_names_the_species_is_compared(client: FlaskClient) -> None:
     frame = pd.DataFrame(data.data, columns=data.feature_names)
     frame["Species"] = ["Iris-" + data.target_names[index] for index in data.target]
     text = upload(client, frame.to_csv(index=False)).text
-    cells = re.findall(r'<td class="text-end">(\d+)</td>', text.split("Where your file names the species")[1])
+    cells = re.findall(r'<td class="text-end">(\d+)</td>', text.split("Compared with the species in your file")[1])
     matrix = np.array(cells[:9], int).reshape(3, 3)
     assert matrix.sum(axis=1).tolist() == [50, 50, 50]
     assert np.trace(matrix) > 140
@@ -155,12 +155,12 @@ def test_a_file_that_names_the_species_is_compared(client: FlaskClient) -> None:
 
 def test_a_name_that_is_no_species_is_not_compared(client: FlaskClient) -> None:
     text = upload(client, f"{HEADER},class\n5.1,3.5,1.4,0.2,rose\n5.1,3.5,1.4,0.2,setosa\n").text
-    cells = re.findall(r'<td class="text-end">(\d+)</td>', text.split("Where your file names the species")[1])
+    cells = re.findall(r'<td class="text-end">(\d+)</td>', text.split("Compared with the species in your file")[1])
     assert list(map(int, cells[:9])) == [1, 0, 0, 0, 0, 0, 0, 0, 0]
 
 
 def test_a_file_that_names_none_is_not_compared(client: FlaskClient) -> None:
-    assert "Where your file names the species" not in upload(client, GOOD).text
+    assert "Compared with the species in your file" not in upload(client, GOOD).text
 
 
 def test_formulas_behind_other_separators_are_guarded_too(client: FlaskClient) -> None:
@@ -203,11 +203,11 @@ def test_columns_without_a_name_are_numbered_for_who_cannot_see_them(client: Fla
 def test_the_column_that_names_most_species_is_compared(client: FlaskClient) -> None:
     text = upload(client, f"label,{HEADER},species\nplot 7,5.1,3.5,1.4,0.2,setosa\nplot 8,6.5,3.0,5.6,2.0,rose\n").text
     assert "1 of 1 agree (100.0 %)." in text
-    assert "1 name was none of these species." in text
+    assert "1 row names none of the species that the model knows." in text
 
 
 def test_a_column_of_other_names_is_not_compared(client: FlaskClient) -> None:
-    assert "Where your file" not in upload(client, f"{HEADER},label\n5.1,3.5,1.4,0.2,plot 7\n").text
+    assert "in your file" not in upload(client, f"{HEADER},label\n5.1,3.5,1.4,0.2,plot 7\n").text
 
 
 def test_a_script_that_shows_the_page_gets_it_whatever_it_says(client: FlaskClient) -> None:
@@ -264,4 +264,4 @@ def test_the_files_that_circulate_are_classified(client: FlaskClient, text: str)
     answer = upload(client, text)
     assert answer.status_code == 200
     assert "<h2>150 flowers</h2>" in answer.text
-    assert "Where your file names the species" in answer.text
+    assert "Compared with the species in your file" in answer.text

@@ -15,7 +15,7 @@ from tests.support import FORM
 
 def test_the_card_says_how_good_the_model_is(client: FlaskClient) -> None:
     text = client.get("/model").text
-    assert "It named 37 of 38 flowers rightly that it never saw: 0.9737." in text
+    assert "Of 38 flowers that it had never seen, it got 37 right: an accuracy of 0.9737." in text
     assert "In 5-fold cross-validation" in text
     for species in SCHEMA.classes:
         assert f'<th scope="row">{species.label}</th>' in text
@@ -31,7 +31,7 @@ def test_the_confusion_matrix_is_a_table_and_a_picture(client: FlaskClient) -> N
 def test_the_card_says_what_the_model_is_and_is_not_for(client: FlaskClient) -> None:
     text = unescape(client.get("/model").text)
     manifest = client.get("/model/manifest.json").get_json()
-    for words in manifest["about"].values():
+    for words in manifest["schema"]["about"].values():
         assert words in text
     assert manifest["sha256"] in text
     assert f"scikit-learn {manifest['versions']['scikit-learn']}" in text
@@ -47,7 +47,8 @@ def test_the_manifest_is_handed_out_as_a_file(client: FlaskClient, trained_path:
     answer = client.get("/model/manifest.json")
     on_disk = json.loads(trained_path.with_name("model.joblib.json").read_bytes())
     assert answer.get_json() == on_disk
-    assert answer.headers["Content-Disposition"] == f"attachment; filename=model-{on_disk['sha256'][:12]}.json"
+    version = client.get("/api/model").get_json()["version"]
+    assert answer.headers["Content-Disposition"] == f"attachment; filename=model-{version}.json"
 
 
 def test_the_picture_of_the_data_is_kept_for_long_under_its_digest(client: FlaskClient, trained_path: Path) -> None:
@@ -72,7 +73,7 @@ def test_a_picture_that_is_not_the_training_s_is_not_shown(
     change(pairplot_path(model_path))
     client = make_app(MODEL_PATH=str(model_path)).test_client()
     text = client.get("/model").text
-    assert "The picture of the data is not there" in text
+    assert "The picture of the data is missing" in text
     assert "<img class" not in text
     version = client.get("/api/model").get_json()["version"]
     assert client.get(f"/model/{version}/pairplot.svg").status_code == 404

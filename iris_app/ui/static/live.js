@@ -18,8 +18,6 @@ document.addEventListener("input", (event) => {
   else mark(event.target, "");
 });
 
-document.getElementById("filter")?.classList.remove("d-none");
-
 function fields() {
   return [...document.querySelectorAll("#entry [data-feature]")];
 }
