@@ -1,14 +1,17 @@
 """What a person sees and does, in a real Chromium with the real server."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from urllib.parse import urlencode
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, FilePayload, Locator, Page, expect
 
 from iris_app.iris import SCHEMA
-from tests.support import FORM, running
+from tests.schemas import MIXED
+from tests.support import FORM, Server, eventually, running
+from tests.ui.models import WIDE, package
 
 OpenPage = Callable[..., Page]
 
@@ -70,7 +73,8 @@ def test_an_error_is_met_and_mended(open_page: OpenPage, javascript: bool) -> No
     expect(page.get_by_role("alert")).to_contain_text("2 values need another look:")
     expect(field(page, "Sepal width")).to_be_focused()
     expect(field(page, "Sepal width")).to_have_accessible_description(
-        "cm The same sepal, across where it is widest. Usual: 2 to 4.4 cm. Sepal width is missing. Enter a number in cm."
+        "cm The same sepal, across where it is widest. Usual: 2 to 4.4 cm. "
+        "Sepal width is missing. Enter a number in cm."
     )
     assert typed(page) == wrong
     fill(page, FORM)
@@ -386,3 +390,100 @@ def test_the_documentation_fits_and_follows_the_system_s_colours(open_page: Open
 def test_the_documentation_says_what_it_needs_without_javascript(open_page: OpenPage) -> None:
     page = open_page("/api/docs", java_script_enabled=False)
     expect(page.get_by_role("link", name="openapi.json")).to_be_visible()
+
+
+MIXED_FORM = {one.form_name: one.format(one.encode(one.example)) for one in MIXED.features}
+MIXED_RESULT = f"/classify?{urlencode(MIXED_FORM)}"
+MIXED_WRONG = f"/classify?{urlencode(MIXED_FORM | {'age': '', 'ward': '7', 'smoker': 'perhaps'})}"
+
+
+@pytest.fixture(scope="module")
+def mixed_path(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("mixed") / "model.joblib"
+    package(path, MIXED)
+    return path
+
+
+@pytest.fixture(scope="module")
+def mixed_server(mixed_path: Path) -> Iterator[Server]:
+    """The real server with a model of numbers, booleans and categories, some of which may be missing."""
+    settings = {
+        "IRIS_MODEL_PATH": str(mixed_path),
+        "IRIS_MODEL_ALLOW_SCHEMA_CHANGE": "true",
+        "IRIS_MODEL_CHECK_SECONDS": "0.3",
+    }
+    with running(mixed_path.with_name("log"), "--workers=1", **settings) as server:
+        yield server
+
+
+@pytest.mark.parametrize(("width", "scheme"), [(320, "light"), (1280, "dark")])
+@pytest.mark.parametrize("path", ["/home", MIXED_RESULT, MIXED_WRONG, "/batch", "/model"])
+def test_a_page_of_a_mixed_model_is_accessible_and_fits(
+    open_page: OpenPage, mixed_server: Server, path: str, width: int, scheme: str
+) -> None:
+    page = open_page(mixed_server.url + path, color_scheme=scheme, viewport={"width": width, "height": 800})
+    assert Axe().run(page).response["violations"] == []
+    assert page.evaluate("document.documentElement.scrollWidth") <= width
+
+
+@pytest.mark.parametrize("javascript", [True, False])
+def test_a_row_of_every_kind_is_entered_and_classified(
+    open_page: OpenPage, mixed_server: Server, javascript: bool
+) -> None:
+    page = open_page(f"{mixed_server.url}/home", java_script_enabled=javascript)
+    page.get_by_label("Age").fill("41")
+    page.get_by_label("Temperature change").fill("-0,5")
+    page.get_by_label("Smoker").select_option("No")
+    page.get_by_label("Región").select_option("sur")
+    page.get_by_label("Ward").select_option("10")
+    if not javascript:
+        page.get_by_role("button", name="Classify").click()
+    expect(page.get_by_role("heading", level=1)).to_contain_text("Predicted class: ")
+    expect(page.get_by_role("row", name="Temperature change -0.5 K")).to_be_visible()
+    expect(page.get_by_role("row", name="BMI Not known")).to_be_visible()
+    expect(page.get_by_label("Ward")).to_have_value("10")
+
+
+def test_another_value_is_chosen_and_answered_in_place(open_page: OpenPage, mixed_server: Server) -> None:
+    page = open_page(mixed_server.url + MIXED_RESULT)
+    page.get_by_label("Smoker").select_option("Yes")
+    expect(page.get_by_role("row", name="Smoker Yes")).to_be_visible()
+    assert "smoker=true" in page.url
+    assert "schema=" not in page.url
+    page.get_by_label("Age").fill("old")
+    expect(page.get_by_role("status")).to_contain_text("Age must be a whole number in years")
+    expect(page.get_by_label("Age")).to_be_focused()
+
+
+def test_a_form_is_renewed_once_another_model_took_over(
+    open_page: OpenPage, mixed_server: Server, mixed_path: Path
+) -> None:
+    live = open_page(mixed_server.url + MIXED_RESULT)
+    plain = open_page(mixed_server.url + MIXED_RESULT, java_script_enabled=False)
+    version = package(mixed_path, WIDE).version
+    eventually(lambda: version in mixed_server.log)
+    live.get_by_label("Age").fill("42")
+    plain.get_by_role("button", name="Classify").click()
+    for page in (live, plain):
+        expect(page.get_by_role("alert")).to_contain_text("The model has changed since you opened this form")
+        expect(page.get_by_role("alert")).to_contain_text("No longer asked for: age, bmi")
+        expect(page.get_by_label("Signal 0", exact=True)).to_be_visible()
+    expect(live.get_by_role("status")).to_contain_text("The model has changed")
+    _filter_fields(live)
+    _answer_a_long_form(live)
+
+
+def _filter_fields(page: Page) -> None:
+    page.get_by_label("Find a field").fill("signal 19")
+    expect(page.get_by_label("Signal 0", exact=True)).to_be_hidden()
+    expect(page.get_by_label("Signal 199")).to_be_visible()
+    page.get_by_label("Find a field").fill("")
+
+
+def _answer_a_long_form(page: Page) -> None:
+    """Enter so long values that no address can hold them."""
+    page.evaluate(f"document.querySelectorAll('[data-feature]').forEach((field) => field.value = '1.{'0' * 40}')")
+    page.get_by_label("Signal 0", exact=True).fill("2")
+    expect(page.get_by_role("heading", level=1)).to_contain_text("Predicted class: ")
+    expect(page.get_by_text("The other 20", exact=True)).to_be_visible()
+    assert page.url.endswith(MIXED_RESULT)
