@@ -142,8 +142,8 @@ class TestWithoutAModel:
         assert 'href="/classify?slen=5.1&amp;swid=3.5&amp;plen=1.4&amp;pwid=0.2">Try again' in text
         assert 'href="/home?slen=5.1&amp;swid=3.5&amp;plen=1.4&amp;pwid=0.2">Go to the form' in text
 
-    def test_the_form_needs_none(self, client: FlaskClient) -> None:
-        assert client.get("/home").status_code == 200
+    def test_the_form_is_a_503_too(self, client: FlaskClient) -> None:
+        assert client.get("/home").status_code == 503
 
 
 RUDE = {

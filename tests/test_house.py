@@ -51,7 +51,7 @@ EXAMPLE_WORDS = re.compile(r"\b(flower|sepal|petal|species|iris)(s|es)?\b", re.I
 MAY_NAME_THE_EXAMPLE = {
     "iris_app/iris.py": "the schema of the example",
     "iris_app/training.py": "trains the example",
-    "iris_app/ui/templates/ui/drawing.svg": "the picture of the example",
+    "iris_app/ui/templates/ui/drawings/iris.svg": "the picture of the example",
     "iris_app/codecs/csv_rows.py": "until its rework",
 }
 

@@ -50,7 +50,7 @@ class FeatureField(StringField):
 
     @property
     def is_known(self) -> bool:
-        """Whether the text is a value, though it may be missing or out of bounds."""
+        """Return whether the text is a value, though it may be missing or out of bounds."""
         unknown = self.feature.kind == "category" and self.value == UNKNOWN
         return not unknown and self.value != UNREADABLE
 
@@ -152,12 +152,12 @@ class RowForm(PageForm):
 
     @property
     def is_long(self) -> bool:
-        """Whether there are so many fields that the page needs all of its width for them."""
+        """Return whether there are so many fields that the page needs all of its width for them."""
         return len(self.schema.features) > MAX_COLUMN
 
     @property
     def is_outdated(self) -> bool:
-        """Whether the form that was sent asked for something else than this one does."""
+        """Return whether the form that was sent asked for something else than this one does."""
         return bool(self._sent_digest) and self._sent_digest != self.current_digest
 
     @property

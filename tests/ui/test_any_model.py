@@ -259,6 +259,7 @@ def test_many_columns_are_folded(open_client: OpenClient) -> None:
 def test_the_card_says_what_is_known_and_no_more(open_client: OpenClient) -> None:
     text = visible(open_client("mixed").get("/model").text)
     assert "Not measured on visits that were held out of the training." in text
+    assert "of 400 usual visits, each left out of the training in turn." in text
     assert "cross-validation" not in text
     assert "Not for" not in text
     assert "picture" not in text

@@ -10,7 +10,7 @@ from flask.testing import FlaskClient
 
 from iris_app.iris import SCHEMA
 from iris_app.model.manifest import pairplot_path
-from tests.support import FORM
+from tests.support import FORM, trained
 
 
 def test_the_card_says_how_good_the_model_is(client: FlaskClient) -> None:
@@ -19,6 +19,12 @@ def test_the_card_says_how_good_the_model_is(client: FlaskClient) -> None:
     assert "In 5-fold cross-validation" in text
     for species in SCHEMA.classes:
         assert f'<th scope="row">{species.label}</th>' in text
+
+
+def test_the_card_says_how_often_it_warns_of_usual_rows(client: FlaskClient) -> None:
+    text = " ".join(client.get("/model").text.split())
+    share = 100 * trained()[1].distribution.unlike_share
+    assert f"It says so for {share:.1f} % of 38 usual flowers, which were held out." in text
 
 
 def test_the_confusion_matrix_is_a_table_and_a_picture(client: FlaskClient) -> None:
