@@ -36,9 +36,9 @@ PROBABILITY_HINTS = {
 def find_problems(classifier: Any) -> Iterator[str]:
     """Yield what keeps a classifier from being served, and what to do about it."""
     name = type(classifier).__name__
-    if isinstance(classifier, type) or not isinstance(classifier, BaseEstimator):
+    if not isinstance(classifier, BaseEstimator):
         yield (
-            f"The file holds a {name}, and not a classifier of scikit-learn. Save the fitted classifier or Pipeline "
+            f"The file holds an object of the type {name}, and not a classifier of scikit-learn. Save the fitted classifier or Pipeline "
             "alone."
         )
         return

@@ -75,7 +75,8 @@ def _entrances(estimator: Any) -> Iterator[Any]:
     """Yield an estimator, and those in it that get the columns of the table."""
     yield estimator
     if isinstance(estimator, Pipeline):
-        yield from _entrances(estimator.steps[0][1])
+        first = next(step for _, step in estimator.steps if not isinstance(step, str) and step is not None)
+        yield from _entrances(first)
     else:
         for inner in _members(estimator):
             yield from _entrances(inner)

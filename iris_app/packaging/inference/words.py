@@ -3,6 +3,7 @@
 import re
 import unicodedata
 from collections.abc import Iterable
+from keyword import iskeyword
 
 from iris_app.schema import Class
 
@@ -57,13 +58,13 @@ AMBIGUOUS = {
 AMBIGUOUS_WRITTEN = {"w": "W", "v": "V", "a": "A", "c": "°C", "f": "°F"}
 
 IN_BRACKETS = re.compile(r"(.*\S)\s*[(\[]\s*([^()\[\]]{1,20}?)\s*[)\]]")
-CAMEL_CASE = re.compile(r"(?<=[a-z])(?=[A-Z][a-z])")
+CAMEL_CASE = re.compile(r"(?<=[a-z])([A-Z])(?=[a-z])")
 SEPARATORS = re.compile(r"[\s_.\-]+")
 
 # What the fields of a form may not be called: these are the form's own.
 OWN_FIELDS = frozenset(
     {"csrf_token", "data", "errors", "fields", "form_errors", "hidden_tag", "is_expired", "is_submitted", "meta"}
-    | {"populate_obj", "process", "rows", "submit", "validate", "wrong_fields"}
+    | {"populate_obj", "post_process", "process", "rows", "submit", "validate", "wrong_fields"}
 )
 
 MAX_LABEL = 200
@@ -99,9 +100,13 @@ FOLDED_UNITS = {unit.casefold(): written for unit, written in UNITS.items()}
 
 def make_label(name: str) -> str:
     """Make the name of a column or class readable: ``bill_length`` becomes "Bill length"."""
-    words = SEPARATORS.sub(" ", CAMEL_CASE.sub(" ", name)).strip() or name.strip() or name
+    words = SEPARATORS.sub(" ", _split_camel_case(name)).strip() or name.strip() or name
     first = words.split(" ", 1)[0]
-    return (words if any(map(str.isupper, first)) else words[:1].upper() + words[1:])[:MAX_LABEL]
+    return (words if any(map(str.isupper, first[1:])) else words[:1].upper() + words[1:])[:MAX_LABEL]
+
+
+def _split_camel_case(name: str) -> str:
+    return CAMEL_CASE.sub(lambda match: f" {match[1].lower()}", name)
 
 
 def make_class_label(value: str | int | bool) -> str:
@@ -116,14 +121,14 @@ def make_form_names(names: Iterable[str]) -> list[str]:
     found: list[str] = []
     for index, name in enumerate(names):
         base = _to_ascii(name) or f"value_{index + 1}"
-        if base in OWN_FIELDS or not base[0].isalpha() or base.startswith("validate_"):
+        if base in OWN_FIELDS or iskeyword(base) or not base[0].isalpha() or base.startswith("validate"):
             base = f"value_{base}"
         found.append(next(one for one in _numbered(base) if one not in found))
     return found
 
 
 def _to_ascii(name: str) -> str:
-    letters = unicodedata.normalize("NFKD", CAMEL_CASE.sub("_", name)).encode("ascii", "ignore").decode()
+    letters = unicodedata.normalize("NFKD", _split_camel_case(name)).encode("ascii", "ignore").decode()
     return re.sub(r"\W+", "_", letters).strip("_").lower()[:60]
 
 
