@@ -2,7 +2,6 @@
 
 import difflib
 import tomllib
-from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -12,7 +11,7 @@ import tomli_w
 
 from iris_app.exceptions import PackagingRefused
 from iris_app.formatting import format_number, truncate
-from iris_app.packaging.inference.columns import check_name
+from iris_app.packaging.inference.infer import refuse
 from iris_app.schema import About, Class, Feature, Schema
 
 # A table of TOML.
@@ -27,14 +26,13 @@ HEADING = """\
 
 # The types of TOML in the words of a person.
 TYPES = {
+    " | null": "",
     "`str`": "text",
     "`int`": "a whole number",
     "`float`": "a number",
     "`bool`": "true or false",
     "`array`": "a list",
     "`object`": "a table",
-    " | ": " or ",
-    " or `null`": "",
 }
 
 
@@ -90,20 +88,22 @@ def apply_overrides(schema: Schema, overrides: Table) -> Schema:
     PackagingRefused
         If names or values are wrong; all of them are named.
     """
-    problems = list(_find_wrong(schema, overrides))
-    if problems:
-        raise PackagingRefused(*problems)
+    refuse(_find_wrong(schema, overrides))
     features = [_replace(one, FEATURE, _table(overrides, "features").get(one.name, {})) for one in schema.features]
-    changed: Schema = msgspec.structs.replace(
-        _replace(schema, SCHEMA, overrides),
-        features=tuple(features),
-        about=_replace(schema.about, ABOUT, _table(overrides, "about")),
-    )
-    if "panels" in overrides:
-        changed = msgspec.structs.replace(changed, panels=_panels(schema, overrides["panels"]))
-    problems = list(_find_contradictions(schema, changed))
-    if problems:
-        raise PackagingRefused(*problems)
+    pairs = zip(schema.features, features, strict=True)
+    refuse(error for pair in pairs for error in _find_contradictions(*pair))
+    words = {
+        "features": tuple(features),
+        "classes": tuple(
+            _replace(one, CLASS, _table(overrides, "classes").get(str(one.value), {})) for one in schema.classes
+        ),
+        "about": _replace(schema.about, ABOUT, _table(overrides, "about")),
+        "panels": _panels(schema, overrides["panels"]) if "panels" in overrides else schema.panels,
+    }
+    try:
+        changed: Schema = _replace(schema, SCHEMA, overrides, words)
+    except ValueError as error:  # of the schema, which has the last word
+        raise PackagingRefused(str(error)) from error
     return changed
 
 
@@ -112,10 +112,10 @@ def _table(overrides: Table, name: str) -> Table:
     return found if isinstance(found, dict) else {}
 
 
-def _replace(struct: Any, types: Table, words: Table) -> Any:
-    return msgspec.structs.replace(
-        struct, **{name: _convert(name, words[name], types[name])[0] for name in types if name in words}
-    )
+def _replace(struct: Any, types: Table, words: Table, others: Table | None = None) -> Any:
+    """Return a struct with the words in place of its own, and with other values that have their types already."""
+    own = {name: _convert(name, words[name], type_)[0] for name, type_ in types.items() if name in words}
+    return msgspec.structs.replace(struct, **own, **(others or {}))
 
 
 def _convert(path: str, value: object, type_: Any) -> tuple[Any, str | None]:
@@ -185,52 +185,37 @@ def _panels(schema: Schema, panels: object) -> tuple[tuple[str, int, int], ...]:
     return tuple((panel.title, names.index(panel.x), names.index(panel.y)) for panel in found)
 
 
-def _find_contradictions(inferred: Schema, schema: Schema) -> Iterator[str]:
+def _find_contradictions(inferred: Feature, feature: Feature) -> Iterator[str]:
     """Yield what cannot be as it was overridden."""
-    for own, feature in zip(inferred.features, schema.features, strict=True):
-        for error in _check_feature(own, feature):
-            yield f"features.{feature.name}.{error}"
-    for kind, names in (
-        ("form_name", [one.form_name for one in schema.features]),
-        ("classes: name", [one.name for one in schema.classes]),
-    ):
-        for name, count in Counter(names).items():
-            if count > 1:
-                yield f'{kind} "{truncate(name)}" is given {count} times.'
-    for name in (schema.target, *schema.class_names):
-        if check_name(name):
-            yield f'"{truncate(name)}" has a character that names in JSON cannot carry.'
-
-
-def _check_feature(inferred: Feature, feature: Feature) -> Iterator[str]:
+    prefix = f"features.{feature.name}."
     if feature.kind != inferred.kind and not {feature.kind, inferred.kind} <= {"number", "integer"}:
-        yield f"kind: the classifier takes {inferred.kind}, not {feature.kind}."
+        yield f"{prefix}kind: the classifier takes {inferred.kind}, not {feature.kind}."
+        return
     if feature.optional and not inferred.optional:
-        yield "optional: the classifier does not answer rows without it."
+        yield f"{prefix}optional: the classifier does not answer rows without it."
     if feature.allow_unknown and not inferred.allow_unknown:
-        yield "allow_unknown: the classifier does not answer categories that it does not know."
+        yield f"{prefix}allow_unknown: the classifier does not answer categories that it does not know."
     if not feature.form_name.isidentifier() or not feature.form_name.isascii():
-        yield "form_name: expected letters, digits and underscores."
+        yield f"{prefix}form_name: expected letters, digits and underscores."
     if feature.limits[0] > feature.limits[1]:
-        yield f"at_most: {format_number(feature.limits[1])} is less than the lower bound."
+        yield f"{prefix}at_most: {format_number(feature.limits[1])} is less than the lower bound."
     elif feature.example is not None and (error := feature.validate(feature.example)):
-        yield f"example: {error}"
+        yield f"{prefix}example: {error}"
 
 
 def to_toml(schema: Schema, comments: Mapping[str, str]) -> str:
     """Return the file that overrides nothing; ``comments`` describe the features."""
     names = list(schema.features_by_name)
-    parts = [
-        HEADING.format(name=schema.name),
-        tomli_w.dumps(_words(schema, SCHEMA)),
+    panels = [{"title": title, "x": names[x], "y": names[y]} for title, x, y in schema.panels]
+    tables = [
+        HEADING.format(name=schema.name) + tomli_w.dumps(_words(schema, SCHEMA) | {"panels": panels}),
         tomli_w.dumps({"about": _words(schema.about, ABOUT)}),
     ]
     for feature in schema.features:
-        words = _words(feature, FEATURE)
-        parts.append(f"# {comments[feature.name]}\n{tomli_w.dumps({'features': {feature.name: words}})}")
-    parts += [tomli_w.dumps({"classes": {str(one.value): _words(one, CLASS)}}) for one in schema.classes]
-    panels = [{"title": title, "x": names[x], "y": names[y]} for title, x, y in schema.panels]
-    return "\n".join([*parts, tomli_w.dumps({"panels": panels})])
+        words = {"features": {feature.name: _words(feature, FEATURE)}}
+        tables.append(f"# {comments[feature.name]}\n{tomli_w.dumps(words)}")
+    tables += [tomli_w.dumps({"classes": {str(one.value): _words(one, CLASS)}}) for one in schema.classes]
+    return "\n".join(tables)
 
 
 def _words(struct: Any, types: Table) -> dict[str, Any]:

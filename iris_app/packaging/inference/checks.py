@@ -38,8 +38,8 @@ def find_problems(classifier: Any) -> Iterator[str]:
     name = type(classifier).__name__
     if not isinstance(classifier, BaseEstimator):
         yield (
-            f"The file holds an object of the type {name}, and not a classifier of scikit-learn. Save the fitted classifier or Pipeline "
-            "alone."
+            f"The file holds an object of the type {name}, and not a classifier of scikit-learn. Save the fitted "
+            "classifier or Pipeline alone."
         )
         return
     if not is_classifier(classifier):

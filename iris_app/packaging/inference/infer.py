@@ -17,7 +17,7 @@ from iris_app.packaging.inference.classes import encode_classes, find_class_prob
 from iris_app.packaging.inference.layout import Layout, find_layout
 from iris_app.packaging.inference.probes import Probe
 from iris_app.packaging.inference.schemas import ask_about_values, make_features, make_schema
-from iris_app.schema import UNREADABLE, Feature, Floats, Schema
+from iris_app.schema import Feature, Floats, Schema
 
 Classes: TypeAlias = NDArray[np.intp]
 
@@ -120,9 +120,6 @@ def read_rows(layout: Layout, schema: Schema, frame: pd.DataFrame, target: str) 
 
 def _compare(classifier: Any, layout: Layout, probe: Probe, frame: pd.DataFrame, rows: Floats) -> Iterator[str]:
     """Yield the error if a classifier answers the table in another way than the rows that are made of it."""
-    for column, values in zip(layout.columns, rows.T, strict=True):
-        if unreadable := int((values == UNREADABLE).sum()):
-            yield f'{unreadable:,} values of column "{truncate(column.name)}" are no numbers, and the others are.'
     chosen = np.sort(np.random.default_rng(0).permutation(len(rows))[:COMPARED_ROWS])
     try:
         expected = classifier.predict_proba(layout.original(frame.iloc[chosen]))

@@ -38,7 +38,7 @@ def columns(*others: Any, encoder: Any = None, **options: Any) -> ColumnTransfor
         lambda inner: GridSearchCV(inner, {}, cv=2),
         lambda inner: CalibratedClassifierCV(inner, cv=2),
         lambda inner: VotingClassifier([("one", inner)], voting="soft"),
-        lambda inner: FixedThresholdClassifier(inner),
+        FixedThresholdClassifier,
         lambda inner: FrozenEstimator(inner.fit(TABLE, CLASSES)),
     ],
 )

@@ -71,7 +71,7 @@ def test_only_what_the_classifier_refuses_is_out_of_bounds(
 
 def test_the_words_of_a_schema_are_made_of_its_names() -> None:
     schema = make_schema(
-        "penguins!", "species", make_features(COLUMNS), CLASSES[:1] + (Class(name="b", label="B", value="b"),)
+        "penguins!", "species", make_features(COLUMNS), [CLASSES[0], Class(name="b", label="B", value="b")]
     )
     assert (schema.name, schema.sample_name, schema.targets) == ("penguins", "penguins", "species")
     assert schema.target_columns == ("species", "class", "target", "label")
