@@ -16,10 +16,14 @@ from open_inference.openapi.types import InferenceRequest, RequestInput, Request
 from sklearn.datasets import load_iris
 from tritonclient.http import InferenceServerClient, InferInput, InferRequestedOutput
 from tritonclient.http.aio import InferenceServerClient as AsyncClient
-from tritonclient.utils import InferenceServerException
+from tritonclient.utils import InferenceServerException, np_to_triton_dtype
 
+from iris_app.inference_protocol.tensors import DATATYPES
 from iris_app.iris import SCHEMA
-from tests.support import Server
+from iris_app.schema import Feature
+from tests.bulk.mixed import VISITS, random_rows, save_visits
+from tests.schemas import MIXED_ROW
+from tests.support import Server, running
 
 MEASUREMENTS: NDArray[np.float64] = load_iris().data
 NAMES = [feature.name for feature in SCHEMA.features]
@@ -197,6 +201,71 @@ class TestGeneratedClient:
             client.read_model_metadata("rose")
         assert missing.value.status_code == 404
         assert "There is no model rose" in str(missing.value.body)
+
+
+class TestEveryKind:
+    """A model with numbers, booleans and categories, of which some are missing."""
+
+    ROWS = random_rows(50)
+
+    @pytest.fixture(scope="class")
+    def visits(self, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+        folder = tmp_path_factory.mktemp("visits")
+        save_visits(folder / "model.joblib")
+        with running(folder / "log", "--workers=1", IRIS_MODEL_PATH=str(folder / "model.joblib")) as server:
+            yield server
+
+    @pytest.fixture(scope="class")
+    def expected(self, visits: Server) -> list[list[float]]:
+        rows = [dict(zip(VISITS.features_by_name, VISITS.decode(row), strict=True)) for row in self.ROWS.tolist()]
+        predictions = httpx.post(f"{visits.url}/api/classify", json=rows).json()["predictions"]
+        return [list(one["probabilities"].values()) for one in predictions]
+
+    @pytest.mark.parametrize("binary", [True, False])
+    def test_a_tensor_for_each_feature(self, visits: Server, expected: list[list[float]], binary: bool) -> None:
+        tensors = [
+            self.tensor(feature, column, binary)
+            for feature, column in zip(VISITS.features, self.ROWS.T.tolist(), strict=True)
+        ]
+        with InferenceServerClient(f"127.0.0.1:{visits.port}") as client:
+            described = {one["name"]: one["datatype"] for one in client.get_model_metadata("visits")["inputs"]}
+            outputs = [InferRequestedOutput(name, binary_data=binary) for name in ("predict_proba", "label")]
+            answer = client.infer("visits", tensors, outputs=outputs)
+        assert described == {feature.name: DATATYPES[feature.kind] for feature in VISITS.features}
+        assert answer.as_numpy("predict_proba").tolist() == expected
+        labels = [one.decode() if isinstance(one, bytes) else one for one in answer.as_numpy("label").ravel()]
+        assert labels == [VISITS.class_names[int(np.argmax(row))] for row in expected]
+
+    def tensor(self, feature: Feature, column: list[float], binary: bool) -> InferInput:
+        """Return a feature's tensor as a client makes it; booleans that are missing are numbers, and texts empty."""
+        values = [feature.decode(value) for value in column]
+        match feature.kind:
+            case "category":
+                array = np.array(["" if value is None else str(value) for value in values], object)
+            case "integer":
+                array = np.array(values, np.int64)
+            case "boolean" if None not in values:
+                array = np.array(values, bool)
+            case _:
+                array = np.array(values, np.float64)
+        tensor = InferInput(feature.name, [len(array)], np_to_triton_dtype(array.dtype))
+        tensor.set_data_from_numpy(array, binary_data=binary)
+        return tensor
+
+    def test_an_error_names_the_tensor_and_the_row(self, visits: Server) -> None:
+        columns = np.array([VISITS.encode(MIXED_ROW.values())]).T.tolist()
+        tensors = [self.tensor(feature, column, True) for feature, column in zip(VISITS.features, columns, strict=True)]
+        tensors[5] = InferInput("sex", [1], "BYTES")
+        tensors[5].set_data_from_numpy(np.array(["mail"], object))
+        with (
+            InferenceServerClient(f"127.0.0.1:{visits.port}") as client,
+            pytest.raises(InferenceServerException) as refused,
+        ):
+            client.infer("visits", tensors)
+        assert refused.value.message() == (
+            'One value cannot be used. Tensor sex, row 0: Sex must be one of female or male, not "mail". '
+            'Did you mean "male"?'
+        )
 
 
 def tensor(measurements: NDArray[np.float64]) -> RequestInput:
