@@ -203,29 +203,29 @@ class TestGeneratedClient:
         assert "There is no model rose" in str(missing.value.body)
 
 
+VISIT_ROWS = random_rows(50)
+
+
+@pytest.fixture(scope="module")
+def visits(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """A server of a model with every kind of feature."""
+    folder = tmp_path_factory.mktemp("visits")
+    save_visits(folder / "model.joblib")
+    with running(folder / "log", "--workers=1", IRIS_MODEL_PATH=str(folder / "model.joblib")) as server:
+        yield server
+
+
 class TestEveryKind:
-    """A model with numbers, booleans and categories, of which some are missing."""
-
-    ROWS = random_rows(50)
-
-    @pytest.fixture(scope="class")
-    def visits(self, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-        folder = tmp_path_factory.mktemp("visits")
-        save_visits(folder / "model.joblib")
-        with running(folder / "log", "--workers=1", IRIS_MODEL_PATH=str(folder / "model.joblib")) as server:
-            yield server
-
-    @pytest.fixture(scope="class")
-    def expected(self, visits: Server) -> list[list[float]]:
-        rows = [dict(zip(VISITS.features_by_name, VISITS.decode(row), strict=True)) for row in self.ROWS.tolist()]
-        predictions = httpx.post(f"{visits.url}/api/classify", json=rows).json()["predictions"]
-        return [list(one["probabilities"].values()) for one in predictions]
+    """Numbers, booleans and categories, of which some are missing."""
 
     @pytest.mark.parametrize("binary", [True, False])
-    def test_a_tensor_for_each_feature(self, visits: Server, expected: list[list[float]], binary: bool) -> None:
+    def test_a_tensor_for_each_feature(self, visits: Server, binary: bool) -> None:
+        rows = [dict(zip(VISITS.features_by_name, VISITS.decode(row), strict=True)) for row in VISIT_ROWS.tolist()]
+        predictions = httpx.post(f"{visits.url}/api/classify", json=rows).json()["predictions"]
+        expected = [list(one["probabilities"].values()) for one in predictions]
         tensors = [
             self.tensor(feature, column, binary)
-            for feature, column in zip(VISITS.features, self.ROWS.T.tolist(), strict=True)
+            for feature, column in zip(VISITS.features, VISIT_ROWS.T.tolist(), strict=True)
         ]
         with InferenceServerClient(f"127.0.0.1:{visits.port}") as client:
             described = {one["name"]: one["datatype"] for one in client.get_model_metadata("visits")["inputs"]}
