@@ -33,7 +33,7 @@ def serve(arguments: tuple[str, ...]) -> None:
         _train_if_missing(create_app())
     except (ConfigurationError, IrisError) as error:
         raise click.ClickException(str(error)) from None
-    command = [sys.executable, "-m", "gunicorn", "--config", str(SETTINGS), "iris_app.cli.wsgi:app", *options]
+    command = [sys.executable, "-m", "gunicorn", "--config", str(SETTINGS), "iris_app:create_app()", *options]
     os.execv(sys.executable, command)  # noqa: S606 -- gunicorn takes the place of this process
 
 
