@@ -65,7 +65,8 @@ def read_untyped(schema: Schema, body: bytes, max_rows: int, find_errors: FindEr
         texts = ((f"/{index}", None, bytes(row)) for index, row in enumerate(rows))
         return _read_each(schema, texts, find_errors), False
     document = _parse_bounded(body, "The body")
-    if isinstance(document, list):
+    if isinstance(document, list):  # with half a surrogate pair, which msgspec does not read
+        check_row_count(document, max_rows)
         return encode_rows(schema, document, find_errors), False
     _raise_any(find_errors(schema, document, "", None))
     return _to_array(schema, _encode(schema, document)), True

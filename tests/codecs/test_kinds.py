@@ -319,6 +319,28 @@ def test_a_repeated_name_is_found_beside_colons_in_values_and_names(colon: str) 
     ]
 
 
+def test_half_a_surrogate_pair_is_an_unknown_category() -> None:
+    rows = MIXED.derive(JsonRows)
+    body = json.dumps([MIXED_ROW | {"región": "\ud800"}] * 2).encode()
+    assert rows.read(body, 2)[0][:, INDICES["región"]].tolist() == [UNKNOWN] * 2
+    with pytest.raises(TooManyRows):
+        rows.read(body, 1)
+    assert errors(read_json, MIXED, [MIXED_ROW | {"sex": "\ud800"}]) == [
+        'Sex must be one of female or male, not "\\ud800".'
+    ]
+
+
+def test_a_long_array_of_every_kind_is_read() -> None:
+    assert read_json(MIXED, [MIXED_ROW] * 1000).tolist() == [MIXED_CODES] * 1000
+
+
+def test_the_delimiter_of_a_text_is_the_one_that_names_the_most_features() -> None:
+    for delimiter in csv_rows.DELIMITERS:
+        text = io.StringIO()
+        csv.writer(text, delimiter=delimiter).writerow([feature.name for feature in NAMES.features])
+        assert csv_rows.find_delimiter(NAMES, text.getvalue()) == delimiter
+
+
 def test_an_example_that_is_a_whole_number_changes_no_value() -> None:
     schema = plain("x", "y")
     assert type(schema.features[0].example) is int
