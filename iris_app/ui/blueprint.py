@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from urllib.parse import urlencode
 
-from flask import Blueprint, url_for
+from flask import Blueprint, has_request_context, url_for
 
 from iris_app.formatting import format_number, format_percent
 from iris_app.model_service import get_service
@@ -28,7 +28,7 @@ bp.add_app_template_global(static)
 @bp.app_context_processor
 def add_schema() -> dict[str, Schema | None]:
     """Add the schema of the model that answers the request, or of the one that is loaded, to every template."""
-    model = request.model or get_service().loaded
+    model = (request.model if has_request_context() else None) or get_service().loaded
     return {"schema": model.schema if model else None}
 
 
