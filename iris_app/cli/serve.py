@@ -51,7 +51,7 @@ def _write_secret(instance: Path) -> None:
         return
     instance.mkdir(parents=True, exist_ok=True)
     path = instance / "config.py"
-    with suppress(FileExistsError), open(path, "x", encoding="utf-8", opener=_open_private) as file:  # noqa: PTH123
+    with suppress(FileExistsError), open(path, "x", encoding="utf-8", opener=_open_private) as file:
         file.write(f'SECRET_KEY = "{secrets.token_hex(32)}"\n')
         click.echo(f"iris-app: writing a secret key to {path}", err=True)
 

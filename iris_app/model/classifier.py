@@ -15,11 +15,11 @@ from sklearn.preprocessing import StandardScaler
 
 from iris_app.json_types import JsonTypes
 from iris_app.model import artifact
-from iris_app.model.explanation import Explainer
+from iris_app.model.explanations.explainer import Explainer
 from iris_app.model.inputs import PipelineInputs
 from iris_app.model.linear import Affine, AffineMap, softmax, softmax_one
 from iris_app.model.manifest import Manifest
-from iris_app.model.outliers import OutlierDetector
+from iris_app.model.outlier_detection.detector import OutlierDetector
 from iris_app.model.predictions import PredictionBatch, SinglePrediction
 from iris_app.schema import Floats
 

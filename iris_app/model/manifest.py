@@ -12,8 +12,8 @@ import numpy as np
 from msgspec import Meta
 from numpy.typing import NDArray
 
-from iris_app.model.distribution import Distribution
 from iris_app.model.inputs import Inputs
+from iris_app.model.outlier_detection.distribution import Distribution
 from iris_app.schema import MISSING, Floats, Schema
 
 # One value per feature as rows encode them; None is a missing one.

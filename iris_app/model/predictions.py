@@ -10,10 +10,10 @@ from numpy.typing import NDArray
 
 from iris_app.exceptions import TooManyRows
 from iris_app.json_types import JsonTypes, Prediction, PredictionWarning
-from iris_app.model.explanation import Explainer
+from iris_app.model.explanations.explainer import Explainer
 from iris_app.model.linear import argmax
 from iris_app.model.manifest import Manifest
-from iris_app.model.outliers import BLOCK_ROWS, OutlierDetector, Outliers
+from iris_app.model.outlier_detection.detector import BLOCK_ROWS, OutlierDetector, Outliers
 from iris_app.schema import Floats, Schema
 
 

@@ -11,9 +11,9 @@ import pandas as pd
 from flask import Flask
 
 from iris_app.model import artifact
-from iris_app.model.distribution import fit_distribution
-from iris_app.model.explanation import Explainer
+from iris_app.model.explanations.explainer import Explainer
 from iris_app.model.manifest import GoldenRow, Manifest, Scores, Training
+from iris_app.model.outlier_detection.distribution import fit_distribution
 from iris_app.model_service import get_registry
 from iris_app.packaging.answers import Answers
 from iris_app.packaging.inference.checks import find_packages

@@ -160,7 +160,7 @@ class Schema(msgspec.Struct, frozen=True, kw_only=True, dict=True, omit_defaults
 
     @cached_property
     def is_numeric(self) -> bool:
-        """Whether all features are numbers that may not be missing."""
+        """True if all features are numbers that may not be missing."""
         return all(feature.kind == "number" and not feature.optional for feature in self.features)
 
     def derive(self, make: Callable[["Schema"], Derived]) -> Derived:

@@ -105,7 +105,7 @@ class Feature(msgspec.Struct, frozen=True, kw_only=True, dict=True, omit_default
 
     @property
     def is_numeric(self) -> bool:
-        """Whether the values are numbers."""
+        """True if the values are numbers."""
         return self.kind in {"number", "integer"}
 
     @cached_property

@@ -11,9 +11,9 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import OneHotEncoder
 
 from iris_app.model.artifact import save
-from iris_app.model.distribution import fit_distribution
 from iris_app.model.inputs import Inputs, PipelineInputs
 from iris_app.model.manifest import ClassSummary, FeatureSummary, GoldenRow, Histogram, Training, to_values
+from iris_app.model.outlier_detection.distribution import fit_distribution
 from iris_app.schema import Feature, Floats
 from tests.schemas import MIXED
 

@@ -19,7 +19,7 @@ from iris_app.iris import SCHEMA
 from iris_app.model.artifact import load as load_artifact
 from iris_app.model.classifier import Model, extract_linear_map, load
 from iris_app.model.linear import AffineMap, softmax
-from iris_app.model.outliers import BLOCK_ROWS
+from iris_app.model.outlier_detection.detector import BLOCK_ROWS
 from iris_app.training import load_data, train
 from tests.support import classify
 

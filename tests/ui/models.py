@@ -12,9 +12,9 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import OneHotEncoder
 
 from iris_app.model.artifact import save
-from iris_app.model.distribution import fit_distribution
 from iris_app.model.inputs import Inputs, PipelineInputs
 from iris_app.model.manifest import GoldenRow, Manifest, Training, TrainingRow, to_values
+from iris_app.model.outlier_detection.distribution import fit_distribution
 from iris_app.packaging.summaries import summarise_classes, summarise_feature
 from iris_app.schema import Class, Feature, Floats, Schema
 from tests.schemas import MIXED

@@ -41,7 +41,7 @@ class ReadOptions:
 
 @dataclass(frozen=True, slots=True)
 class Reading:
-    """How a reader reads a file.
+    """The options by which a reader reads a file.
 
     Attributes
     ----------

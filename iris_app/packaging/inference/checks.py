@@ -1,4 +1,4 @@
-"""What keeps a classifier from being served, whatever table it was trained on."""
+"""The reasons that keep a classifier from being served, whatever table it was trained on."""
 
 import io
 import pickle

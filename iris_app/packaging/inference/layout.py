@@ -41,7 +41,7 @@ class Layout:
 
     @property
     def inputs(self) -> Inputs:
-        """What the classifier takes."""
+        """The input that the classifier takes."""
         dtypes = dict.fromkeys(self.names, "float64") if self.kind == "frame" else {}
         return Inputs(self.kind, dtypes | {column.name: self._dtype(column) for column in self.columns})
 

@@ -3,7 +3,7 @@
 shap is too large to install it for each test, so its values are kept in ``shap_values.json``. In an environment with
 NumPy, msgspec and shap (they were made with shap 0.51.0), from the checkout:
 
-    PYTHONPATH=. python tests/model/make_shap_values.py > tests/model/shap_values.json
+    PYTHONPATH=. python tests/model/explanations/make_shap_values.py > tests/model/shap_values.json
 """
 
 import json
@@ -12,7 +12,7 @@ from collections.abc import Callable
 import numpy as np
 import shap
 
-from tests.model.shapley_models import MODELS, Floats
+from tests.model.explanations.shapley_models import MODELS, Floats
 
 found = {}
 for name, (predict_proba, background, rows) in MODELS.items():

@@ -3,8 +3,8 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from iris_app.model.distribution import Distribution, fit_distribution
-from iris_app.model.outliers import OutlierDetector
+from iris_app.model.outlier_detection.detector import OutlierDetector
+from iris_app.model.outlier_detection.distribution import Distribution, fit_distribution
 from iris_app.packaging.summaries import summarise_feature
 from iris_app.schema import Class, Feature, Floats, Kind, Schema
 

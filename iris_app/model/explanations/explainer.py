@@ -6,11 +6,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from iris_app.json_types import Explanation, JsonTypes
-from iris_app.model.additive import AdditiveExplainer
+from iris_app.model.explanations.additive import AdditiveExplainer
+from iris_app.model.explanations.reasons import sentence
+from iris_app.model.explanations.shapley import ShapleyExplainer, ShapleyValues
 from iris_app.model.linear import Affine
 from iris_app.model.manifest import Training
-from iris_app.model.reasons import sentence
-from iris_app.model.shapley import ShapleyExplainer, ShapleyValues
 from iris_app.schema import Floats
 
 # The rows of the training that others are compared with.
@@ -117,8 +117,10 @@ def _make_explainer(
     if linear:
         return LinearExplainer(*linear, np.array([summary.mean for summary in manifest.features], np.float64))
     background = _background(manifest)
-    additive = AdditiveExplainer.fit(predict_proba, background)
-    return additive or ShapleyExplainer(predict_proba, background, max_rows=manifest.explanation_rows)
+    additive = AdditiveExplainer(predict_proba, background)
+    if additive.adds_up:
+        return additive
+    return ShapleyExplainer(predict_proba, background, max_rows=manifest.explanation_rows)
 
 
 def _background(manifest: Training) -> Floats:

@@ -2,7 +2,7 @@ from unittest import mock
 
 from flask import Flask
 
-from iris_app.web.sessions import SessionInterface
+from iris_app.web.app import SessionInterface
 
 
 def test_only_the_session_of_a_cookie_is_verified(app: Flask) -> None:

@@ -9,8 +9,8 @@ import numpy as np
 from msgspec import Meta
 from numpy.typing import NDArray
 
-from iris_app.model.distances import CategoryGroup, Distances, NumberGroup
-from iris_app.model.groups import fit_groups
+from iris_app.model.outlier_detection.distances import CategoryGroup, Distances, NumberGroup
+from iris_app.model.outlier_detection.groups import fit_groups
 from iris_app.schema import UNKNOWN, Floats, Schema
 
 Classes = NDArray[np.intp]

@@ -5,9 +5,9 @@ import numpy as np
 import pytest
 from sklearn.datasets import load_breast_cancer, load_wine
 
-from iris_app.model.outliers import BLOCK_ROWS, OutlierDetector
+from iris_app.model.outlier_detection.detector import BLOCK_ROWS, OutlierDetector
 from iris_app.schema import MISSING, UNKNOWN, Floats
-from tests.model.distributions import fit_detector, mixed_table, schema_of
+from tests.model.outlier_detection.distributions import fit_detector, mixed_table, schema_of
 
 
 @pytest.fixture(scope="module")

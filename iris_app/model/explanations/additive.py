@@ -6,11 +6,10 @@ such classifiers. Then a feature's Shapley value is its effect, less its mean ef
 
 import sys
 from collections.abc import Callable
-from typing import Self
 
 import numpy as np
 
-from iris_app.model.shapley import ShapleyValues
+from iris_app.model.explanations.shapley import ShapleyValues
 from iris_app.schema import Floats
 
 # Smaller probabilities have lost digits, so effects with them do not add up.
@@ -22,7 +21,7 @@ TOLERANCE = 1e-8
 
 
 class AdditiveExplainer:
-    """Explain predictions by the effects of single features; see ``fit``.
+    """Explain predictions by the effects of single features, if these add up.
 
     Parameters
     ----------
@@ -30,26 +29,25 @@ class AdditiveExplainer:
         Takes rows of shape (n, features) and returns probabilities of shape (n, classes).
     background : ndarray of shape (m, features)
         Rows of the training.
+
+    Attributes
+    ----------
+    adds_up : bool
+        True if the effects of all rows of the background add up; else it explains nothing.
     """
 
     def __init__(self, predict_proba: Callable[[Floats], Floats], background: Floats) -> None:
         self._predict_proba = predict_proba
         self._reference = background[0]
         self._base = self._log_odds(background[:1])[0]
-        self._mean_effects = np.zeros(0)
-        self._average = np.zeros(0)
+        self.adds_up = self._check(background[:TRIAL_ROWS]) and self._check(background)
 
-    @classmethod
-    def fit(cls, predict_proba: Callable[[Floats], Floats], background: Floats) -> Self | None:
-        """Return an explainer if the effects of the features add up, on all rows of the background, or None."""
-        explainer = cls(predict_proba, background)
-        for rows in (background[:TRIAL_ROWS], background):
-            effects, log_odds = explainer.effects(rows), explainer._log_odds(rows)
-            if not np.allclose(explainer._base + effects.sum(axis=0), log_odds, rtol=0, atol=TOLERANCE):
-                return None
-        explainer._mean_effects = effects.mean(axis=1)
-        explainer._average = log_odds.mean(axis=0)
-        return explainer
+    def _check(self, rows: Floats) -> bool:
+        """Check whether the effects of rows add up, and keep their means."""
+        effects, log_odds = self.effects(rows), self._log_odds(rows)
+        self._mean_effects = effects.mean(axis=1)
+        self._average = log_odds.mean(axis=0)
+        return np.allclose(self._base + effects.sum(axis=0), log_odds, rtol=0, atol=TOLERANCE)
 
     def effects(self, rows: Floats) -> Floats:
         """Return the effect of each value in place of the reference's, of shape (features, n, classes)."""

@@ -9,9 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from iris_app.model import shapley
-from iris_app.model.shapley import MIN_PROBABILITY, ShapleyExplainer, ShapleyValues
+from iris_app.model.explanations.shapley import MIN_PROBABILITY, ShapleyExplainer, ShapleyValues
 from iris_app.schema import Floats
-from tests.model.shapley_models import MODELS, linear, mixed_rows, network, softmax, stumps, waves
+from tests.model.explanations.shapley_models import MODELS, linear, mixed_rows, network, softmax, stumps, waves
 
 SHAP_VALUES = json.loads(Path(__file__).with_name("shap_values.json").read_text())
 

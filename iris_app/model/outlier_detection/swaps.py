@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from iris_app.json_types import PredictionWarning
-from iris_app.model.distances import BLOCK_SIZE, Distances
+from iris_app.model.outlier_detection.distances import BLOCK_SIZE, Distances
 from iris_app.schema import Floats, Schema
 
 MAYBE_SWAPPED = "maybe_swapped"

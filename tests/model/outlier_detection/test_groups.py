@@ -3,9 +3,9 @@ import numpy as np
 import pytest
 from sklearn.datasets import make_classification
 
-from iris_app.model.groups import MAX_GROUP, fit_groups
+from iris_app.model.outlier_detection.groups import MAX_GROUP, fit_groups
 from iris_app.schema import MISSING, UNKNOWN
-from tests.model.distributions import mixed_table, schema_of
+from tests.model.outlier_detection.distributions import mixed_table, schema_of
 
 
 def test_each_class_has_a_covariance_of_its_own_if_it_has_enough_rows() -> None:

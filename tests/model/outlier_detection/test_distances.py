@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from iris_app.model.distances import BLOCK_SIZE, CategoryGroup, Distances, NumberGroup, Shifts, Tails
+from iris_app.model.outlier_detection.distances import BLOCK_SIZE, CategoryGroup, Distances, NumberGroup, Shifts, Tails
 from iris_app.schema import MISSING, UNKNOWN, Floats
 
 MEANS = [[1.0, 2.0, 3.0], [5.0, 5.0, 5.0]]

@@ -36,7 +36,7 @@ class Tails(msgspec.Struct, frozen=True):
 
 
 class Shifts(msgspec.Struct, frozen=True):
-    """What a category adds to the means of numeric features, in every class.
+    """The additions of a category to the means of numeric features, in every class.
 
     Attributes
     ----------

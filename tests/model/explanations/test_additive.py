@@ -9,8 +9,8 @@ from sklearn.naive_bayes import GaussianNB
 from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import OneHotEncoder, StandardScaler
 
-from iris_app.model.additive import AdditiveExplainer
-from iris_app.model.shapley import ShapleyExplainer
+from iris_app.model.explanations.additive import AdditiveExplainer
+from iris_app.model.explanations.shapley import ShapleyExplainer
 
 WINE = load_wine()
 ROWS = WINE.data[::9, 1:5]
@@ -35,8 +35,8 @@ def mixed() -> tuple[Pipeline, np.ndarray]:
     ids=["regression", "naive Bayes", "discriminant analysis", "regression behind a one-hot encoder"],
 )
 def test_effects_that_add_up_are_the_shapley_values(classifier: Pipeline, rows: np.ndarray) -> None:
-    explainer = AdditiveExplainer.fit(classifier.predict_proba, rows)
-    assert explainer
+    explainer = AdditiveExplainer(classifier.predict_proba, rows)
+    assert explainer.adds_up
     exact = ShapleyExplainer(classifier.predict_proba, rows, max_rows=65_536)
     for row in rows[:4]:
         found, expected = explainer.explain(row, 0, 1), exact.explain(row, 0, 1)
@@ -48,10 +48,10 @@ def test_effects_that_add_up_are_the_shapley_values(classifier: Pipeline, rows: 
 
 def test_effects_that_depend_on_each_other_are_left_to_others() -> None:
     forest = RandomForestClassifier(20, random_state=0).fit(ROWS, CLASSES)
-    assert AdditiveExplainer.fit(forest.predict_proba, ROWS) is None
+    assert not AdditiveExplainer(forest.predict_proba, ROWS).adds_up
 
 
 def test_probabilities_that_are_too_small_to_add_up_are_left_to_others() -> None:
     classifier = LogisticRegression(max_iter=10_000).fit(ROWS, CLASSES)
     classifier.coef_ *= 1e5
-    assert AdditiveExplainer.fit(classifier.predict_proba, ROWS) is None
+    assert not AdditiveExplainer(classifier.predict_proba, ROWS).adds_up

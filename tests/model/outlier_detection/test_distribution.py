@@ -4,10 +4,10 @@ import pytest
 from sklearn.datasets import load_breast_cancer, load_iris, load_wine
 from sklearn.model_selection import train_test_split
 
-from iris_app.model.distances import CategoryGroup, NumberGroup, Shifts, Tails
-from iris_app.model.distribution import Distribution, fit_distribution
+from iris_app.model.outlier_detection.distances import CategoryGroup, NumberGroup, Shifts, Tails
+from iris_app.model.outlier_detection.distribution import Distribution, fit_distribution
 from iris_app.schema import Schema
-from tests.model.distributions import Classes, Floats, fit_detector, mixed_table, schema_of
+from tests.model.outlier_detection.distributions import Classes, Floats, fit_detector, mixed_table, schema_of
 
 
 def iris() -> tuple[Floats, Classes, Schema]:
@@ -141,7 +141,7 @@ def test_a_single_row_is_not_enough() -> None:
 
 
 def test_a_sample_of_many_rows_is_fitted(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("iris_app.model.distribution.MAX_ROWS", 300)
+    monkeypatch.setattr("iris_app.model.outlier_detection.distribution.MAX_ROWS", 300)
     rows, classes, schema = mixed_table(2000)
     assert fit_distribution(schema, rows, classes).measured_rows == 300
 

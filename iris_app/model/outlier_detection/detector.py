@@ -9,10 +9,10 @@ from numpy.typing import NDArray
 
 from iris_app.formatting import format_number
 from iris_app.json_types import PredictionWarning
-from iris_app.model.distances import Distances
-from iris_app.model.distribution import TOLERANCE, Distribution
 from iris_app.model.manifest import FeatureSummary
-from iris_app.model.swaps import MAYBE_SWAPPED, SwapFinder
+from iris_app.model.outlier_detection.distances import Distances
+from iris_app.model.outlier_detection.distribution import TOLERANCE, Distribution
+from iris_app.model.outlier_detection.swaps import MAYBE_SWAPPED, SwapFinder
 from iris_app.schema import Feature, Floats, Schema
 
 # Rows per block: their arrays fit into a processor's cache.

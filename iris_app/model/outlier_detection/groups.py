@@ -6,7 +6,7 @@ from itertools import accumulate
 import numpy as np
 from numpy.typing import NDArray
 
-from iris_app.model.distances import CategoryGroup, Matrix, NumberGroup, Shifts, Tails, count_levels
+from iris_app.model.outlier_detection.distances import CategoryGroup, Matrix, NumberGroup, Shifts, Tails, count_levels
 from iris_app.schema import Feature, Floats, Schema
 
 Mask = NDArray[np.bool_]

@@ -98,7 +98,7 @@ class _Value:
 
     @property
     def is_far(self) -> bool:
-        """Whether a value outside the training's range is far from the predicted class, or cannot be measured."""
+        """True if a value outside the training's range is far from the predicted class, or cannot be measured."""
         return self.own is None or abs(self.own.distance(self.value)) > FAR
 
     def reason(self, name: str, next_name: str) -> str:

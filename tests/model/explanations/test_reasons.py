@@ -1,8 +1,8 @@
 import numpy as np
 import pytest
 
+from iris_app.model.explanations.reasons import sentence
 from iris_app.model.manifest import ClassSummary
-from iris_app.model.reasons import sentence
 from iris_app.schema import MISSING, UNKNOWN, Class, Feature, Schema
 
 SCHEMA = Schema(

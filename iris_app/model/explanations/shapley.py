@@ -165,7 +165,7 @@ class _Game:
 
     @cached_property
     def differs(self) -> Booleans:
-        """Whether each value of the background differs from the row's, of shape (m, features)."""
+        """True where a value of the background differs from the row's, of shape (m, features)."""
         missing = np.isnan(self.row) & np.isnan(self.background)
         differs: Booleans = (self.row != self.background) & ~missing
         return differs

@@ -7,11 +7,11 @@ from sklearn.datasets import load_iris
 from sklearn.model_selection import train_test_split
 
 from iris_app.iris import SCHEMA
-from iris_app.model.distances import Distances
-from iris_app.model.outliers import OutlierDetector
-from iris_app.model.swaps import MAX_SWAPS, SwapFinder
+from iris_app.model.outlier_detection.detector import OutlierDetector
+from iris_app.model.outlier_detection.distances import Distances
+from iris_app.model.outlier_detection.swaps import MAX_SWAPS, SwapFinder
 from iris_app.schema import MISSING, Feature, Floats, Schema
-from tests.model.distributions import fit_detector, schema_of
+from tests.model.outlier_detection.distributions import fit_detector, schema_of
 
 SEPALS_WITH_PETALS = [2, 3, 0, 1]
 LENGTHS_WITH_WIDTHS = [1, 0, 3, 2]

@@ -1,0 +1,1 @@
+"""The explanation of predictions, in log-odds and in a sentence."""

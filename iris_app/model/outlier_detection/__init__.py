@@ -1,0 +1,1 @@
+"""The detection of rows that are unlike those of the training."""
