@@ -16,7 +16,7 @@ MAX_WHOLE = 2**53
 
 
 class Inputs(msgspec.Struct, frozen=True):
-    """The input that a classifier takes: an array, or a data frame whose columns have the names and types of the training's.
+    """The input that a classifier takes: an array, or a data frame with the names and types of the training's columns.
 
     Attributes
     ----------

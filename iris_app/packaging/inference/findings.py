@@ -1,4 +1,4 @@
-"""Signs that something is wrong in the table that a classifier was trained on, or in what the classifier makes of it."""
+"""Signs that something is wrong in the table that a classifier was trained on, or in what it makes of it."""
 
 import re
 from collections.abc import Iterator, Sequence
