@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from iris_app.model import shapley
+from iris_app.model.explanations import shapley
 from iris_app.model.explanations.shapley import MIN_PROBABILITY, ShapleyExplainer, ShapleyValues
 from iris_app.schema import Floats
 from tests.model.explanations.shapley_models import MODELS, linear, mixed_rows, network, softmax, stumps, waves
