@@ -1,10 +1,17 @@
 """Formatting and parsing of numbers and text for people."""
 
+import difflib
 import math
 import re
 import sys
+from collections.abc import Collection
+from itertools import islice
 
 MAX_FLOAT = sys.float_info.max
+
+# The names that are compared with a misspelt one, and the characters of it that are; comparing takes long.
+MAX_COMPARED = 20
+MAX_COMPARED_LENGTH = 40
 
 WHOLE_NUMBER = re.compile(r"-?[0-9]{1,15}")
 
@@ -56,3 +63,16 @@ def _escape(match: re.Match[str]) -> str:
         return character
     units = character.encode("utf-16-be", "surrogatepass")
     return "".join(f"\\u{units[index]:02x}{units[index + 1]:02x}" for index in range(0, len(units), 2))
+
+
+def find_nearest(text: str, names: Collection[str]) -> str | None:
+    """Return the name that is most similar to a text, if one is; of many, one that begins or ends like it."""
+    text = text[:MAX_COMPARED_LENGTH]
+    folded = text.casefold()
+    alike = (name for name in names if len(names) <= MAX_COMPARED or _begins_or_ends_alike(name.casefold(), folded))
+    compared = [name for name in islice(alike, MAX_COMPARED) if len(name) <= 2 * MAX_COMPARED_LENGTH]
+    return next(iter(difflib.get_close_matches(text, compared, n=1)), None)
+
+
+def _begins_or_ends_alike(name: str, text: str) -> bool:
+    return name[:2] == text[:2] or name[-2:] == text[-2:]

@@ -1,8 +1,9 @@
+import time
 import unicodedata
 
 import pytest
 
-from iris_app.formatting import printable
+from iris_app.formatting import find_nearest, printable
 
 HARMFUL = {"Cc", "Cf", "Zl", "Zp", "Cs", "Co"}
 
@@ -24,3 +25,25 @@ def test_what_a_person_reads_stays(text: str) -> None:
 )
 def test_an_escape_is_that_of_json(text: str, escaped: str) -> None:
     assert printable(text) == escaped
+
+
+@pytest.mark.parametrize(
+    ("text", "names", "nearest"),
+    [
+        ("femal", ["female", "male"], "female"),
+        ("xyz", ["female", "male"], None),
+        ("", [], None),
+        ("naem 77", [f"name {number}" for number in range(100)], "name 7"),
+        ("oame 77", [f"name {number}" for number in range(100)], "name 77"),
+        ("name 77", [f"other {number}" for number in range(70)], None),
+    ],
+)
+def test_the_nearest_name_is_found(text: str, names: list[str], nearest: str | None) -> None:
+    assert find_nearest(text, names) == nearest
+
+
+def test_a_name_is_compared_with_few_of_many() -> None:
+    names = ["ab" + f"{number:05}" * 10 for number in range(10_000)]
+    begun = time.process_time()
+    find_nearest("ab" + "43210" * 10_000, names)
+    assert time.process_time() - begun < 0.5

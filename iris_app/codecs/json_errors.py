@@ -1,7 +1,6 @@
 """Read JSON without types: what typed decoding rejects, with every error in it."""
 
 import contextlib
-import difflib
 import io
 import json
 import re
@@ -16,7 +15,7 @@ import numpy as np
 
 from iris_app.codecs import bounds
 from iris_app.exceptions import ERRORS_NAMED, InvalidValue, InvalidValues, MalformedDocument, TooManyRows
-from iris_app.formatting import printable, truncate
+from iris_app.formatting import find_nearest, printable, truncate
 from iris_app.schema import Feature, Floats, Schema
 
 ErrorFactories = Iterator[Callable[[], InvalidValue]]
@@ -256,7 +255,7 @@ def _suggest_feature(schema: Schema, name: str) -> str | None:
     """Return the name of the feature that is most similar, if one is."""
     if feature := schema.match_feature(name):
         return feature.name
-    return next(iter(difflib.get_close_matches(name.lower(), schema.features_by_name, n=1)), None)
+    return find_nearest(name.lower(), schema.features_by_name)
 
 
 def _escape(name: str) -> str:

@@ -1,6 +1,5 @@
 """A feature: its kind, the values that it accepts, and their encoding as floats."""
 
-import difflib
 import math
 from collections.abc import Mapping
 from functools import cached_property
@@ -11,7 +10,7 @@ import numpy as np
 from msgspec import Meta
 from numpy.typing import NDArray
 
-from iris_app.formatting import format_number, parse_number, truncate
+from iris_app.formatting import find_nearest, format_number, parse_number, truncate
 
 # Arrays of float64; rows have shape (n, features).
 Floats: TypeAlias = NDArray[np.float64]
@@ -308,8 +307,8 @@ class Feature(msgspec.Struct, frozen=True, kw_only=True, dict=True, omit_default
 
     def _unknown(self, text: str) -> str:
         """Return the error for a category that is not known, with the nearest one."""
-        nearest = difflib.get_close_matches(text[:100], list(map(str, self.categories))[:1000], n=1)
-        suggestion = f' Did you mean "{nearest[0]}"?' if nearest else ""
+        nearest = find_nearest(text, self.indices)
+        suggestion = f' Did you mean "{nearest}"?' if nearest is not None else ""
         return f'{self.label} must be {self.expected}, not "{truncate(text)}".{suggestion}'
 
 
