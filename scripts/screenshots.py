@@ -1,5 +1,5 @@
 #!/usr/bin/env -S sh -c 'exec "$(dirname "$0")/../.venv/bin/python" "$0" "$@"'
-"""Take the README's screenshot from the running app, or with --all every page, narrow and wide, light and dark."""
+"""Take a screenshot of a result from the running app, or with --all of every page, narrow and wide, light and dark."""
 
 import argparse
 import os
@@ -9,7 +9,8 @@ from urllib.parse import urlencode
 from urllib.request import urlopen
 
 import msgspec
-from playwright.sync_api import Browser, sync_playwright
+from PIL import Image
+from playwright.sync_api import Browser, FloatRect, sync_playwright
 
 from iris_app.schema import Schema
 
@@ -43,7 +44,10 @@ def main() -> None:
     """Run the command."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--url", default="http://127.0.0.1:8000", help="where the app runs (%(default)s)")
-    parser.add_argument("--all", type=Path, metavar="DIR", help="every page, into this folder")
+    where = parser.add_mutually_exclusive_group()
+    where.add_argument("--output", type=Path, metavar="PATH", default=README, help="the picture (the README's)")
+    parser.add_argument("--height", type=int, help="cut the result's picture off below so many pixels")
+    where.add_argument("--all", type=Path, metavar="DIR", help="every page, into this folder")
     arguments = parser.parse_args()
     with sync_playwright() as playwright:
         root = hasattr(os, "geteuid") and os.geteuid() == 0
@@ -58,12 +62,13 @@ def main() -> None:
                         picture = arguments.all / f"{page}-{name}-{scheme}.png"
                         shoot(browser, arguments.url + address, width, scheme, picture)
         else:
-            shoot(browser, arguments.url + addresses["result"], 1100, "light", README)
+            shoot(browser, arguments.url + addresses["result"], 1100, "light", arguments.output, arguments.height)
+            shrink(arguments.output)
         browser.close()
 
 
-def shoot(browser: Browser, address: str, width: int, scheme: str, picture: Path) -> None:
-    """Save a picture of a whole page."""
+def shoot(browser: Browser, address: str, width: int, scheme: str, picture: Path, height: int | None = None) -> None:
+    """Save a picture of a whole page, or of its upper part."""
     context = browser.new_context(
         viewport={"width": width, "height": 400},
         color_scheme=scheme,  # type: ignore[arg-type] # one of SCHEMES
@@ -71,9 +76,16 @@ def shoot(browser: Browser, address: str, width: int, scheme: str, picture: Path
     )
     page = context.new_page()
     page.goto(address, wait_until="networkidle")
-    page.screenshot(path=picture, full_page=True)
+    part: FloatRect | None = {"x": 0, "y": 0, "width": width, "height": height} if height else None
+    page.screenshot(path=picture, full_page=True, clip=part)
     context.close()
     print(picture)
+
+
+def shrink(picture: Path) -> None:
+    """Keep few colours, which makes a picture less than half as large."""
+    with Image.open(picture) as image:
+        image.quantize(64).save(picture, optimize=True)
 
 
 if __name__ == "__main__":
