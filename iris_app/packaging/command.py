@@ -18,9 +18,9 @@ trust. The schema of the classifier is inferred from it and from the table that 
 manifest beside the model. What cannot be served is refused, with the column or step and what to do.
 
 \b
-flask --app wsgi package pipeline.joblib --data train.csv --target species
-flask --app wsgi package pipeline.joblib --data train.csv --target species --holdout test.csv --schema-out words.toml
-flask --app wsgi package pipeline.joblib --data train.csv --target species --schema words.toml --publish
+flask --app wsgi package pipeline.joblib --data train.csv --target class
+flask --app wsgi package pipeline.joblib --data train.csv --target class --holdout test.csv --schema-out words.toml
+flask --app wsgi package pipeline.joblib --data train.csv --target class --schema words.toml --publish
 """
 
 
