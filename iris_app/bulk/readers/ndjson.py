@@ -5,6 +5,8 @@ import shutil
 import tempfile
 from collections.abc import Iterator, Sequence
 from functools import partial
+from itertools import repeat
+from operator import contains
 from typing import Annotated, Any, BinaryIO, cast
 from weakref import finalize
 
@@ -31,6 +33,9 @@ MAX_ARRAY_SIZE = 256 * 1024 * 1024
 
 # The elements of an array in a chunk.
 ELEMENTS = 10_000
+
+# The features whose names are counted in a text, which takes longer than parsing it where they are many.
+MAX_COUNTED = 16
 
 # The type that no value has.
 Never = Annotated[int, msgspec.Meta(gt=0, lt=1)]
@@ -188,8 +193,7 @@ class NdjsonFile:
             cells = list(map(msgspec.structs.astuple, map(self._strict, lines)))
         except UNFIT:
             return None
-        is_sure = all(self._is_unique(key, content, lines) for key in self._keys)
-        return cells if is_sure and (not self._lax or all(map(self._is_accepted, cells))) else None
+        return cells if self._are_unique(content, lines) and self._are_accepted(cells) else None
 
     def _decode_one(self, line: bytes) -> tuple[Any, ...] | None:
         try:
@@ -197,11 +201,12 @@ class NdjsonFile:
             cells = msgspec.structs.astuple(self._strict(line))
         except UNFIT:
             return None
-        return cells if self._is_accepted(cells) and not self._repeats_a_feature(line) else None
+        return cells if self._are_accepted([cells]) and not self._repeats_a_feature(line) else None
 
-    def _is_accepted(self, cells: tuple[Any, ...]) -> bool:
+    def _are_accepted(self, cells: list[Any]) -> bool:
         """Return whether values are accepted whose types take more."""
-        return all(self.schema.features[index].accepts(cells[index]) for index in self._lax)
+        distinct = [(self.schema.features[index], {cell[index] for cell in cells}) for index in self._lax]
+        return all(feature.accepts(value) for feature, values in distinct for value in values)
 
     def _decode_untyped(self, line: bytes) -> tuple[Any, ...] | None:
         """Decode an object whose values are accepted, but of another type, as 1.0 is for a category 1."""
@@ -216,16 +221,24 @@ class NdjsonFile:
         is_accepted = all(feature.accepts(value) for feature, value in pairs) and not self._repeats_a_feature(line)
         return (*cells, *[0] * len(self._refused)) if is_accepted else None
 
-    def _is_unique(self, key: bytes, content: bytes, lines: Sequence[bytes]) -> bool:
-        """Return whether each line has a key once, or at most once if it is optional."""
-        count = content.count(key)
-        return count == (sum(key in line for line in lines) if self._keys[key] else len(lines))
+    def _are_unique(self, content: bytes, lines: Sequence[bytes]) -> bool:
+        """Return whether no line has a feature twice."""
+        if len(self._keys) > MAX_COUNTED:
+            return not any(map(self._repeats_a_feature, lines))
+        return all(
+            content.count(key) == (sum(map(contains, lines, repeat(key))) if optional else len(lines))
+            for key, optional in self._keys.items()
+        )
 
     def _repeats_a_feature(self, line: bytes) -> bool:
-        """Return whether an object has a feature twice, of which msgspec takes the last."""
-        if all(line.count(key) == 1 or (optional and key not in line) for key, optional in self._keys.items()):
+        """Return whether an object has a feature twice, of which msgspec takes the last, or only msgspec can read it."""
+        counted = self._keys.items() if len(self._keys) <= MAX_COUNTED else ()
+        if counted and all(line.count(key) == 1 or (optional and key not in line) for key, optional in counted):
             return False
-        row = json_errors.parse(line, "")
+        try:
+            row = json_errors.parse(line, "")
+        except MalformedDocument:
+            return True
         return isinstance(row, json_errors.Object) and not set(self._names).isdisjoint(row.twice)
 
     def _renamed(self, line: bytes) -> bytes:

@@ -19,12 +19,12 @@ from iris_app.bulk.readers.csv import CsvFile
 from iris_app.bulk.readers.ndjson import NdjsonFile
 from iris_app.bulk.readers.options import Reading, ReadOptions
 from iris_app.bulk.rows import Rows
-from iris_app.codecs import csv_rows
+from iris_app.codecs import csv_rows, json_errors
 from iris_app.codecs.json_rows import JsonRows
 from iris_app.exceptions import InvalidValues, MalformedDocument
 from iris_app.schema import MISSING, UNKNOWN
 from tests.bulk.readers.reading import details, read_all
-from tests.schemas import MIXED, MIXED_CODES, MIXED_ROW, NAMES
+from tests.schemas import MIXED, MIXED_CODES, MIXED_ROW, NAMES, WIDE
 
 TEXTS = {name: "" if value is None else str(value) for name, value in MIXED_ROW.items()}
 FIRST = json.dumps(MIXED_ROW)
@@ -230,6 +230,25 @@ def test_a_feature_that_is_given_twice_costs_its_line_though_others_lack_it() ->
     lacking = json.dumps({name: value for name, value in MIXED_ROW.items() if name != "sex"})
     rows = read_json("\n".join([FIRST, lacking, FIRST[:-1] + ', "sex": "male"}']))
     assert details(rows) == ["Line 3, column sex: sex is given more than once."]
+
+
+def test_a_feature_that_is_given_twice_is_found_among_many() -> None:
+    line = json.dumps({feature.name: 1.5 for feature in WIDE.features})
+    content = "\n".join([line, line[:-1] + ', "x7": 1}', line, line.replace('"x7": 1.5', '"x7": "x"')]).encode()
+    rows = read_all(NdjsonFile(io.BytesIO(content), Reading(WIDE), len(content)))
+    assert rows.values.tolist() == [[1.5] * 200] * 2
+    assert details(rows) == [
+        "Line 2, column x7: x7 is given more than once.",
+        "Line 4, column x7: x7 must be a number, not text.",
+    ]
+
+
+def test_an_object_that_only_msgspec_can_read_costs_its_line(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(_text: bytes, what: str) -> object:
+        raise MalformedDocument(f"{what} is nested too deeply to be read.")
+
+    monkeypatch.setattr(json_errors, "parse", refuse)
+    assert details(read_json(FIRST[:-1] + ', "note": {"sex": 1}}')) == ["Line 1 is nested too deeply to be read."]
 
 
 @pytest.mark.parametrize("header", [None, False])
