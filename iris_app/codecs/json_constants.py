@@ -9,15 +9,15 @@ from iris_app.exceptions import MalformedDocument
 
 Decoded = TypeVar("Decoded")
 
-# All text up to a constant of Python's ``json`` outside of strings, or up to the end. It always matches, and never goes
-# back, so that no character is looked at twice.
+# Text up to a constant of Python's ``json`` outside of strings, or up to the end, or a part of it that others need not wait
+# for. It always matches, and never goes back, so that no character is looked at twice.
 UP_TO_CONSTANT = re.compile(
     rb"""
     ( (?: [^"NI\-]++
         | "[^"\\]*+ (?:\\.[^"\\]*+)*+ (?:"|\\?\Z)
         | N(?!aN) | I(?!nfinity) | -(?!Infinity)
-      )*+ )
-    (NaN|-?Infinity|\Z)
+      ){0,65536}+ )
+    (NaN|-?Infinity)?
     """,
     re.DOTALL | re.VERBOSE,
 )

@@ -108,10 +108,10 @@ def _reject_repeated(body: bytes, members: Mapping[str, Raw]) -> None:
 
 def _read_columns(schema: Schema, columns: Mapping[str, Raw], max_rows: int) -> Floats:
     """Read rows from an object of columns, each a list of values."""
+    indices = csv_rows.find_features(schema, list(columns))
     lists = [_decode(_array_decoder, column) for column in columns.values()]
     if len(set(map(len, lists))) > 1:
         raise MalformedDocument("The columns of inputs are not of one length.")
-    indices = csv_rows.find_features(schema, list(columns))
     json_errors.check_row_count(lists[0], max_rows)
     texts = list(columns.values())
     selected = [
@@ -131,7 +131,8 @@ def _read_split(schema: Schema, frame: SplitFrame, max_rows: int) -> Floats:
 def _find_columns(schema: Schema, columns: Sequence[object]) -> tuple[Sequence[int | None], int]:
     """Return the index of each feature's column, and the number of columns."""
     names = list(map(str, columns))
-    if any(map(schema.match_feature, names)) or not all(parse_int(name) is not None for name in names):
+    is_numbered = len(names) <= csv_rows.MAX_COLUMNS and all(parse_int(name) is not None for name in names)
+    if not is_numbered or any(map(schema.match_feature, names)):
         return csv_rows.find_features(schema, names), len(names)
     numbered = list(range(len(schema.features)))
     if names and list(map(parse_int, names)) != numbered:

@@ -28,6 +28,11 @@ def test_nan_is_read_as_null(body: bytes, expected: object) -> None:
     assert json.loads(body) == expected
 
 
+def test_nan_is_read_as_null_behind_many_texts() -> None:
+    body = json.dumps(["NaN"] * 200_000 + [float("nan")]).encode()
+    assert decode(decoder, body, "document")[0] == ["NaN"] * 200_000 + [None]
+
+
 def test_json_is_returned_as_it_is() -> None:
     body = b'["NaN"]'
     assert decode(decoder, body, "document") == (["NaN"], body)

@@ -121,6 +121,10 @@ INFERENCES: dict[str, Callable[[], bytes]] = {
     "outputs": lambda: fill(
         b'{"name":"predict"},', b'{"inputs":[%s],"outputs":[' % json.dumps(tensor(1)).encode(), b'{"name":"x"}]}'
     ),
+    "NaN": lambda: fill(
+        b"NaN,", b'{"inputs":[{"name":"x","datatype":"FP64","shape":[1,4],"data":[', b"1]}]}", 4_000_000
+    ),
+    "texts": lambda: fill(b'"",', b'{"inputs":[{"name":"x","datatype":"BYTES","shape":[1],"data":[', b'""]}]}'),
     "a long id": lambda: fill(b"a", b'{"inputs":[%s],"id":"' % json.dumps(tensor(1)).encode(), b'"}'),
     "keys": lambda: keys(1_000_000, b'{"inputs":[],'),
     "a datatype": lambda: fill(b"F", b'{"inputs":[{"name":"x","shape":[1,4],"data":[1],"datatype":"', b'"}]}'),
@@ -142,6 +146,11 @@ INVOCATIONS: dict[str, Callable[[], bytes]] = {
     "records": lambda: fill(b"{},", b'{"dataframe_records":[', b"{}]}"),
     "spaces before inputs": lambda: fill(b" ", b'{"inputs":', b"[]}"),
     "keys": lambda: keys(1_000_000, b'{"instances":[],'),
+    "keys of a row": lambda: keys(1_000_000, b'{"instances":[{', b"}]}"),
+    "further fields": lambda: fill(LINE[:-1] + b',"a":"1:2"},', b'{"instances":[', LINE + b"]}", 9_000_000),
+    "NaN": lambda: fill(b"NaN,", b'{"instances":[[', b"1]]}", 4_000_000),
+    "quotes behind NaN": lambda: fill(b'"', b'{"instances":[NaN,'),
+    "escaped quotes behind NaN": lambda: fill(b'\\"', b'{"instances":[NaN,"'),
 }
 
 CELLS: dict[str, bytes] = {

@@ -133,8 +133,9 @@ def test_mlflow_s_scoring_contract_holds_for_a_data_frame_in_split_orientation(c
             "Petal width must be a number in cm",
         ),
         ({"dataframe_split": {"columns": list(FLOWER)}}, "This is no invocation: "),
-        ({"inputs": {"sepal_length": [1], "petal_length": []}}, "The columns of inputs are not of one length."),
-        ({"inputs": {"sepal_length": 1}}, "This is no invocation: "),
+        ({"inputs": {name: [1] for name in FLOWER} | {"Id": []}}, "The columns of inputs are not of one length."),
+        ({"inputs": {"sepal_length": [1]}}, "3 values cannot be used. There is no column sepal_width."),
+        ({"inputs": dict.fromkeys(FLOWER, 1)}, "This is no invocation: "),
     ],
 )
 def test_what_cannot_be_answered_is_a_400_that_says_why(client: FlaskClient, document: object, sentence: str) -> None:
