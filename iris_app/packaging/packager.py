@@ -201,7 +201,7 @@ def _golden_rows(
 def _find_findings(inferred: Inferred, schema: Schema, answers: Answers, held_out: _HeldOut | None) -> Iterator[str]:
     """Yield a sentence for each thing that looks wrong."""
     if dropped := inferred.layout.dropped:
-        yield f"{_list(dropped)}: the classifier does not use them, so nobody is asked for them."
+        yield f"The classifier does not use these columns, so nobody is asked for them: {_list(dropped)}."
     if inferred.left_out:
         yield f"{inferred.left_out:,} rows of the table have no class, and were left out."
     yield from find_findings(schema.features, inferred.rows, inferred.classes, inferred.probe)

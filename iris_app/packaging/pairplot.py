@@ -1,6 +1,7 @@
 """The picture of the training's rows, by each pair of their most telling numbers."""
 
 import io
+import itertools
 import re
 import warnings
 from collections.abc import Iterable, Sequence
@@ -115,7 +116,7 @@ def _unique(labels: Iterable[str]) -> list[str]:
     """Return labels that are all different, by blanks behind those that are there already."""
     found: list[str] = []
     for label in labels:
-        found.append(label + " " * found.count(label))
+        found.append(next(text for blanks in itertools.count() if (text := label + " " * blanks) not in found))
     return found
 
 

@@ -63,12 +63,12 @@ def _brier(actual: Classes, probabilities: Floats) -> float:
 def _calibrate(actual: Classes, predicted: Classes, probabilities: Floats) -> list[CalibrationBin]:
     """Compare the probability of the predicted class with how often it was right, by tenths."""
     certainty = probabilities[np.arange(len(actual)), predicted]
-    edges = np.linspace(0, 1, CALIBRATION_BINS + 1)
+    edges = np.linspace(0, 1, CALIBRATION_BINS + 1).round(10)
     bins = np.clip(np.digitize(certainty, edges) - 1, 0, CALIBRATION_BINS - 1)
     return [
         CalibrationBin(
-            low=float(round(edges[index], 10)),
-            high=float(round(edges[index + 1], 10)),
+            low=float(edges[index]),
+            high=float(edges[index + 1]),
             rows=int(inside.sum()),
             mean_probability=float(certainty[inside].mean()),
             accuracy=float((actual == predicted)[inside].mean()),

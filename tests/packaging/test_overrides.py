@@ -169,6 +169,11 @@ def test_contradictions_are_named_all_at_once() -> None:
     )
 
 
+def test_bounds_that_leave_nothing_are_named() -> None:
+    text = "features.visits.at_least = 5\nfeatures.visits.at_most = 3"
+    assert problems(text) == ("features.visits.at_most: 3 is less than the lower bound.",)
+
+
 @pytest.mark.parametrize(
     ("text", "says"),
     [
@@ -179,11 +184,6 @@ def test_contradictions_are_named_all_at_once() -> None:
         ("features.visits.above = 1\nfeatures.visits.at_least = 1", "has both above and at_least"),
     ],
 )
-def test_bounds_that_leave_nothing_are_named() -> None:
-    text = "features.visits.at_least = 5\nfeatures.visits.at_most = 3"
-    assert problems(text) == ("features.visits.at_most: 3 is less than the lower bound.",)
-
-
 def test_what_no_schema_may_have_is_named(text: str, says: str) -> None:
     assert any(says in problem for problem in problems(text))
 
