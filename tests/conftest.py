@@ -13,8 +13,8 @@ from hypothesis import settings
 from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
 
 from iris_app import create_app
-from iris_app.model.artifact import save
-from tests.support import SECRET_KEY, Server, running, trained
+from tests.models import SERVED, ServedModel
+from tests.support import SECRET_KEY, Server, running
 
 # How long an example takes says how busy the machine is. What CI tries is the same every time; people try new examples,
 # and as many as they like: IRIS_EXAMPLES=50000 scripts/test -k any
@@ -24,31 +24,44 @@ settings.load_profile("iris_app")
 
 
 @pytest.fixture(scope="session")
-def trained_path(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Where the artifact that this run trained lies; read it, and leave it as it is."""
+def serve(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], ServedModel]:
+    """Package a model of ``SERVED`` once a run."""
     folder = tmp_path_factory.getbasetemp()
-    if "PYTEST_XDIST_WORKER" in os.environ:  # the parent's, so that one process trains for all
+    if "PYTEST_XDIST_WORKER" in os.environ:  # the parent's, so that one process packages for all
         folder = folder.parent
-    path = folder / "trained" / "model.joblib"
-    with (folder / "trained.lock").open("wb") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        if not path.exists():
-            save(path, *trained())
-    return path
 
+    def serve(name: str) -> ServedModel:
+        with (folder / f"{name}.lock").open("wb") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            return SERVED[name](folder / name / "model.joblib")
 
-@pytest.fixture
-def model_path(trained_path: Path, tmp_path: Path) -> Path:
-    """A copy of the artifact and its manifest, to be broken."""
-    for file in trained_path.parent.iterdir():
-        shutil.copy(file, tmp_path)
-    return tmp_path / trained_path.name
+    return serve
 
 
 @pytest.fixture(scope="session")
-def make_app(trained_path: Path) -> Callable[..., Flask]:
+def served(serve: Callable[[str], ServedModel], request: pytest.FixtureRequest) -> ServedModel:
+    """The model that apps serve: the example, and with ``for_every_model`` each of ``SERVED``."""
+    return serve(getattr(request, "param", "iris"))
+
+
+@pytest.fixture(scope="session")
+def trained_path(serve: Callable[[str], ServedModel]) -> Path:
+    """Where the artifact that this run trained lies; read it, and leave it as it is."""
+    return serve("iris").path
+
+
+@pytest.fixture
+def model_path(served: ServedModel, tmp_path: Path) -> Path:
+    """A copy of the artifact and its manifest, to be broken."""
+    for file in served.path.parent.iterdir():
+        shutil.copy(file, tmp_path)
+    return tmp_path / served.path.name
+
+
+@pytest.fixture(scope="session")
+def make_app(served: ServedModel) -> Callable[..., Flask]:
     def make(**overrides: object) -> Flask:
-        settings = {"SECRET_KEY": SECRET_KEY, "MODEL_PATH": str(trained_path), "TESTING": True}
+        settings = {"SECRET_KEY": SECRET_KEY, "MODEL_PATH": str(served.path), "TESTING": True}
         return create_app(settings | overrides)
 
     return make

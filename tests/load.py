@@ -41,8 +41,9 @@ class Answers:
 class Client:
     """A client that keeps its connection alive, and asks again where an idle one was closed."""
 
-    def __init__(self, server: Server) -> None:
+    def __init__(self, server: Server, body: bytes = BODY) -> None:
         self._server = server
+        self._body = body
         self._connection = self._connect()
         self._used = False
 
@@ -60,7 +61,7 @@ class Client:
             raise
 
     def _ask(self) -> tuple[int, dict[str, object]]:
-        self._connection.request("POST", "/api/classify", BODY, HEADERS)
+        self._connection.request("POST", "/api/classify", self._body, HEADERS)
         answer = self._connection.getresponse()
         document = json.loads(answer.read())
         self._used = True
@@ -81,12 +82,12 @@ class Client:
 
 
 @contextmanager
-def load(server: Server, clients: int = 3, pause: float = 0.002) -> Iterator[Answers]:
-    """Ask again and again, from now until the end of the block."""
+def load(server: Server, clients: int = 3, pause: float = 0.002, body: bytes = BODY) -> Iterator[Answers]:
+    """Send a body again and again, from now until the end of the block."""
     answers, done = Answers(), Event()
 
     def ask() -> None:
-        client = Client(server)
+        client = Client(server, body)
         while not done.is_set():
             began = time.perf_counter()
             try:

@@ -20,8 +20,8 @@ from iris_app.api.formats import READERS
 from iris_app.api.openapi import OpenApi
 from iris_app.iris import SCHEMA
 from iris_app.schema import Feature, Schema
+from tests.models import package
 from tests.schemas import MANY_CLASSES, MIXED, NAMES, ONE, WIDE
-from tests.ui.models import package
 
 # The schema of the model that is tried.
 tried = [SCHEMA]

@@ -18,7 +18,8 @@ from iris_app.model.artifact import pack, read_manifest
 from iris_app.model.classifier import Model, load
 from iris_app.schema import UNKNOWN
 from tests.bulk.conftest import Classify
-from tests.bulk.mixed import VISITS, random_rows, save_visits, visits
+from tests.bulk.mixed import VISITS, random_rows, visits
+from tests.models import ServedModel
 from tests.schemas import MIXED_ROW
 
 ADDED = ["outcome", "probability_fraud", "probability_no_fraud", "warnings"]
@@ -26,11 +27,9 @@ ROWS = random_rows(60, seed=1)
 
 
 @pytest.fixture(scope="module")
-def path(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def path(serve: Callable[[str], ServedModel]) -> Path:
     """Where a model of visits lies."""
-    path = tmp_path_factory.mktemp("visits") / "model.joblib"
-    save_visits(path)
-    return path
+    return serve("mixed").path
 
 
 @pytest.fixture(scope="module")

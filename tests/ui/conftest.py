@@ -8,7 +8,7 @@ import pytest
 from flask import Flask
 from flask.testing import FlaskClient
 
-from tests.ui.models import SCHEMAS, package
+from tests.models import SCHEMAS, package
 
 
 @pytest.fixture(scope="session")

@@ -18,8 +18,8 @@ from iris_app.model_service import get_service
 from iris_app.schema import About, Class, Feature, Schema, Value
 from iris_app.ui import blueprint
 from iris_app.ui.charts import MAX_CLASSES
+from tests.models import ONE, SCHEMAS, WIDE, package
 from tests.schemas import MIXED, NAMES
-from tests.ui.models import ONE, SCHEMAS, WIDE, package
 from tests.ui.test_batch import downloaded, upload
 
 OpenClient = Callable[[str], FlaskClient]
