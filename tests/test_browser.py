@@ -9,9 +9,9 @@ from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, FilePayload, Locator, Page, expect
 
 from iris_app.iris import SCHEMA
+from tests.models import WIDE, package
 from tests.schemas import MIXED
 from tests.support import FORM, Server, eventually, running
-from tests.ui.models import WIDE, package
 
 OpenPage = Callable[..., Page]
 

@@ -57,7 +57,7 @@ def names(answers: list[dict[str, Any]], served: ServedModel) -> list[str]:
 
 
 @pytest.fixture(scope="module")
-def labels(client: FlaskClient, names: list[str], served: ServedModel) -> list[Value]:
+def labels(names: list[str], served: ServedModel) -> list[Value]:
     """The classes of the rows as the classifier predicts them, as /invocations has it."""
     outputs = {one.name: one.name if one.output is None else one.output for one in served.schema.classes}
     return [outputs[name] for name in names]

@@ -3,17 +3,11 @@
 import numpy as np
 import polars as pl
 
-<<<<<<< HEAD
-from iris_app.model.artifact import save
-from iris_app.model.inputs import Inputs, PipelineInputs
-from iris_app.model.manifest import ClassSummary, FeatureSummary, GoldenRow, Histogram, Training, to_values
-from iris_app.model.outlier_detection.distribution import fit_distribution
-=======
->>>>>>> e16ae05 (Rest of generic)
 from iris_app.schema import Feature, Floats
 from tests.models import SCHEMAS
 
 VISITS = SCHEMAS["mixed"]
+
 
 def random_rows(count: int, seed: int = 0) -> Floats:
     """Make visits, some of whose values are missing where they may be."""

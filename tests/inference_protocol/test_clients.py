@@ -21,7 +21,8 @@ from tritonclient.utils import InferenceServerException, np_to_triton_dtype
 from iris_app.inference_protocol.tensors import DATATYPES
 from iris_app.iris import SCHEMA
 from iris_app.schema import Feature
-from tests.bulk.mixed import VISITS, random_rows, save_visits
+from tests.bulk.mixed import VISITS, random_rows
+from tests.models import package
 from tests.schemas import MIXED_ROW
 from tests.support import Server, running
 
@@ -210,7 +211,7 @@ VISIT_ROWS = random_rows(50)
 def visits(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     """A server of a model with every kind of feature."""
     folder = tmp_path_factory.mktemp("visits")
-    save_visits(folder / "model.joblib")
+    package(folder / "model.joblib", VISITS)
     with running(folder / "log", "--workers=1", IRIS_MODEL_PATH=str(folder / "model.joblib")) as server:
         yield server
 

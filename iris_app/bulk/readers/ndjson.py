@@ -231,7 +231,7 @@ class NdjsonFile:
         )
 
     def _repeats_a_feature(self, line: bytes) -> bool:
-        """Return whether an object has a feature twice, of which msgspec takes the last, or only msgspec can read it."""
+        """Return whether an object has a feature twice, or whether only msgspec can read it."""
         counted = self._keys.items() if len(self._keys) <= MAX_COUNTED else ()
         if counted and all(line.count(key) == 1 or (optional and key not in line) for key, optional in counted):
             return False
