@@ -180,8 +180,11 @@ def test_the_only_imports_inside_a_function_keep_scikit_learn_and_polars_out_of_
         ("iris_app/bulk/command.py", "from iris_app.bulk.run import run_command"),
         ("iris_app/bulk/run.py", "from iris_app.bulk.cluster import run_on_cluster"),
         ("iris_app/cli/serve.py", "from iris_app.training import save_example"),
+        ("iris_app/model/outlier_detection/groups.py", "from sklearn.covariance import LedoitWolf"),
         ("iris_app/model_service.py", "from iris_app.model.registry import Registry"),
         ("iris_app/model_service.py", "from iris_app.model.classifier import load"),
+        ("iris_app/packaging/command.py", "from iris_app.packaging.run import run_command"),
+        ("iris_app/packaging/tables.py", "import pyarrow.parquet as parquet"),
     ]
 
 
