@@ -3,6 +3,7 @@
 import contextlib
 import os
 import re
+import shutil
 import signal
 import socket
 import subprocess
@@ -72,22 +73,41 @@ def running(
     others = ("IRIS_", "GUNICORN", "WEB_") if covered else ("IRIS_", "GUNICORN", "WEB_", "COVERAGE_PROCESS_")
     environment = {name: text for name, text in os.environ.items() if not name.startswith(others)}
     environment |= {"IRIS_SECRET_KEY": SECRET_KEY} | settings
+    gunicorn = Path(sys.executable).parent / "gunicorn"
+    command = [*under, str(gunicorn), "wsgi:app", "--bind", "127.0.0.1:0", *options]
+    with serving(command, log_path, checkout, environment) as server:
+        yield server
+
+
+@contextlib.contextmanager
+def serving(command: list[str], log_path: Path, folder: Path, environment: dict[str, str]) -> Iterator[Server]:
+    """Run a command that serves, in a folder, and end it as an operator does."""
     with log_path.open("wb") as log:
-        process = subprocess.Popen(
-            [*under, Path(sys.executable).parent / "gunicorn", "wsgi:app", "--bind", "127.0.0.1:0", *options],
-            cwd=checkout,
-            env=environment,
-            stdout=log,
-            stderr=log,
-        )
+        process = subprocess.Popen(command, cwd=folder, env=environment, stdout=log, stderr=log)
         try:
             server = Server(process, _port(process, log_path), log_path)
-            _workers_have_started(server, " ".join(options) + settings.get("GUNICORN_CMD_ARGS", ""))
+            _workers_have_started(server, " ".join(command) + environment.get("GUNICORN_CMD_ARGS", ""))
             yield server
         finally:
             if process.poll() is None:
                 process.send_signal(signal.SIGTERM)
                 process.wait(60)
+
+
+def copy_checkout(folder: Path) -> Path:
+    """Copy what runs of this checkout to a folder in which everything is installed, and return that."""
+    for name in ("iris_app", "scripts"):
+        shutil.copytree(CHECKOUT / name, folder / name, ignore=shutil.ignore_patterns("__pycache__"))
+    commands = folder / ".venv" / "bin"
+    commands.mkdir(parents=True)
+    for file in [*CHECKOUT.glob("*.py"), *CHECKOUT.glob("requirements*.txt")]:
+        shutil.copy(file, folder)
+        shutil.copy(file, folder / ".venv")
+    for name, module in (("python", ""), ("flask", "-m flask"), ("gunicorn", "-m gunicorn")):
+        (commands / name).write_text(f'#!/bin/sh\nPYTHONPATH="{folder}" exec {sys.executable} {module} "$@"\n')
+        (commands / name).chmod(0o755)
+    (folder / ".venv" / "checkout").write_text(f"{folder}\n")
+    return folder
 
 
 def _port(process: subprocess.Popen[bytes], log_path: Path) -> int:
@@ -99,7 +119,7 @@ def _port(process: subprocess.Popen[bytes], log_path: Path) -> int:
 
 def _workers_have_started(server: Server, options: str) -> None:
     """Wait for every worker: one that is still on its way does not hear that it shall stop."""
-    asked = re.search(r"--workers=(\d+)", options)
+    asked = re.search(r"--workers[ =](\d+)", options)
     count = int(asked[1]) if asked else joblib.cpu_count()
     eventually(lambda: server.log.count("Answering with") >= count, server.process)
 

@@ -9,10 +9,12 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
+import httpx
 import pytest
 from flask import Flask
 
-from tests.support import CHECKOUT, SECRET_KEY, publish
+from iris_app.model.artifact import read_manifest
+from tests.support import CHECKOUT, SECRET_KEY, copy_checkout, publish, serving
 
 TOOLS = ["sh", "dirname", "cat", "cmp", "mkdir", "rm", "sleep"]
 
@@ -67,24 +69,17 @@ def test_without_venv_one_line_says_what_to_install(bare: Path) -> None:
 @pytest.fixture
 def ready(tmp_path: Path) -> Path:
     """A checkout of this app in which everything is installed."""
-    for name in ("iris_app", "scripts"):
-        shutil.copytree(CHECKOUT / name, tmp_path / name)
-    for name in ("config.py", "wsgi.py", "requirements-train.txt"):
-        shutil.copy(CHECKOUT / name, tmp_path)
-    (tmp_path / ".venv" / "bin").mkdir(parents=True)
-    python = tmp_path / ".venv" / "bin" / "python"
-    python.write_text(f'#!/bin/sh\nPYTHONPATH="{tmp_path}" exec {sys.executable} "$@"\n')
-    python.chmod(0o755)
-    shutil.copy(CHECKOUT / "requirements-train.txt", tmp_path / ".venv")
-    (tmp_path / ".venv" / "checkout").write_text(f"{tmp_path}\n")
-    return tmp_path
+    return copy_checkout(tmp_path / "checkout")
+
+
+def clean_environment() -> dict[str, str]:
+    return {name: text for name, text in os.environ.items() if not name.startswith(("IRIS_", "COVERAGE_"))}
 
 
 def run_in(checkout: Path, command: str, *options: str, timeout: float = 60) -> str:
-    environment = {name: text for name, text in os.environ.items() if not name.startswith(("IRIS_", "COVERAGE_"))}
     run = subprocess.run(
         [checkout / "scripts" / command, *options],
-        env=environment,
+        env=clean_environment(),
         capture_output=True,
         text=True,
         check=True,
@@ -216,3 +211,20 @@ def test_files_are_classified_from_any_folder(tmp_path: Path, trained_path: Path
     command = [CHECKOUT / "scripts" / "classify", "flowers.csv", "--output", "answers.csv"]
     subprocess.run(command, cwd=tmp_path, env=environment, check=True)
     assert ",setosa," in (tmp_path / "answers.csv").read_text()
+
+
+def test_the_model_that_is_named_is_served_from_any_folder(ready: Path, tmp_path: Path, trained_path: Path) -> None:
+    shutil.copytree(trained_path.parent, tmp_path / "other")
+    command = [str(ready / "scripts" / "serve"), "other/model.joblib", "--bind=127.0.0.1:0", "--workers=1"]
+    with serving(command, tmp_path / "log", tmp_path, clean_environment()) as server:
+        version = httpx.get(f"{server.url}/api/model").json()["version"]
+    assert server.process.returncode == 0
+    assert version == read_manifest(trained_path).version
+    assert not (ready / "instance" / "model.joblib").exists()
+
+
+def test_a_model_that_is_not_there_is_named(ready: Path) -> None:
+    with pytest.raises(subprocess.CalledProcessError) as refused:
+        run_in(ready, "serve", "wine.joblib")
+    assert refused.value.stderr.startswith("serve: there is no wine.joblib;")
+    assert refused.value.stderr.count("\n") == 1

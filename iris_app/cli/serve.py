@@ -33,7 +33,8 @@ def serve(arguments: tuple[str, ...]) -> None:
         _train_if_missing(create_app())
     except (ConfigurationError, IrisError) as error:
         raise click.ClickException(str(error)) from None
-    command = [sys.executable, "-m", "gunicorn", "--config", str(SETTINGS), "iris_app:create_app()", *options]
+    # -P: modules of the current folder do not take the place of those that gunicorn imports.
+    command = [sys.executable, "-P", "-m", "gunicorn", "--config", str(SETTINGS), "iris_app:create_app()", *options]
     os.execv(sys.executable, command)  # noqa: S606 -- gunicorn takes the place of this process
 
 
