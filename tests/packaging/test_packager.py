@@ -133,7 +133,9 @@ def test_an_array_is_packaged(tmp_path: Path) -> None:
 
 def test_numbers_beyond_all_bounds_are_answered(table: pd.DataFrame, tmp_path: Path) -> None:
     table = table.dropna()[["bill_length_mm", "body_mass_g", "species"]]
-    for index, classifier in enumerate((LogisticRegression(), RandomForestClassifier(3, random_state=0))):
+    for index, classifier in enumerate(
+        (make_pipeline(StandardScaler(), LogisticRegression()), RandomForestClassifier(3, random_state=0))
+    ):
         classifier.fit(table.drop(columns="species"), table["species"])
         model = served(package(classifier, table, "species", picture=False), tmp_path / f"{index}.joblib")
         probabilities = model.predict_proba(np.array([[1e308, -1e308], [-1e308, 1e308]]))
@@ -256,7 +258,7 @@ def test_columns_that_are_not_used_are_named(table: pd.DataFrame) -> None:
     classifier = make_pipeline(make_columns(), LogisticRegression())
     classifier.fit(table.drop(columns="species"), table["species"])
     packaged = package(classifier, table, "species", picture=False)
-    assert "name: the classifier does not use it, so nobody is asked for it." in packaged.findings
+    assert "The classifier does not use these columns, so nobody is asked for them: name." in packaged.findings
     assert "name" not in packaged.training.schema.features_by_name
 
 

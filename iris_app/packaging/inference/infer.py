@@ -84,7 +84,7 @@ def infer(
     rows, indices = read_rows(layout, provisional, labelled, target)
     probe = Probe(classifier, PipelineInputs(provisional, layout.inputs), features, rows)
     refuse(_compare(classifier, layout, probe, labelled, rows))
-    asked, limit = ask_about_values(probe, features, rows)
+    asked, limit = ask_about_values(probe, features, rows, layout.native)
     return Inferred(
         schema=make_schema(name, target, asked, classes),
         inputs=msgspec.structs.replace(layout.inputs, limit=limit),

@@ -30,14 +30,14 @@ class Layout:
         The columns that it was trained on, in their order.
     columns : list of Column
         Those that are features: the others are dropped at its entrance.
-    native : set of str
-        Those that it takes as pandas' categories.
+    native : dict of str to bool
+        Those that gradient boosting takes as categories, and whether they must be pandas' categories for that.
     """
 
     kind: Literal["array", "frame"]
     names: list[str]
     columns: list[Column]
-    native: frozenset[str]
+    native: dict[str, bool]
 
     @property
     def inputs(self) -> Inputs:
@@ -58,13 +58,13 @@ class Layout:
     def original(self, frame: pd.DataFrame) -> Any:
         """Return a table as the classifier was trained on it."""
         if self.kind == "frame":
-            return frame[self.names].astype(dict.fromkeys(self.native, "category"))
+            return frame[self.names].astype({name: "category" for name, by_type in self.native.items() if by_type})
         if all(column.kind != "category" for column in self.columns):
             return frame[self.names].to_numpy(np.float64, na_value=np.nan)
         return frame[self.names].to_numpy(object)
 
     def _dtype(self, column: Column) -> str:
-        return "category" if column.name in self.native else column.dtype
+        return "category" if self.native.get(column.name) else column.dtype
 
 
 def structure_of(classifier: Any, frame: pd.DataFrame, target: str) -> Structure:
@@ -94,8 +94,7 @@ def find_layout(classifier: Any, frame: pd.DataFrame, target: str) -> Layout:
     columns = list(_infer_columns(used, frame, target, structure, problems))
     if problems:
         raise PackagingRefused(*problems)
-    native = frozenset(column.name for column in columns if is_frame and structure.native.get(column.name))
-    return Layout("frame" if is_frame else "array", names, columns, native)
+    return Layout("frame" if is_frame else "array", names, columns, structure.native)
 
 
 def _find_missing(classifier: Any, names: Sequence[str], frame: pd.DataFrame, target: str) -> Iterator[str]:

@@ -1,6 +1,6 @@
 """The schema of a classifier, made of its columns, its classes, and its answers to questions."""
 
-from collections.abc import Sequence
+from collections.abc import Container, Sequence
 
 import msgspec
 import numpy as np
@@ -40,10 +40,24 @@ def _make_feature(column: Column, form_name: str) -> Feature:
     )
 
 
-def ask_about_values(probe: Probe, features: Sequence[Feature], rows: Floats) -> tuple[list[Feature], float | None]:
-    """Return the features with what the classifier says to missing, unknown and extreme values, and its limit."""
+def ask_about_values(
+    probe: Probe, features: Sequence[Feature], rows: Floats, native: Container[str] = ()
+) -> tuple[list[Feature], float | None]:
+    """Return the features with what the classifier says to missing, unknown and extreme values, and its limit.
+
+    Parameters
+    ----------
+    probe : Probe
+    features : sequence of Feature
+    rows : ndarray of shape (n, features)
+        The rows of the training.
+    native : container of str
+        The categories that it takes as such, whose missing values it knows.
+    """
     seen = [bool(np.isnan(values).any()) for values in rows.T]
-    optional = [probe.takes_missing(index, seen=seen[index]) for index in range(len(features))]
+    optional = [
+        probe.takes_missing(index, seen=seen[index] or feature.name in native) for index, feature in enumerate(features)
+    ]
     if not probe.takes_all_missing(np.flatnonzero(optional).tolist()):
         optional = [may and was for may, was in zip(optional, seen, strict=True)]
     refused = probe.refused_sides()
