@@ -1,5 +1,6 @@
 import logging
 from collections.abc import Callable
+from urllib.parse import urlencode
 
 import pytest
 from flask import Flask, abort
@@ -7,7 +8,9 @@ from flask.testing import FlaskClient
 from werkzeug.test import EnvironBuilder
 from werkzeug.wrappers import Response
 
-from tests.support import FLOWER, FORM
+from tests.models import ServedModel, for_every_model
+
+pytestmark = for_every_model
 
 
 @pytest.fixture
@@ -99,18 +102,18 @@ def test_a_path_that_only_begins_like_the_api_is_a_page(client: FlaskClient) -> 
 
 
 def test_a_form_that_is_too_large_is_a_page_that_says_so(client: FlaskClient) -> None:
-    answer = client.post("/classify", data={"slen": "1" * 1_000_000})
+    answer = client.post("/classify", data={"x": "1" * 1_000_000})
     assert answer.status_code == 413
     assert "That was too much at once" in answer.text
 
 
 def test_a_form_above_a_small_limit_for_all_bodies_is_refused(make_app: Callable[..., Flask]) -> None:
     client = make_app(MAX_CONTENT_LENGTH=1000).test_client()
-    assert client.post("/classify", data={"slen": "1" * 2000}).status_code == 413
+    assert client.post("/classify", data={"x": "1" * 2000}).status_code == 413
 
 
-def test_a_path_that_no_file_can_have_is_a_503(make_app: Callable[..., Flask]) -> None:
-    assert make_app(MODEL_PATH="a\0b").test_client().post("/api/classify", json=FLOWER).status_code == 503
+def test_a_path_that_no_file_can_have_is_a_503(make_app: Callable[..., Flask], served: ServedModel) -> None:
+    assert make_app(MODEL_PATH="a\0b").test_client().post("/api/classify", json=served.row).status_code == 503
 
 
 class TestWithoutAModel:
@@ -118,29 +121,32 @@ class TestWithoutAModel:
     def client(self, make_app: Callable[..., Flask]) -> FlaskClient:
         return make_app(MODEL_PATH="/nowhere/model.joblib", RETRY_AFTER_SECONDS=7).test_client()
 
-    def test_the_api_is_a_503_with_retry_after(self, client: FlaskClient) -> None:
-        answer = client.post("/api/classify", json=FLOWER)
+    def test_the_api_is_a_503_with_retry_after(self, client: FlaskClient, served: ServedModel) -> None:
+        answer = client.post("/api/classify", json=served.row)
         assert (answer.status_code, answer.content_type) == (503, "application/problem+json")
         assert answer.headers["Retry-After"] == "7"
 
-    def test_the_page_is_a_503_with_retry_after(self, client: FlaskClient) -> None:
-        answer = client.get("/classify", query_string=FORM)
+    def test_the_page_is_a_503_with_retry_after(self, client: FlaskClient, served: ServedModel) -> None:
+        answer = client.get("/classify", query_string=served.form)
         assert answer.status_code == 503
         assert answer.headers["Retry-After"] == "7"
 
-    def test_no_path_is_told_to_the_client(self, client: FlaskClient) -> None:
-        assert "nowhere" not in client.post("/api/classify", json=FLOWER).text
-        assert "nowhere" not in client.get("/classify", query_string=FORM).text
+    def test_no_path_is_told_to_the_client(self, client: FlaskClient, served: ServedModel) -> None:
+        assert "nowhere" not in client.post("/api/classify", json=served.row).text
+        assert "nowhere" not in client.get("/classify", query_string=served.form).text
 
-    def test_the_reason_is_told_to_the_log(self, client: FlaskClient, caplog: pytest.LogCaptureFixture) -> None:
-        request_id = client.post("/api/classify", json=FLOWER).get_json(force=True)["request_id"]
+    def test_the_reason_is_told_to_the_log(
+        self, client: FlaskClient, caplog: pytest.LogCaptureFixture, served: ServedModel
+    ) -> None:
+        request_id = client.post("/api/classify", json=served.row).get_json(force=True)["request_id"]
         reason = "/nowhere/model.joblib.json cannot be read: No such file or directory."
         assert f"Request {request_id} found no model: {reason}" in caplog.text
 
-    def test_what_was_typed_is_not_lost(self, client: FlaskClient) -> None:
-        text = client.get("/classify", query_string=FORM).text
-        assert 'href="/classify?slen=5.1&amp;swid=3.5&amp;plen=1.4&amp;pwid=0.2">Try again' in text
-        assert 'href="/home?slen=5.1&amp;swid=3.5&amp;plen=1.4&amp;pwid=0.2">Go to the form' in text
+    def test_what_was_typed_is_not_lost(self, client: FlaskClient, served: ServedModel) -> None:
+        text = client.get("/classify", query_string=served.form).text
+        kept = urlencode(served.form).replace("&", "&amp;")
+        assert f'href="/classify?{kept}">Try again' in text
+        assert f'href="/home?{kept}">Go to the form' in text
 
     def test_the_form_is_a_503_too(self, client: FlaskClient) -> None:
         assert client.get("/home").status_code == 503
@@ -154,17 +160,17 @@ RUDE = {
     "a host that is no Punycode": {"HTTP_HOST": "xn--" + "a" * 300},
     "a query that is not UTF-8": {"QUERY_STRING": "explain=\xff"},
 }
-DOORS = ["/home", "/classify", "/static/app.css", "/api/classify", "/v2/models/iris/infer", "/invocations", "/nowhere"]
+DOORS = ["/home", "/classify", "/static/app.css", "/api/classify", "/v2/models/model/infer", "/invocations", "/nowhere"]
 
 
 @pytest.mark.parametrize("settings", [{}, {"TRUSTED_HOSTS": ["iris.example"], "API_KEYS": {"a": "0" * 64}}])
 @pytest.mark.parametrize("kind", RUDE)
 def test_what_cannot_be_routed_is_refused_as_anything_else(
-    make_app: Callable[..., Flask], kind: str, settings: dict[str, object]
+    make_app: Callable[..., Flask], kind: str, settings: dict[str, object], served: ServedModel
 ) -> None:
     app = make_app(**settings, TESTING=False)
     for path in DOORS:
-        environment = EnvironBuilder(path=path, method="POST" if "ss" in path else "GET", json=FLOWER).get_environ()
+        environment = EnvironBuilder(path=path, method="POST" if "ss" in path else "GET", json=served.row).get_environ()
         answer = Response.from_app(app, environment | RUDE[kind])
         assert answer.status_code < 500
         assert answer.headers["X-Request-ID"]
@@ -177,7 +183,7 @@ def test_a_host_that_is_none_is_a_problem_document(client: FlaskClient) -> None:
 
 
 @pytest.mark.parametrize("headers", [{}, {"X-Live": "1"}])
-@pytest.mark.parametrize("path", ["/home", "/classify?slen=x", "/batch"])
+@pytest.mark.parametrize("path", ["/home", "/classify?x=y", "/batch"])
 def test_pages_that_answer_scripts_otherwise_say_so_to_caches(
     client: FlaskClient, path: str, headers: dict[str, str]
 ) -> None:
@@ -190,6 +196,6 @@ def test_a_static_file_is_the_same_for_scripts(client: FlaskClient) -> None:
 
 
 @pytest.mark.parametrize("accept", ["text/csv", "image/png"])
-def test_an_answer_that_depends_on_accept_says_so(client: FlaskClient, accept: str) -> None:
-    assert "accept" in client.post("/api/classify", json=FLOWER, headers={"Accept": accept}).vary
+def test_an_answer_that_depends_on_accept_says_so(client: FlaskClient, accept: str, served: ServedModel) -> None:
+    assert "accept" in client.post("/api/classify", json=served.row, headers={"Accept": accept}).vary
     assert "accept" in client.get("/metrics", headers={"Accept": accept}).vary

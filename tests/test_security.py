@@ -1,12 +1,16 @@
 """What keeps browsers and hosts from being misled."""
 
+import re
 from collections.abc import Callable
 
 import pytest
 from flask import Flask
 from flask.testing import FlaskClient
 
-from tests.support import FLOWER, FORM, SECRET_KEY
+from tests.models import ServedModel, for_every_model
+from tests.support import SECRET_KEY
+
+pytestmark = for_every_model
 
 PATHS = ["/home", "/api/model", "/api/docs", "/healthz", "/nowhere", "/static/app.css", "/v2"]
 
@@ -75,25 +79,34 @@ def rotated(make_app: Callable[..., Flask], **more: object) -> FlaskClient:
     return new
 
 
+def assert_kept(page: str, form: dict[str, str]) -> None:
+    for name, value in form.items():
+        assert re.search(
+            rf'name="{name}"[^>]* value="{value}"|name="{name}".*?<option value="{value}" selected', page, re.DOTALL
+        )
+
+
 @pytest.mark.parametrize("fallbacks", [[], [SECRET_KEY]])
 def test_a_form_that_was_opened_before_the_secret_changed_keeps_what_was_typed(
-    make_app: Callable[..., Flask], fallbacks: list[str]
+    make_app: Callable[..., Flask], fallbacks: list[str], served: ServedModel
 ) -> None:
     client = rotated(make_app, SECRET_KEY_FALLBACKS=fallbacks)
-    answer = client.post("/classify", data=FORM | {"csrf_token": client.token})  # type: ignore[attr-defined]
+    answer = client.post("/classify", data=served.form | {"csrf_token": client.token})  # type: ignore[attr-defined]
     assert answer.status_code == 400
-    assert all(f'value="{value}"' in answer.text for value in FORM.values())
+    assert_kept(answer.text, served.form)
     again = answer.text.partition('name="csrf_token" type="hidden" value="')[2].partition('"')[0]
-    assert client.post("/classify", data=FORM | {"csrf_token": again}).status_code == 200
+    assert client.post("/classify", data=served.form | {"csrf_token": again}).status_code == 200
 
 
-def test_a_clock_that_is_set_back_loses_nothing_of_a_form(client: FlaskClient, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_clock_that_is_set_back_loses_nothing_of_a_form(
+    client: FlaskClient, monkeypatch: pytest.MonkeyPatch, served: ServedModel
+) -> None:
     token = client.get("/home").text.partition('name="csrf_token" type="hidden" value="')[2].partition('"')[0]
     monkeypatch.setattr("itsdangerous.timed.time.time", lambda: 1e9)
-    answer = client.post("/classify", data=FORM | {"csrf_token": token})
+    answer = client.post("/classify", data=served.form | {"csrf_token": token})
     assert answer.status_code == 400
-    assert all(f'value="{value}"' in answer.text for value in FORM.values())
-    assert client.post("/api/classify", json=FLOWER).status_code == 200
+    assert_kept(answer.text, served.form)
+    assert client.post("/api/classify", json=served.row).status_code == 200
 
 
 def test_a_form_of_many_parts_is_refused(client: FlaskClient) -> None:

@@ -48,6 +48,13 @@ def test_the_flowers_of_the_training_fall_where_the_training_counted_them(manife
         assert found == expected_counts(summary)
 
 
+@pytest.mark.parametrize("period", range(2, 12))
+def test_a_sample_is_in_step_with_no_order_of_the_rows(period: int) -> None:
+    taken = sample(np.arange(period * MAX_SAMPLED)[:, None] % period)
+    shares = np.bincount(taken[:, 0].astype(int), minlength=period) / MAX_SAMPLED
+    assert shares == pytest.approx(1 / period, abs=0.03)
+
+
 def test_many_flowers_of_one_request_are_sampled_evenly() -> None:
     rows = np.linspace(0.1, 10, 10 * MAX_SAMPLED)[:, None] * np.ones(4)
     taken = sample(rows)

@@ -9,12 +9,13 @@ from flask.testing import FlaskClient
 from prometheus_client import values
 from prometheus_client.parser import text_string_to_metric_families
 
-from iris_app.iris import SCHEMA
 from iris_app.model_service import get_service
 from iris_app.observability.drift import MIN_SAMPLE
 from iris_app.observability.metrics import DIRECTORY, FILE_SIZE, Metrics, enable_multiprocess, preallocate_files
 from iris_app.observability.recorder import get_metrics, get_recorder
-from tests.support import FLOWER, FORM, eventually
+from tests.models import ServedModel, for_every_model
+from tests.support import FLOWER, eventually
+from tests.test_doors import tensor
 
 TOKEN = "a token of the tests, long enough"  # noqa: S105
 
@@ -51,25 +52,33 @@ def test_what_clients_make_up_makes_no_new_series(client: FlaskClient, scrape: C
     assert scrape("iris_app_http_request_duration_seconds_count", method="other", status="405") == 3
 
 
-DOORS = {
-    "api": lambda client: client.post("/api/classify", json=[FLOWER] * 2),
-    "inference_protocol": lambda client: client.post(
-        "/v2/models/iris/infer",
-        json={"inputs": [{"name": "x", "shape": [2, 4], "datatype": "FP64", "data": [*FLOWER.values()] * 2}]},
+DOORS: dict[str, Callable[[FlaskClient, ServedModel], object]] = {
+    "api": lambda client, served: client.post("/api/classify", json=[served.row] * 2),
+    "inference_protocol": lambda client, served: client.post(
+        served.infer_path,
+        json={
+            "inputs": [tensor(feature, [feature.example] * 2, binary=False)[0] for feature in served.schema.features]
+        },
     ),
-    "invocations": lambda client: client.post("/invocations", json={"instances": [[*FLOWER.values()]] * 2}),
-    "ui": lambda client: [client.get("/classify", query_string=FORM) for _ in range(2)],
+    "invocations": lambda client, served: client.post(
+        "/invocations", json={"instances": [list(served.row.values())] * 2}
+    ),
+    "ui": lambda client, served: [client.get("/classify", query_string=served.form) for _ in range(2)],
 }
 
 
+@for_every_model
 @pytest.mark.parametrize("blueprint", DOORS)
 def test_rows_are_counted_by_class_and_blueprint(
-    client: FlaskClient, scrape: Callable[..., float], blueprint: str
+    client: FlaskClient, scrape: Callable[..., float], served: ServedModel, blueprint: str
 ) -> None:
-    DOORS[blueprint](client)
-    assert scrape("iris_app_rows_total", blueprint=blueprint, **{"class": "setosa"}) == 2
-    assert scrape("iris_app_rows_total") == 2
-    assert scrape("iris_app_drift_rows") == 2
+    DOORS[blueprint](client, served)
+    class_ = client.post("/invocations", json={"instances": [served.row]}).get_json()["predictions"][0]
+    (name,) = [one.name for one in served.schema.classes if class_ in {one.name, one.output}]
+    again = 1 if blueprint == "invocations" else 0
+    assert scrape("iris_app_rows_total", blueprint=blueprint, **{"class": name}) == 2 + again
+    assert scrape("iris_app_rows_total") == 3
+    assert scrape("iris_app_drift_rows") == 3
 
 
 def test_doubts_are_counted_by_their_codes(client: FlaskClient, scrape: Callable[..., float]) -> None:
@@ -86,35 +95,47 @@ def test_a_flower_is_counted_among_others_as_alone(client: FlaskClient, scrape: 
     assert scrape("iris_app_rows_total", **{"class": "setosa"}, blueprint="api") == 3
 
 
-WRONG = {
-    "an object": lambda client: client.post("/api/classify", json=FLOWER | {"petal_width": 99}),
-    "an object among others": lambda client: client.post("/api/classify", json=[FLOWER, FLOWER | {"petal_width": 99}]),
-    "a list": lambda client: client.post("/invocations", json={"instances": [[1, 1, 1, 99]]}),
-    "a column": lambda client: client.post(
-        "/api/classify", data="Petal.Width,slen,swid,plen\n99,1,1,1", content_type="text/csv"
+WRONG: dict[str, Callable[[FlaskClient, ServedModel], object]] = {
+    "an object": lambda client, served: client.post("/api/classify", json=served.row | served.outside),
+    "an object among others": lambda client, served: client.post(
+        "/api/classify", json=[served.row, served.row | served.outside]
     ),
-    "the form": lambda client: client.get("/classify", query_string=FORM | {"pwid": "99"}),
+    "a list": lambda client, served: client.post(
+        "/invocations", json={"instances": [list((served.row | served.outside).values())]}
+    ),
+    "a column": lambda client, served: client.post(
+        "/api/classify",
+        data="\n".join(",".join(map(str, line)) for line in (served.row, (served.row | served.outside).values())),
+        content_type="text/csv",
+    ),
+    "the form": lambda client, served: client.get(
+        "/classify", query_string=served.form | {next(iter(served.form)): str(*served.outside.values())}
+    ),
 }
 
 
+@for_every_model
 @pytest.mark.parametrize("where", WRONG)
 def test_refused_values_are_counted_by_their_fields(
-    client: FlaskClient, scrape: Callable[..., float], where: str
+    client: FlaskClient, scrape: Callable[..., float], served: ServedModel, where: str
 ) -> None:
-    WRONG[where](client)
-    assert scrape("iris_app_invalid_values_total", feature="petal_width") == 1
+    WRONG[where](client, served)
+    assert scrape("iris_app_invalid_values_total", feature=next(iter(served.outside))) == 1
     assert scrape("iris_app_invalid_values_total") == 1
 
 
-def test_fields_that_clients_make_up_are_counted_as_one(client: FlaskClient, scrape: Callable[..., float]) -> None:
-    client.post("/api/classify", json=FLOWER | {"height": 1, "weight": 2})
+@for_every_model
+def test_fields_that_clients_make_up_are_counted_as_one(
+    client: FlaskClient, scrape: Callable[..., float], served: ServedModel
+) -> None:
+    client.post("/api/classify", json=served.row | {"height": 1, "weight": 2})
     assert scrape("iris_app_invalid_values_total", feature="other") == 2
 
 
 def test_the_model_that_answers_is_told(client: FlaskClient, scrape: Callable[..., float]) -> None:
     assert scrape("iris_app_model_info") == 0
     model = client.get("/api/model").get_json()
-    assert scrape("iris_app_model_info", version=model["version"], sha256=model["sha256"]) == 1
+    assert scrape("iris_app_model_info", version=model["version"], name=model["name"]) == 1
     assert scrape("iris_app_model_loads_total", outcome="loaded") == 1
 
 
@@ -124,28 +145,36 @@ def test_a_model_that_is_refused_is_counted(make_app: Callable[..., Flask]) -> N
     assert read(client.get("/metrics").text, "iris_app_model_loads_total", outcome="unreadable") == 1
 
 
-def test_a_few_flowers_tell_nothing_of_drift(client: FlaskClient, scrape: Callable[..., float]) -> None:
-    client.post("/api/classify", json=[FLOWER] * (MIN_SAMPLE - 1))
+@for_every_model
+def test_a_few_rows_tell_nothing_of_drift(
+    client: FlaskClient, scrape: Callable[..., float], served: ServedModel
+) -> None:
+    client.post("/api/classify", json=[served.row] * (MIN_SAMPLE - 1))
     assert "iris_app_drift_psi{" not in client.get("/metrics").text
     assert scrape("iris_app_drift_rows") == MIN_SAMPLE - 1
 
 
-def test_the_flowers_of_the_training_have_not_drifted_and_one_flower_again_and_again_has(app: Flask) -> None:
+@for_every_model
+def test_the_rows_of_the_training_have_not_drifted_and_one_row_again_and_again_has(
+    app: Flask, served: ServedModel
+) -> None:
     client = app.test_client()
-    flowers = get_service(app).model.manifest.training_rows
-    client.post("/api/classify", json=[dict(zip(FLOWER, row.measurement, strict=True)) for row in flowers])
+    rows, _ = get_service(app).model.manifest.training_array()
+    names = served.schema.features_by_name
+    client.post("/api/classify", json=[dict(zip(names, served.to_values(row), strict=True)) for row in rows])
     text = client.get("/metrics").text
-    assert all(read(text, "iris_app_drift_psi", feature=feature.name) < 0.01 for feature in SCHEMA.features)
-    client.post("/api/classify", json=[FLOWER] * 1000)
+    assert all(read(text, "iris_app_drift_psi", feature=name) < 0.01 for name in names)
+    client.post("/api/classify", json=[served.row] * 5000)
     text = client.get("/metrics").text
-    assert all(read(text, "iris_app_drift_psi", feature=feature.name) > 0.25 for feature in SCHEMA.features)
+    assert all(read(text, "iris_app_drift_psi", feature=name) > 0.25 for name in names)
 
 
-def test_what_waits_is_counted_before_long(app: Flask) -> None:
+@for_every_model
+def test_what_waits_is_counted_before_long(app: Flask, served: ServedModel) -> None:
     metrics = get_metrics(app)
     get_recorder(app).start()
-    app.test_client().post("/api/classify", json=[FLOWER] * 3)
-    assert eventually(lambda: sum(metrics._totals().values())) == 3 * len(SCHEMA.features)
+    app.test_client().post("/api/classify", json=[served.row] * 3)
+    assert eventually(lambda: sum(metrics._totals().values())) == 3 * len(served.row)
 
 
 def test_what_was_before_the_window_is_no_drift(make_app: Callable[..., Flask]) -> None:

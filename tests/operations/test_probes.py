@@ -5,8 +5,10 @@ import pytest
 from flask import Flask
 from flask.testing import FlaskClient
 
-from iris_app.iris import SCHEMA
 from iris_app.model_service import ModelService
+from tests.models import ServedModel, for_every_model
+
+pytestmark = for_every_model
 
 
 def test_a_process_that_answers_is_alive(make_app: Callable[..., Flask]) -> None:
@@ -14,10 +16,10 @@ def test_a_process_that_answers_is_alive(make_app: Callable[..., Flask]) -> None
     assert (answer.status_code, answer.get_json()) == (200, {"alive": True})
 
 
-def test_a_worker_with_a_model_is_ready(client: FlaskClient) -> None:
+def test_a_worker_with_a_model_is_ready(client: FlaskClient, served: ServedModel) -> None:
     answer = client.get("/readyz")
     version = client.get("/api/model").get_json()["version"]
-    expected = {"ready": True, "model": version, "schema": SCHEMA.digest[:12], "warnings": []}
+    expected = {"ready": True, "model": version, "schema": served.schema.digest[:12], "warnings": []}
     assert (answer.status_code, answer.get_json()) == (200, expected)
     assert answer.headers["Cache-Control"] == "no-store"
 
