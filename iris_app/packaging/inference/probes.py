@@ -125,7 +125,7 @@ class Probe:
 
     def _answered(self, rows: Floats) -> NDArray[np.bool_]:
         """Return whether each row is answered, asking for halves where a batch is refused."""
-        if self.predict_proba(rows) is not None:
+        if not len(rows) or self.predict_proba(rows) is not None:
             return np.ones(len(rows), bool)
         if len(rows) == 1:
             return np.zeros(1, bool)
