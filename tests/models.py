@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from collections.abc import Collection
 from pathlib import Path
 from typing import Any
 
@@ -59,8 +60,13 @@ def ordered(schema: Schema) -> Schema:
 SCHEMAS = {"mixed": ordered(MIXED), "one": ONE, "wide": ordered(WIDE)}
 
 
-def package(path: Path, schema: Schema, classifier: Any = None, size: int = 400, **more: Any) -> Manifest:
-    """Fit a classifier to random rows of a schema, package it, and save it with ``more`` in its manifest."""
+def package(
+    path: Path, schema: Schema, classifier: Any = None, size: int = 400, untypical: Collection[int] = (), **more: Any
+) -> Manifest:
+    """Fit a classifier to random rows of a schema, package it, and save it with ``more`` in its manifest.
+
+    The classes with the indices ``untypical`` have no typical row.
+    """
     schema = ordered(schema)
     rows, classes = random_rows(schema, size)
     features = to_table(schema, rows)
@@ -68,7 +74,16 @@ def package(path: Path, schema: Schema, classifier: Any = None, size: int = 400,
     pipeline = make_pipeline(_prepare(schema), classifier or RandomForestClassifier(10, random_state=0))
     pipeline.fit(rows if schema.is_numeric else features, labels)
     packaged = packaging.package(pipeline, features.assign(truth=labels), "truth", schema=schema, picture=False)
+    more = {"schema": _without_typical(packaged.training.schema, untypical)} | more
     return save(path, packaged.classifier, msgspec.structs.replace(packaged.training, **more), None)
+
+
+def _without_typical(schema: Schema, indices: Collection[int]) -> Schema:
+    classes = [
+        msgspec.structs.replace(class_, typical=()) if index in indices else class_
+        for index, class_ in enumerate(schema.classes)
+    ]
+    return msgspec.structs.replace(schema, classes=tuple(classes))
 
 
 def to_table(schema: Schema, rows: Floats) -> pd.DataFrame:

@@ -67,9 +67,7 @@ def test_a_typical_row_is_filled_in_and_classified(open_client: OpenClient, name
 def test_a_class_without_a_typical_row_has_no_link_and_no_line_in_the_sample(
     make_app: Callable[..., Flask], tmp_path: Path
 ) -> None:
-    first, second = ONE.classes
-    schema = msgspec.structs.replace(ONE, classes=(msgspec.structs.replace(first, typical=()), second))
-    package(tmp_path / "model.joblib", schema)
+    package(tmp_path / "model.joblib", ONE, untypical=[0])
     client = make_app(MODEL_PATH=str(tmp_path / "model.joblib")).test_client()
     assert client.get("/typical/0").status_code == 404
     assert "/typical/0" not in client.get("/home").text
@@ -79,7 +77,7 @@ def test_a_class_without_a_typical_row_has_no_link_and_no_line_in_the_sample(
 def test_without_typical_rows_there_are_neither_links_nor_a_sample(
     make_app: Callable[..., Flask], tmp_path: Path
 ) -> None:
-    package(tmp_path / "model.joblib", msgspec.structs.replace(ONE, classes=untyped(ONE)))
+    package(tmp_path / "model.joblib", ONE, untypical=[0, 1])
     client = make_app(MODEL_PATH=str(tmp_path / "model.joblib")).test_client()
     assert "at hand?" not in client.get("/home").text
     assert "sample" not in client.get("/batch").text
