@@ -1,8 +1,7 @@
 """Models that tests package: of made-up rows for any schema, and those that every generic test runs for."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
-from collections.abc import Collection
 from pathlib import Path
 from typing import Any
 
