@@ -12,7 +12,9 @@ import httpx
 import pytest
 
 from iris_app.iris import SCHEMA
-from tests.support import CHECKOUT, SECRET_KEY, Server
+from iris_app.packaging.overrides import ABOUT, CLASS, FEATURE
+from iris_app.packaging.overrides import SCHEMA as SCHEMA_KEYS
+from tests.support import CHECKOUT, SECRET_KEY, Server, copy_checkout, serving
 
 PAGES = [CHECKOUT / "README.md", *sorted((CHECKOUT / "docs").glob("*.md"))]
 TEXTS = [page.read_text() for page in PAGES]
@@ -112,3 +114,42 @@ def test_an_example_with_files_does_what_it_says(command: str, flowers: Path, tr
 def test_the_counts_of_files_are_what_their_page_says(flowers: Path, trained_path: Path) -> None:
     (counts,) = [counts for text in TEXTS for counts in re.findall(r"```text\n(read .*?)```", text, re.DOTALL)]
     assert classify(COMMANDS[0], flowers, trained_path) == counts
+
+
+def block(page: Path, language: str, word: str) -> str:
+    """Return the block of a page that has a word."""
+    (found,) = [code for name, code in BLOCKS[PAGES.index(page)] if name == language and word in code]
+    return found
+
+
+README, YOUR_MODEL = CHECKOUT / "README.md", CHECKOUT / "docs" / "your-model.md"
+
+
+@pytest.mark.parametrize(("page", "title"), [(README, "cultivar?"), (YOUR_MODEL, "Which grape?")])
+def test_one_s_own_model_is_served_as_a_page_says(page: Path, title: str, tmp_path: Path) -> None:
+    checkout, folder = copy_checkout(tmp_path / "checkout"), tmp_path / "wines"
+    folder.mkdir()
+    (folder / "wine.toml").write_text(block(YOUR_MODEL, "toml", "[features.alcohol]"))
+    train = block(YOUR_MODEL, "python", "load_wine") + block(page, "python", "joblib.dump")
+    subprocess.run([sys.executable, "-c", train], cwd=folder, check=True)
+    package, serve = block(page, "sh", "scripts/package_model").replace("\\\n", "").strip().splitlines()
+    others = ("IRIS_", "COVERAGE_", "GUNICORN", "WEB_")
+    environment = {name: text for name, text in os.environ.items() if not name.startswith(others)}
+    subprocess.run(["/bin/sh", "-c", f"{checkout}/{package}"], cwd=folder, env=environment, check=True)
+    command = [*shlex.split(f"{checkout}/{serve}"), "--bind=127.0.0.1:0", "--workers=1"]
+    with serving(command, tmp_path / "log", folder, environment) as server:
+        text = httpx.get(f"{server.url}/home").text
+    assert title in text
+    assert "Alcohol" in text
+    assert not re.search("iris|flower|sepal|petal|species", re.sub("<[^>]*>", "", text), re.IGNORECASE)
+
+
+def test_one_s_own_model_takes_six_lines() -> None:
+    code = block(README, "python", "joblib.dump") + block(README, "sh", "scripts/package_model")
+    assert code.startswith("import joblib\njoblib.dump(")
+    assert len(code.splitlines()) == 6
+
+
+@pytest.mark.parametrize("key", [*SCHEMA_KEYS, *ABOUT, *FEATURE, *CLASS])
+def test_every_key_of_the_schema_is_explained(key: str) -> None:
+    assert f"`{key}`" in YOUR_MODEL.read_text()
