@@ -52,7 +52,7 @@ def test_the_flowers_of_the_training_fall_where_the_training_counted_them(manife
 def test_a_sample_is_in_step_with_no_order_of_the_rows(period: int) -> None:
     taken = sample(np.arange(period * MAX_SAMPLED)[:, None] % period)
     shares = np.bincount(taken[:, 0].astype(int), minlength=period) / MAX_SAMPLED
-    assert shares == pytest.approx(1 / period, abs=0.03)
+    assert shares == pytest.approx(1 / period, abs=0.05)
 
 
 def test_many_flowers_of_one_request_are_sampled_evenly() -> None:

