@@ -7,6 +7,7 @@ from typing import Any, ClassVar
 
 import msgspec
 import numpy as np
+from flask import current_app
 from flask_wtf import FlaskForm
 from werkzeug.datastructures import MultiDict
 from wtforms import HiddenField, StringField, ValidationError
@@ -184,7 +185,9 @@ def make_row_form(schema: Schema) -> type[RowForm]:
 
     class SchemaForm(RowForm):
         class Meta:
-            csrf_field_name = _free_name(CSRF_TOKEN, names)
+            @property
+            def csrf_field_name(self) -> str:
+                return _free_name(current_app.config.get("WTF_CSRF_FIELD_NAME", CSRF_TOKEN), names)
 
         digest = HiddenField(name=_free_name(DIGEST, names), render_kw={"data-digest": ""})
 

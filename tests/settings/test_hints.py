@@ -87,7 +87,7 @@ def test_what_a_hint_says_to_write_is_accepted(monkeypatch: pytest.MonkeyPatch, 
         ("RECAPTCHA_DATA_ATTRS", "theme=dark", 'an object in JSON, such as {"name": "value"}'),
         ("WTF_CSRF_TIME_LIMIT", "long", "a whole number in digits, such as 1000, or null"),
         ("SESSION_COOKIE_SAMESITE", "some", "one of Lax, None, Strict"),
-        ("MODEL_NAME", "my model", "text such as iris-2"),
+        ("MODEL_NAME", "my model", "text such as iris-2, or null"),
         ("COMPRESS_CACHE_BACKEND", "redis", "null"),
     ],
 )
