@@ -431,7 +431,7 @@ def test_a_row_of_every_kind_is_entered_and_classified(
     open_page: OpenPage, mixed_server: Server, javascript: bool
 ) -> None:
     page = open_page(f"{mixed_server.url}/home", java_script_enabled=javascript)
-    page.get_by_label("Age").fill("41")
+    page.get_by_role("textbox", name="Age").fill("41")
     page.get_by_label("Temperature change").fill("-0,5")
     page.get_by_label("Smoker").select_option("No")
     page.get_by_label("Región").select_option("sur")
@@ -450,9 +450,9 @@ def test_another_value_is_chosen_and_answered_in_place(open_page: OpenPage, mixe
     expect(page.get_by_role("row", name="Smoker Yes")).to_be_visible()
     assert "smoker=true" in page.url
     assert "schema=" not in page.url
-    page.get_by_label("Age").fill("old")
+    page.get_by_role("textbox", name="Age").fill("old")
     expect(page.get_by_role("status")).to_contain_text("Age must be a whole number in years")
-    expect(page.get_by_label("Age")).to_be_focused()
+    expect(page.get_by_role("textbox", name="Age")).to_be_focused()
 
 
 def test_a_form_is_renewed_once_another_model_took_over(
@@ -462,7 +462,7 @@ def test_a_form_is_renewed_once_another_model_took_over(
     plain = open_page(mixed_server.url + MIXED_RESULT, java_script_enabled=False)
     version = package(mixed_path, WIDE).version
     eventually(lambda: version in mixed_server.log)
-    live.get_by_label("Age").fill("42")
+    live.get_by_role("textbox", name="Age").fill("42")
     plain.get_by_role("button", name="Classify").click()
     for page in (live, plain):
         expect(page.get_by_role("alert")).to_contain_text("The model has changed since you opened this form")
