@@ -272,20 +272,26 @@ RUDE = {
 
 
 def assert_others_are_answered(server: Server) -> None:
-    """Assert that another client is answered within a second, by the worker that there was, without a traceback."""
-    began = time.monotonic()
+    """Assert that another client is answered by the worker that there was, without a traceback."""
     assert classify(server)[0] == 200
-    assert time.monotonic() - began < 1
     assert server.log.count("Booting worker") == 1
     assert "Traceback" not in server.log
 
 
+def wait_beside(server: Server, sent: bytes, clients: int = 20) -> float:
+    """Return the seconds that another client waits beside rude ones."""
+    with ExitStack() as stack:
+        for _ in range(clients):
+            stack.enter_context(server.connect()).sendall(sent)
+        began = time.monotonic()
+        assert_others_are_answered(server)
+        return time.monotonic() - began
+
+
 @pytest.mark.parametrize("sent", RUDE.values(), ids=RUDE)
 def test_rude_clients_hold_nobody_up(lone_server: Server, sent: bytes) -> None:
-    with ExitStack() as stack:
-        for _ in range(20):
-            stack.enter_context(lone_server.connect()).sendall(sent)
-        assert_others_are_answered(lone_server)
+    # Whoever is held up is held up each time; a busy machine is not busy each time.
+    assert any(wait_beside(lone_server, sent) < 1 for _ in range(5))
 
 
 def test_a_client_that_goes_on_after_its_last_request_is_cut_off(lone_server: Server) -> None:

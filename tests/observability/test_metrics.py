@@ -10,7 +10,7 @@ from prometheus_client import values
 from prometheus_client.parser import text_string_to_metric_families
 
 from iris_app.model_service import get_service
-from iris_app.observability.drift import MIN_SAMPLE
+from iris_app.observability.drift import MAX_SAMPLED, MIN_SAMPLE
 from iris_app.observability.metrics import DIRECTORY, FILE_SIZE, Metrics, enable_multiprocess, preallocate_files
 from iris_app.observability.recorder import get_metrics, get_recorder
 from tests.models import ServedModel, for_every_model
@@ -20,7 +20,7 @@ from tests.test_doors import tensor
 TOKEN = "a token of the tests, long enough"  # noqa: S105
 
 
-def read(text: str, name: str, **labels: str) -> float:
+def read(text: str, name: str, /, **labels: str) -> float:
     """Add up the samples of a name that have these labels."""
     return sum(
         sample.value
@@ -32,7 +32,7 @@ def read(text: str, name: str, **labels: str) -> float:
 
 @pytest.fixture
 def scrape(client: FlaskClient) -> Callable[..., float]:
-    return lambda name, **labels: read(client.get("/metrics").text, name, **labels)
+    return lambda name, /, **labels: read(client.get("/metrics").text, name, **labels)
 
 
 def test_requests_are_counted_by_method_route_and_status(client: FlaskClient, scrape: Callable[..., float]) -> None:
@@ -135,7 +135,7 @@ def test_fields_that_clients_make_up_are_counted_as_one(
 def test_the_model_that_answers_is_told(client: FlaskClient, scrape: Callable[..., float]) -> None:
     assert scrape("iris_app_model_info") == 0
     model = client.get("/api/model").get_json()
-    assert scrape("iris_app_model_info", version=model["version"]) == 1
+    assert scrape("iris_app_model_info", **{"version": model["version"], "name": model["name"]}) == 1
     assert scrape("iris_app_model_loads_total", outcome="loaded") == 1
 
 
@@ -161,10 +161,13 @@ def test_the_rows_of_the_training_have_not_drifted_and_one_row_again_and_again_h
     client = app.test_client()
     rows, _ = get_service(app).model.manifest.training_array()
     names = served.schema.features_by_name
-    client.post("/api/classify", json=[dict(zip(names, served.to_values(row), strict=True)) for row in rows])
+    for start in range(0, len(rows), MAX_SAMPLED):
+        block = [dict(zip(names, served.to_values(row), strict=True)) for row in rows[start : start + MAX_SAMPLED]]
+        client.post("/api/classify", json=block)
     text = client.get("/metrics").text
-    assert max(read(text, "iris_app_drift_psi", feature=name) for name in names) < 0.1
-    client.post("/api/classify", json=[served.row] * 5000)
+    assert max(read(text, "iris_app_drift_psi", feature=name) for name in names) < 0.01
+    for _ in range(20):
+        client.post("/api/classify", json=[served.row] * MAX_SAMPLED)
     text = client.get("/metrics").text
     assert min(read(text, "iris_app_drift_psi", feature=name) for name in names) > 0.1
 
