@@ -13,6 +13,9 @@ from iris_app.schema import Schema, Value
 from iris_app.web.api_response import JSON
 from iris_app.web.problem import Problem
 
+# What text in CSV must be.
+WITHOUT_NUL = {"not": {"type": "string", "pattern": "\\u0000"}}
+
 PROBLEMS = {
     "400": "The body is not what its content type says, or ends early.",
     "406": "None of the forms that `Accept` names can be made.",
@@ -110,7 +113,11 @@ class OpenApi:
     def _csv_row(self) -> dict[str, Any]:
         """Return the schema of a CSV row, which may have other columns of any name."""
         row = {key: value for key, value in self._components["Row"].items() if key != "additionalProperties"}
-        return row | {"propertyNames": {"pattern": "^[^\\u0000]*$"}}
+        properties = {
+            feature.name: row["properties"][feature.name] | (WITHOUT_NUL if feature.allow_unknown else {})
+            for feature in self._schema.features
+        }
+        return row | {"properties": properties, "propertyNames": {"pattern": "^[^\\u0000]*$"}}
 
     def _answer(self) -> dict[str, Any]:
         what = f"The {self._schema.target} of each {self._schema.noun}"
