@@ -216,10 +216,8 @@ def _category_labels(feature: Feature, seen: FeatureSummary) -> list[str]:
 
 def _format_edges(edges: Sequence[float]) -> list[str]:
     """Format numbers with three digits, or as many as tell them apart."""
-    for digits in range(3, 18):
-        rounded = [float(f"{edge:.{digits}g}") for edge in edges]
-        if len(set(rounded)) == len(edges):
-            break
+    candidates = ([float(f"{edge:.{digits}g}") for edge in edges] for digits in range(3, 18))
+    rounded = next(candidate for candidate in candidates if len(set(candidate)) == len(edges))
     return [f"{edge:,.0f}" if 1000 <= abs(edge) < 1e9 and edge.is_integer() else f"{edge:g}" for edge in rounded]
 
 

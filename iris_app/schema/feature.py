@@ -322,8 +322,6 @@ def read_decimal(text: str, decimal: str | None = None) -> float:
 def describe(value: object) -> str:
     """Describe the type of a value of a JSON document."""
     match value:
-        case None:
-            return "null"
         case bool():
             return "true or false"
         case str():

@@ -13,6 +13,7 @@ from flask import Flask
 from flask.testing import FlaskClient
 from werkzeug.test import TestResponse
 
+from tests.models import ServedModel
 from tests.support import FLOWER
 
 JSON, CSV, NDJSON = "application/json", "text/csv", "application/x-ndjson"
@@ -261,3 +262,14 @@ def test_a_small_answer_is_sent_as_it_is(client: FlaskClient) -> None:
 
 def test_nothing_is_compressed_for_who_does_not_ask(client: FlaskClient) -> None:
     assert "Content-Encoding" not in send(client, json.dumps([FLOWER] * 100), JSON).headers
+
+
+def test_reasons_of_too_many_rows_are_refused_by_a_model_for_which_they_take_time(
+    serve: Callable[[str], ServedModel], make_app: Callable[..., Flask]
+) -> None:
+    mixed = serve("mixed")
+    client = make_app(MODEL_PATH=str(mixed.path)).test_client()
+    assert client.post("/api/classify?explain=true", json=mixed.row).status_code == 200
+    answer = client.post("/api/classify?explain=true", json=[mixed.row] * 1000)
+    assert answer.status_code == 413
+    assert answer.get_json()["detail"].startswith("Explanations of this model take time: ask for those of ")

@@ -322,3 +322,8 @@ def test_what_is_sent_is_unpickled_only_where_it_fits(
     with pytest.raises(ModelUnavailable) as refused:
         unpack(msgspec.structs.replace(pack(trained_path, manifest), manifest=changed))
     assert refused.value.reason == reason
+
+
+def test_a_model_that_needs_a_package_that_is_not_here_is_refused_by_its_name(model_path: Path) -> None:
+    edit_manifest(model_path, lambda manifest: manifest.update(packages=["birdwatching"]))
+    assert refusal(model_path).endswith("needs birdwatching, which is not installed here.")

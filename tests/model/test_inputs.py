@@ -51,6 +51,8 @@ def array(one: Feature, *values: float) -> np.ndarray:
         (feature("category", 3, 5), "int64", [1, 0], [5, 3]),
         (feature("category", 3, 5), "int64", [1, MISSING], [5.0, np.nan]),
         (feature("category", 3, 5), "int64", [UNKNOWN], [6]),
+        (feature("category", "0.5", "1.5"), "float64", [1, 0, MISSING], [1.5, 0.5, np.nan]),
+        (feature("category", "0.5", "1.5"), "float64", [UNKNOWN], [2.5]),
         (
             feature("category", "u", "v"),
             "category",

@@ -135,7 +135,7 @@ def test_fields_that_clients_make_up_are_counted_as_one(
 def test_the_model_that_answers_is_told(client: FlaskClient, scrape: Callable[..., float]) -> None:
     assert scrape("iris_app_model_info") == 0
     model = client.get("/api/model").get_json()
-    assert scrape("iris_app_model_info", **{"version": model["version"], "name": model["name"]}) == 1
+    assert scrape("iris_app_model_info", version=model["version"], name=model["name"]) == 1
     assert scrape("iris_app_model_loads_total", outcome="loaded") == 1
 
 

@@ -22,7 +22,7 @@ from sklearn.naive_bayes import GaussianNB
 from sklearn.neighbors import KNeighborsClassifier
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import OrdinalEncoder, StandardScaler
-from sklearn.svm import LinearSVC
+from sklearn.svm import SVC, LinearSVC
 from sklearn.tree import DecisionTreeClassifier
 
 from iris_app.exceptions import PackagingRefused
@@ -251,6 +251,18 @@ def test_what_looks_wrong_is_named(classifier: Any, table: pd.DataFrame, holdout
     assert "3 held-out rows have no class or values that are not accepted, and were left out." in findings
     assert "2 of 4 held-out rows are in the training's table too, which flatters." in findings
     assert any(finding.startswith("body_mass_g, visits, code, zone: the classifier answers") for finding in findings)
+
+
+@pytest.mark.filterwarnings("ignore:The `probability` parameter")
+def test_a_classifier_with_two_opinions_is_named() -> None:
+    random = np.random.default_rng(0)
+    table = pd.DataFrame(random.normal(size=(60, 2)), columns=["x", "y"]).assign(kind=random.choice(["a", "b"], 60))
+    classifier = SVC(probability=True, random_state=0).fit(table[["x", "y"]], table["kind"])
+    (finding,) = [one for one in package(classifier, table, "kind", picture=False).findings if "predict gives" in one]
+    assert finding.endswith(
+        "of 60 rows the classifier's predict gives another class than the likeliest one by its "
+        "predict_proba, which is what is answered."
+    )
 
 
 def test_columns_that_are_not_used_are_named(table: pd.DataFrame) -> None:

@@ -1,6 +1,6 @@
 """Explanations of predictions, in log-odds and in a sentence."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -81,7 +81,7 @@ class Explainer:
         self.predicted_rows = self._explainer.max_rows if isinstance(self._explainer, ShapleyExplainer) else None
         self.max_rows = None if self.predicted_rows is None else MAX_ROWS
 
-    def explain(self, rows: Floats, classes: NDArray[np.int16], probabilities: Floats) -> Iterator[Explanation]:
+    def explain(self, rows: Floats, classes: NDArray[np.int16], probabilities: Floats) -> list[Explanation]:
         """Explain the class of each row against the runner-up.
 
         Parameters
@@ -93,8 +93,7 @@ class Explainer:
         """
         others = probabilities.copy()
         others[classes, np.arange(len(rows))] = -1
-        for row, predicted, runner_up in zip(rows, classes.tolist(), others.argmax(axis=0).tolist(), strict=True):
-            yield self._explain(row, predicted, runner_up)
+        return list(map(self._explain, rows, classes.tolist(), others.argmax(axis=0).tolist()))
 
     def _explain(self, row: Floats, predicted: int, runner_up: int) -> Explanation:
         schema = self._manifest.schema

@@ -131,16 +131,11 @@ def _walk_column_transformer(
         if isinstance(inner, str) and inner == "drop":
             continue
         chosen = _select(selected, columns, transformer)
-        found = _passed(chosen, structure) if isinstance(inner, str) else _walk(inner, chosen, structure)
+        found = _walk(inner, chosen, structure)
         place = transformer.output_indices_.get(name, slice(0, 0))
         width = place.stop - place.start
         outputs += found if found is not None and len(found) == width else [None] * width
     return outputs
-
-
-def _passed(columns: list[Source], structure: Structure) -> list[Source]:
-    structure.used |= {column for column in columns if column is not None}
-    return columns
 
 
 def _select(selected: Any, columns: list[Source], transformer: ColumnTransformer) -> list[Source]:

@@ -186,6 +186,10 @@ def test_the_columns_and_the_first_line_are_shown_where_columns_are_missing() ->
     )
 
 
+def test_a_feature_with_two_columns_is_named() -> None:
+    assert "sepal_length" in refused(f"{HEADER},sepal_length\n5,3,1,1,5\n")
+
+
 @pytest.mark.parametrize("content", ['"', '"a" "b', "a" * 200_000])
 def test_a_header_that_cannot_be_read_is_refused(content: str) -> None:
     with pytest.raises(InputError):

@@ -260,6 +260,20 @@ def test_a_table_of_any_kinds_without_a_header_is_known_by_its_class(header: boo
     assert rows.actual.to_list() == ["No fraud"] * 3
 
 
+def test_a_table_without_a_header_may_lack_what_is_optional() -> None:
+    row = [*(TEXTS | {"bmi": "", "sex": ""}).values(), "No fraud"]
+    assert np.isnan(read_csv(write_csv([], row)).values).sum() == 2
+    lacking = [*(TEXTS | {"age": ""}).values(), "No fraud"]
+    with pytest.raises(InvalidValues):  # so that the row is taken for a header
+        read_csv(write_csv([], lacking))
+
+
+def test_bytes_that_are_not_utf_8_cost_their_line_alone() -> None:
+    content = b"\n".join([FIRST.encode(), FIRST.encode()[:-1] + b', "note": "\xff"}', FIRST.encode()])
+    rows = read_all(NdjsonFile(io.BytesIO(content), Reading(MIXED), len(content)))
+    assert rows.values.tolist() == [MIXED_CODES] * 2
+
+
 def test_a_row_of_categories_is_no_header_where_the_columns_are_named() -> None:
     rows = read_csv(write_csv([], list(TEXTS.values())), columns=tuple(TEXTS))
     assert rows.values.tolist() == [MIXED_CODES]

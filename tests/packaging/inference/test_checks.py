@@ -105,6 +105,20 @@ def test_a_function_of_no_installed_package_is_named_with_its_step() -> None:
     assert problem.startswith('Step "functiontransformer.func" uses shift of the module ')
 
 
+def test_of_several_packages_those_that_are_not_installed_are_named() -> None:
+    steps = make_pipeline(FunctionTransformer(msgspec.to_builtins), Shift(), LogisticRegression())
+    steps[2].fit(ROWS, CLASSES)
+    (problem,) = find_problems(steps)
+    assert problem.startswith('Step "shift" uses Shift of the module ')
+
+
+def test_a_class_that_is_no_step_is_named_all_the_same() -> None:
+    classifier = LogisticRegression().fit(ROWS, CLASSES)
+    classifier.note = Shift()
+    (problem,) = find_problems(classifier)
+    assert problem.startswith("The classifier uses Shift of the module ")
+
+
 def test_a_class_of_the_script_that_trained_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(Shift, "__module__", "__main__")
     monkeypatch.setattr(sys.modules["__main__"], "Shift", Shift, raising=False)

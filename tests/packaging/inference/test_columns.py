@@ -61,6 +61,11 @@ def test_an_encoder_says_what_the_categories_are(values: Any, known: list[Any], 
     assert (column.kind, column.categories) == ("category", categories)
 
 
+def test_false_and_true_among_texts_are_categories_of_text() -> None:
+    column = infer(np.array([True, "maybe", False], object), categories={"x": [False, True, "maybe"]})
+    assert (column.kind, column.categories) == ("category", ("False", "True", "maybe"))
+
+
 def test_false_and_true_in_an_encoder_are_a_boolean() -> None:
     assert infer([True, False], categories={"x": [False, True]}).kind == "boolean"
 

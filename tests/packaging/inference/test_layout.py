@@ -68,6 +68,18 @@ def test_a_classifier_without_names_may_take_frames_alone() -> None:
     assert (layout.kind, layout.names) == ("frame", ["size"])
 
 
+def test_a_classifier_that_answers_nothing_is_asked_with_arrays() -> None:
+    class Nothing:
+        classes_ = np.array(["a", "b"])
+        n_features_in_ = 1
+
+        def predict_proba(self, _rows: Any) -> Any:
+            raise ValueError
+
+    layout = find_layout(Nothing(), TABLE[["size", "kind"]], "kind")
+    assert layout.kind == "array"
+
+
 def test_native_categories_are_such_in_the_frame_that_is_asked() -> None:
     features = FEATURES[["size", "colour"]].astype({"colour": "category"})
     classifier = HistGradientBoostingClassifier(max_iter=2).fit(features, TABLE["kind"])

@@ -52,12 +52,12 @@ def test_an_encoder_is_found_in_whatever_holds_it(wrap: Any) -> None:
 
 @pytest.mark.parametrize(
     "selected",
-    [["b"], [1], slice(1, 2), slice("b", "b"), [False, True, False], make_column_selector(dtype_include="str")],
+    [["b"], "b", [1], slice(1, 2), slice("b", "b"), [False, True, False], make_column_selector(dtype_include="str")],
 )
 def test_columns_are_found_however_they_were_selected(selected: Any) -> None:
-    found = structure_of(
-        make_pipeline(ColumnTransformer([("b", OneHotEncoder(), selected)]), RandomForestClassifier(2))
-    )
+    as_table = FunctionTransformer(pd.DataFrame)  # of the series that a single name selects
+    encoder = make_pipeline(as_table, OneHotEncoder())
+    found = structure_of(make_pipeline(ColumnTransformer([("b", encoder, selected)]), RandomForestClassifier(2)))
     assert found.categories == {"b": CATEGORIES}
     assert found.used == {"b"}
 
@@ -95,6 +95,13 @@ def test_a_function_keeps_the_columns() -> None:
     assert structure_of(classifier).categories["b"] == CATEGORIES
 
 
+def test_columns_are_unknown_behind_a_function_that_drops_some() -> None:
+    drop = FunctionTransformer(lambda table: table[["b"]])
+    encode = ColumnTransformer([("fill", SimpleImputer(strategy="constant"), ["b"])])
+    found = structure_of(make_pipeline(drop, encode, OneHotEncoder(), LogisticRegression()))
+    assert (found.categories, found.fills) == ({}, {})
+
+
 def test_a_step_that_mixes_columns_ends_the_search() -> None:
     class Sums(TransformerMixin, BaseEstimator):
         def fit(self, *_args: Any) -> "Sums":
@@ -128,6 +135,8 @@ def test_the_columns_that_gradient_boosting_takes_as_categories_are_found() -> N
 def test_an_array_has_no_names() -> None:
     classifier = make_pipeline(StandardScaler(), LogisticRegression()).fit(TABLE[["a", "c"]].to_numpy(), CLASSES)
     assert find_names(classifier) is None
+    voting = VotingClassifier([("one", classifier)], voting="soft").fit(TABLE[["a", "c"]].to_numpy(), CLASSES)
+    assert find_names(voting) is None
 
 
 def test_what_answers_is_the_last_of_what_is_wrapped() -> None:

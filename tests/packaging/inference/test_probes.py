@@ -13,7 +13,7 @@ from sklearn.preprocessing import FunctionTransformer, OneHotEncoder, PowerTrans
 
 from iris_app.formatting import MAX_FLOAT
 from iris_app.model.inputs import Inputs, PipelineInputs
-from iris_app.packaging.inference.probes import Probe
+from iris_app.packaging.inference.probes import MAGNITUDES, Probe
 from iris_app.schema import MISSING, Class, Feature, Schema
 
 NUMBER = Feature(name="size", form_name="size", label="Size", optional=True)
@@ -104,6 +104,16 @@ def test_the_largest_numbers_that_are_answered_are_found(classifier: Any, limit:
     assert asked.find_limit([]) in limit
     found = asked.find_limit([]) or MAX_FLOAT
     assert asked.predict_proba(np.array([[found, -found], [-found, found]])) is not None
+
+
+def test_a_classifier_that_refuses_every_large_number_has_the_smallest_limit() -> None:
+    def refuse(rows: Any) -> Any:
+        if np.abs(rows).max() > 10:
+            raise ValueError
+        return rows
+
+    asked = probe(make_pipeline(FunctionTransformer(refuse), LogisticRegression()), NUMBER)
+    assert asked.find_limit([]) == MAGNITUDES[-1]
 
 
 def test_there_is_no_limit_where_nothing_is_a_number() -> None:

@@ -69,6 +69,20 @@ def test_only_what_the_classifier_refuses_is_out_of_bounds(
     assert not asked.optional
 
 
+def test_values_that_may_not_be_missing_together_may_be_where_they_were() -> None:
+    def refuse_empty(rows: Floats) -> Floats:
+        if np.isnan(rows).all(axis=1).any():
+            raise ValueError
+        return np.nan_to_num(rows)
+
+    features = make_features([Column("x", "number", "float64"), Column("y", "number", "float64")])
+    inputs = PipelineInputs(make_schema("test", "y", features, CLASSES), Inputs())
+    rows = np.array([[1.0, 2.0], [np.nan, 3.0]] * 10)
+    classifier = make_pipeline(FunctionTransformer(refuse_empty), LogisticRegression()).fit(rows, [0, 1] * 10)
+    asked, _ = ask_about_values(Probe(classifier, inputs, features, rows), features, rows)
+    assert [feature.optional for feature in asked] == [True, False]
+
+
 def test_the_words_of_a_schema_are_made_of_its_names() -> None:
     schema = make_schema(
         "penguins!", "species", make_features(COLUMNS), [CLASSES[0], Class(name="b", label="B", value="b")]
