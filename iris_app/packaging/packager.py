@@ -248,6 +248,8 @@ def _list(names: Sequence[str]) -> str:
 def _find_in_holdout(inferred: Inferred, held_out: _HeldOut) -> Iterator[str]:
     if held_out.left_out:
         yield f"{held_out.left_out:,} held-out rows have no class or values that are not accepted, and were left out."
+    if not any(feature.is_numeric for feature in inferred.schema.features):
+        return  # rows of few categories are the same by chance
     seen = set(map(bytes, np.ascontiguousarray(inferred.rows)))
     if again := sum(bytes(row) in seen for row in np.ascontiguousarray(held_out.rows)):
         yield f"{again:,} of {len(held_out.rows):,} held-out rows are in the training's table too, which flatters."

@@ -21,7 +21,7 @@ from sklearn.model_selection import FixedThresholdClassifier, GridSearchCV, Tune
 from sklearn.naive_bayes import GaussianNB
 from sklearn.neighbors import KNeighborsClassifier
 from sklearn.pipeline import make_pipeline
-from sklearn.preprocessing import OrdinalEncoder, StandardScaler
+from sklearn.preprocessing import OneHotEncoder, OrdinalEncoder, StandardScaler
 from sklearn.svm import SVC, LinearSVC
 from sklearn.tree import DecisionTreeClassifier
 
@@ -263,6 +263,13 @@ def test_a_classifier_with_two_opinions_is_named() -> None:
         "of 60 rows the classifier's predict gives another class than the likeliest one by its "
         "predict_proba, which is what is answered."
     )
+
+
+def test_rows_of_categories_alone_are_in_both_tables_by_chance(table: pd.DataFrame, holdout: pd.DataFrame) -> None:
+    columns = ["island", "species"]
+    classifier = make_pipeline(OneHotEncoder(), LogisticRegression()).fit(table[["island"]], table["species"])
+    packaged = package(classifier, table[columns], "species", holdout=holdout[columns], picture=False)
+    assert not any("in the training's table too" in finding for finding in packaged.findings)
 
 
 def test_columns_that_are_not_used_are_named(table: pd.DataFrame) -> None:

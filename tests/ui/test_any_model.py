@@ -18,7 +18,7 @@ from iris_app.model_service import get_service
 from iris_app.schema import About, Class, Feature, Schema, Value
 from iris_app.ui import blueprint
 from iris_app.ui.charts import MAX_CLASSES
-from tests.models import ONE, SCHEMAS, WIDE, package
+from tests.models import ONE, SCHEMAS, WIDE, ServedModel, package
 from tests.schemas import MIXED, NAMES
 from tests.ui.test_batch import downloaded, upload
 
@@ -48,6 +48,20 @@ def test_no_page_says_a_word_of_the_example_or_an_empty_one(open_client: OpenCli
         assert re.findall(r"\b(iris|flower|petal|sepal|species|setosa|cm)", text, re.IGNORECASE) == []
         assert re.findall(r"\(\)|\bin :|\bNone\b|\bnan\b| ,|\. \.|\bin \.", text) == []
         assert '<span class="input-group-text" id="f0-unit"></span>' not in answer.text
+
+
+def test_no_page_of_the_wine_model_says_a_word_of_the_example(
+    serve: Callable[[str], ServedModel], make_app: Callable[..., Flask]
+) -> None:
+    wine = serve("wine")
+    client = make_app(MODEL_PATH=str(wine.path)).test_client()
+    row = texts(wine.schema)
+    pages = [*PAGES, f"/classify?{urlencode(row)}", f"/classify?{urlencode(dict.fromkeys(row, '1e9'))}", "/api/docs"]
+    found = {page: visible(client.get(page).text) for page in [*pages, "/api/openapi.json", "/api/model", "/v2/models"]}
+    said = {
+        page: re.findall(r"\b(iris|flower|petal|sepal|species|setosa|cm)", text, re.I) for page, text in found.items()
+    }
+    assert [page for page, words in said.items() if words] == []
 
 
 @pytest.mark.parametrize("name", SCHEMAS)
