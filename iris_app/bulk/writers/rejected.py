@@ -2,8 +2,9 @@
 
 import csv
 import io
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from contextlib import ExitStack
+from itertools import groupby
 from typing import TextIO
 
 from iris_app.bulk.rows import Reject
@@ -39,19 +40,22 @@ class RejectedWriter:
         """Write rows with their errors."""
         if self._path is None or not rejects:
             return
-        text = self._text = self._text or self._open(self._path)
-        for reject in rejects:
-            columns = " ".join(error.column for error in reject.errors if error.column)
-            reasons = " ".join(error.detail for error in reject.errors)
-            _write(text, [self._file, str(reject.line), columns, reasons, reject.row])
+        self._text = self._text or self._open(self._path)
+        _write(self._text, map(self._to_row, rejects))
+
+    def _to_row(self, reject: Reject) -> list[str]:
+        columns = " ".join(error.column for error in reject.errors if error.column)
+        reasons = " ".join(error.detail for error in reject.errors)
+        return [self._file, str(reject.line), columns, reasons, reject.row]
 
     def _open(self, path: str) -> TextIO:
         stream = self._stack.enter_context(open_output(path))
         text = io.TextIOWrapper(stream, encoding="utf-8", errors="backslashreplace", newline="", write_through=True)
         self._stack.callback(text.detach)  # closing it would close the stream too early
-        _write(text, COLUMNS)
+        _write(text, [COLUMNS])
         return text
 
 
-def _write(text: TextIO, row: Sequence[str]) -> None:
-    csv.writer(text, lineterminator="\n", quoting=quoting_of(row)).writerow(row)
+def _write(text: TextIO, rows: Iterable[list[str]]) -> None:
+    for quoting, group in groupby(rows, key=quoting_of):
+        csv.writer(text, lineterminator="\n", quoting=quoting).writerows(group)
