@@ -1,6 +1,5 @@
 """The file that overrides what was inferred of a schema, in TOML."""
 
-import difflib
 import tomllib
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
@@ -10,7 +9,7 @@ import msgspec
 import tomli_w
 
 from iris_app.exceptions import PackagingRefused
-from iris_app.formatting import format_number, truncate
+from iris_app.formatting import find_nearest, format_number, truncate
 from iris_app.packaging.inference.infer import refuse
 from iris_app.schema import About, Class, Feature, Schema
 
@@ -160,8 +159,9 @@ def _check_table(prefix: str, words: Table, types: Table, others: Iterable[str] 
 
 
 def _unknown(prefix: str, name: str, known: Iterable[str]) -> str:
-    nearest = difflib.get_close_matches(name[:200], list(known), n=1)
-    suggestion = f' Did you mean "{nearest[0]}"?' if nearest else f" Known are {', '.join(list(known)[:30])}."
+    names = list(known)
+    nearest = find_nearest(name, names)
+    suggestion = f' Did you mean "{nearest}"?' if nearest else f" Known are {', '.join(names[:30])}."
     return f"{prefix}{truncate(name)} is not known.{suggestion}"
 
 

@@ -1,6 +1,5 @@
 """The columns that a classifier takes, and the rows that a table holds."""
 
-import difflib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -9,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from iris_app.exceptions import PackagingRefused
-from iris_app.formatting import truncate
+from iris_app.formatting import find_nearest, truncate
 from iris_app.model.inputs import Inputs
 from iris_app.packaging.inference.columns import Column, Unservable, check_name, infer_column
 from iris_app.packaging.inference.pipelines import Structure, find_names, find_structure
@@ -102,8 +101,8 @@ def _find_missing(classifier: Any, names: Sequence[str], frame: pd.DataFrame, ta
     columns = [str(name) for name in frame.columns]
     for name in [target, *(name for name in names if name != target)]:
         if name not in columns:
-            nearest = difflib.get_close_matches(name, columns, n=1)
-            hint = f'Did you mean "{truncate(nearest[0])}"?' if nearest else f"It has {_list(columns)}."
+            nearest = find_nearest(name, columns)
+            hint = f'Did you mean "{truncate(nearest)}"?' if nearest else f"It has {_list(columns)}."
             role = "of the target" if name == target else "that the classifier was trained on"
             yield f'The table has no column "{truncate(name)}" {role}. {hint}'
     expected = getattr(classifier, "n_features_in_", len(names))
