@@ -167,7 +167,9 @@ def read_manifest(path: Path) -> Manifest:
         return msgspec.json.decode(_read(file), type=Manifest)
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise ModelUnavailable(
-            f"{file} is not the manifest of a model for this application: {error}", "wrong manifest"
+            f"{file} is not the manifest of a model for this version of the application: {error}. Train or package the "
+            "model again.",
+            "wrong manifest",
         ) from error
 
 
