@@ -26,9 +26,15 @@ class AffineMap:
     ----------
     weights : ndarray of shape (outputs, features)
     intercepts : ndarray of shape (outputs,)
+
+    Attributes
+    ----------
+    affine : tuple
+        The weights and the intercepts.
     """
 
     def __init__(self, weights: Floats, intercepts: Floats) -> None:
+        self.affine = weights, intercepts
         self._weights = list(np.ascontiguousarray(weights.T)[:, :, None])
         self._intercepts = intercepts[:, None]
         self._as_lists: tuple[list[list[float]], list[float]] = weights.T.tolist(), intercepts.tolist()

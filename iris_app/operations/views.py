@@ -39,7 +39,8 @@ def readyz() -> Response:
     warnings = (
         [f"A model that was published since is refused: {refused.reason}."] if (refused := service.refused) else []
     )
-    return _json({"ready": True, "model": model.version, "schema": model.schema.digest[:12], "warnings": warnings})
+    described = {"model": model.version, "schema": model.schema.digest[:12], "path": model.path_name}
+    return _json({"ready": True} | described | {"warnings": warnings})
 
 
 @bp.get("/metrics")

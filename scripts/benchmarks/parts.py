@@ -25,7 +25,7 @@ from benchmarks.servers import Failed
 from iris_app import create_app
 from iris_app.iris import SCHEMA
 from iris_app.model import artifact
-from iris_app.model.classifier import extract_linear_map
+from iris_app.model.compiled import CompiledClassifier
 from iris_app.model_service import model_path
 
 Found = tuple[dict[str, float], list[str]]
@@ -140,8 +140,8 @@ def lay_out_model(folder: Path) -> float:
     """Export the model to a folder for the other servers, and return its probability for the first row."""
     app = create_app()
     path = model_path(app)
-    classifier, _, _ = artifact.load(path, app.config["MODEL_SHA256"])
-    folded = extract_linear_map(classifier)
+    classifier, manifest, _ = artifact.load(path, app.config["MODEL_SHA256"])
+    folded = CompiledClassifier(classifier, manifest.schema, manifest.inputs).affine
     if folded is None:
         raise Failed("The model does not fold to an affine map, which is all that the floor knows.")
     weights, intercepts = (part.tolist() for part in folded)

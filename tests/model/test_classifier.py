@@ -9,7 +9,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from numpy.typing import NDArray
-from sklearn.ensemble import RandomForestClassifier
 from sklearn.linear_model import LogisticRegression
 from sklearn.neighbors import KNeighborsClassifier
 from sklearn.pipeline import Pipeline, make_pipeline
@@ -17,8 +16,7 @@ from sklearn.preprocessing import StandardScaler
 
 from iris_app.iris import SCHEMA
 from iris_app.model.artifact import load as load_artifact
-from iris_app.model.classifier import Model, extract_linear_map, load
-from iris_app.model.linear import AffineMap, softmax
+from iris_app.model.classifier import Model, load
 from iris_app.model.outlier_detection.detector import BLOCK_ROWS
 from iris_app.training import load_data, train
 from tests.support import classify
@@ -74,7 +72,9 @@ def test_the_species_is_the_one_that_scikit_learn_predicts(model: Model, pipelin
 
 
 @given(measurements=flowers)
-def test_the_folded_map_agrees_with_the_pipeline(model: Model, pipeline: Pipeline, measurements: Floats) -> None:
+def test_the_compiled_classifier_agrees_with_the_pipeline(
+    model: Model, pipeline: Pipeline, measurements: Floats
+) -> None:
     assert np.abs(probabilities(model, measurements) - pipeline.predict_proba(measurements)).max() < 1e-12
 
 
@@ -114,32 +114,6 @@ def test_no_flowers_get_no_answers(model: Model) -> None:
     assert classify(model, np.empty((0, 4))) == []
 
 
-@pytest.mark.parametrize("with_mean", [True, False])
-@pytest.mark.parametrize("with_std", [True, False])
-def test_a_scaler_folds_whatever_it_scales(with_mean: bool, with_std: bool) -> None:
-    measurements, species = load_data()
-    scaler = StandardScaler(with_mean=with_mean, with_std=with_std)
-    pipeline = make_pipeline(scaler, LogisticRegression(max_iter=1000)).fit(measurements, species)
-    folded = extract_linear_map(pipeline)
-    assert folded is not None
-    weights, intercepts = folded
-    assert measurements @ weights.T + intercepts == pytest.approx(pipeline.decision_function(measurements), abs=1e-12)
-
-
-@pytest.mark.parametrize("steps", [[], [StandardScaler()]], ids=["alone", "behind a scaler"])
-@pytest.mark.parametrize("classes", [2, 3])
-def test_a_regression_folds_with_a_scaler_or_without_for_any_number_of_classes(
-    steps: list[StandardScaler], classes: int
-) -> None:
-    classifier = make_pipeline(*steps, LogisticRegression(max_iter=1000))
-    measurements, species = load_data()
-    measurements, species = measurements[species < classes], species[species < classes]
-    folded = extract_linear_map(classifier.fit(measurements, species))
-    assert folded is not None
-    probabilities = softmax(AffineMap(*folded).transform(measurements.T)).T
-    assert probabilities == pytest.approx(classifier.predict_proba(measurements), abs=1e-12)
-
-
 class OwnRegression(LogisticRegression):  # type: ignore[misc]
     """A subclass may compute as it likes."""
 
@@ -148,26 +122,25 @@ class OwnRegression(LogisticRegression):  # type: ignore[misc]
     "classifier",
     [
         KNeighborsClassifier(),
-        RandomForestClassifier(n_estimators=5, random_state=0),
         make_pipeline(StandardScaler(), OwnRegression()),
         make_pipeline(StandardScaler(), KNeighborsClassifier()),
     ],
-    ids=["neighbours", "forest", "own regression", "neighbours behind a scaler"],
+    ids=["neighbours", "own regression", "neighbours behind a scaler"],
 )
-def test_any_other_classifier_answers_by_its_own_probabilities(
+def test_a_classifier_that_is_not_compiled_answers_by_its_own_probabilities(
     model_of: Callable[[object], Model], classifier: Pipeline
 ) -> None:
     measurements, species = load_data()
     classifier.fit(measurements, species)
-    assert extract_linear_map(classifier) is None
     model = model_of(classifier)
+    assert model.path_name == "pipeline"
     assert np.array_equal(probabilities(model, measurements), classifier.predict_proba(measurements))
     assert np.array_equal(probabilities(model, measurements[:1]), classifier.predict_proba(measurements[:1]))
     assert classify(model, np.empty((0, 4))) == []
     assert model.predict_proba(np.empty((0, 4))).shape == (0, 3)
 
 
-def test_a_regression_that_does_not_fold_answers_by_its_own_probabilities(
+def test_a_classifier_that_compiles_to_another_answers_by_its_own_probabilities(
     model_of: Callable[[object], Model], caplog: pytest.LogCaptureFixture
 ) -> None:
     classifier = train().classifier
@@ -175,8 +148,19 @@ def test_a_regression_that_does_not_fold_answers_by_its_own_probabilities(
     regression.decision_function = lambda rows: LogisticRegression.decision_function(regression, rows) / 2
     measurements, _ = load_data()
     model = model_of(classifier)
-    assert "is not the linear map that it looks like" in caplog.text
+    assert model.path_name == "pipeline"
+    assert "compiled, its probabilities differ by" in caplog.text
     assert np.array_equal(probabilities(model, measurements), classifier.predict_proba(measurements))
+
+
+def test_a_classifier_that_fails_when_it_is_compiled_answers_by_its_own_probabilities(
+    model_of: Callable[[object], Model], caplog: pytest.LogCaptureFixture
+) -> None:
+    classifier = train().classifier
+    classifier[-1].coef_ = classifier[-1].coef_.tolist()
+    model = model_of(classifier)
+    assert model.path_name == "pipeline"
+    assert "compiled, it fails" in caplog.text
 
 
 def test_a_value_outside_the_training_is_named_with_its_range(model: Model) -> None:

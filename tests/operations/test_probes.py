@@ -19,7 +19,8 @@ def test_a_process_that_answers_is_alive(make_app: Callable[..., Flask]) -> None
 def test_a_worker_with_a_model_is_ready(client: FlaskClient, served: ServedModel) -> None:
     answer = client.get("/readyz")
     version = client.get("/api/model").get_json()["version"]
-    expected = {"ready": True, "model": version, "schema": served.schema.digest[:12], "warnings": []}
+    described = {"model": version, "schema": served.schema.digest[:12], "path": "compiled"}
+    expected = {"ready": True} | described | {"warnings": []}
     assert (answer.status_code, answer.get_json()) == (200, expected)
     assert answer.headers["Cache-Control"] == "no-store"
 
