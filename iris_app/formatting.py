@@ -15,6 +15,13 @@ MAX_COMPARED_LENGTH = 40
 
 WHOLE_NUMBER = re.compile(r"-?[0-9]{1,15}")
 
+# The beginnings of words that begin with a vowel as they are spoken, and not as "user" and "one" do. Abbreviations are
+# spelt: an MRI, a USB stick.
+VOWEL_SOUND = re.compile(
+    r"\A(?:(?:[AEFHILMNORSX](?:[A-Z0-9]|\b))|(?i:hour|honest|honou?r|heir)"
+    r"|(?![UO](?:[A-Z0-9]|\b))(?!(?i:uni(?!n)|us[aeiu]|ut[ei]l|eu|ewe|one|once|u\b))(?i:[aeiou]))"
+)
+
 NOT_PRINTABLE_ASCII = re.compile(r"[^ -~]")
 
 
@@ -45,6 +52,16 @@ def format_percent(probability: float) -> str:
     if probability > 0.999:
         return "> 99.9 %"
     return f"{100 * probability:.1f} %"
+
+
+def format_count(count: int, one: str, many: str) -> str:
+    """Format a count of things, in the singular if it is one of them."""
+    return f"{count:,} {one if count == 1 else many}"
+
+
+def with_article(noun: str) -> str:
+    """Put the indefinite article before a noun, by its first sound."""
+    return f"{'an' if VOWEL_SOUND.match(noun) else 'a'} {noun}"
 
 
 def truncate(text: str, length: int = 40) -> str:

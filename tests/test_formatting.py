@@ -3,7 +3,7 @@ import unicodedata
 
 import pytest
 
-from iris_app.formatting import find_nearest, printable
+from iris_app.formatting import find_nearest, format_count, printable, with_article
 
 HARMFUL = {"Cc", "Cf", "Zl", "Zp", "Cs", "Co"}
 
@@ -47,3 +47,19 @@ def test_a_name_is_compared_with_few_of_many() -> None:
     begun = time.process_time()
     find_nearest("ab" + "43210" * 10_000, names)
     assert time.process_time() - begun < 0.5
+
+
+@pytest.mark.parametrize(
+    ("article", "nouns"),
+    [
+        ("a", "flower row user unit universe European one-pager house USB UFO"),
+        ("an", "iris hour honest unusual onion umbrella MRI e-mail uninsured EU"),
+    ],
+)
+def test_the_article_follows_the_sound_of_the_noun(article: str, nouns: str) -> None:
+    assert [with_article(noun) for noun in nouns.split()] == [f"{article} {noun}" for noun in nouns.split()]
+
+
+@pytest.mark.parametrize(("count", "text"), [(0, "0 rows"), (1, "1 row"), (2, "2 rows"), (12345, "12,345 rows")])
+def test_a_count_is_in_the_singular_for_one(count: int, text: str) -> None:
+    assert format_count(count, "row", "rows") == text

@@ -1,11 +1,12 @@
 """The blueprint of the pages, and the filters and globals of its templates."""
 
 from collections.abc import Mapping
+from pathlib import Path
 from urllib.parse import urlencode
 
 from flask import Blueprint, has_request_context, url_for
 
-from iris_app.formatting import format_number, format_percent
+from iris_app.formatting import format_count, format_number, format_percent, with_article
 from iris_app.model_service import get_service
 from iris_app.schema import Schema
 from iris_app.web.request import request
@@ -13,6 +14,9 @@ from iris_app.web.response import Response
 from iris_app.web.static_files import static
 
 bp = Blueprint("ui", __name__, static_folder="static", static_url_path="/static", template_folder="templates")
+
+# The drawings that show what to measure; a schema with one of them has its icon too.
+DRAWINGS = {path.stem for path in (Path(__file__).parent / "templates" / "ui" / "drawings").iterdir()}
 
 # The request header of the pages' scripts.
 LIVE = "X-Live"
@@ -22,14 +26,18 @@ MAX_URL_LENGTH = 8000
 
 bp.add_app_template_filter(format_number)
 bp.add_app_template_filter(format_percent)
+bp.add_app_template_filter(format_count)
+bp.add_app_template_filter(with_article)
 bp.add_app_template_global(static)
 
 
 @bp.app_context_processor
-def add_schema() -> dict[str, Schema | None]:
-    """Add the schema of the model that answers the request, or of the one that is loaded, to every template."""
+def add_schema() -> dict[str, Schema | str | None]:
+    """Add the schema of the model that answers the request, or of the one that is loaded, and its icon to templates."""
     model = (request.model if has_request_context() else None) or get_service().loaded
-    return {"schema": model.schema if model else None}
+    schema = model.schema if model else None
+    icon = f"icons/{schema.drawing}.svg" if schema and schema.drawing in DRAWINGS else "favicon.svg"
+    return {"schema": schema, "icon": icon}
 
 
 @bp.after_request

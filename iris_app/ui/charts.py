@@ -11,7 +11,7 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from iris_app.formatting import format_percent, truncate
+from iris_app.formatting import truncate
 from iris_app.json_types import Prediction
 from iris_app.model.manifest import Training
 from iris_app.schema import Feature, Floats, Schema
@@ -45,7 +45,7 @@ MAX_POINTS = 500
 MAX_CLASSES, MAX_BARS = 10, 12
 
 # The width of a character of a tick's label, in SVG units, and the characters of an axis' title that fit.
-CHARACTER, MAX_TITLE = 7.5, 32
+CHARACTER, MAX_TITLE = 8.7, 28
 
 MINUS = "\N{MINUS SIGN}"
 
@@ -170,13 +170,19 @@ def _axis(manifest: Training, row: Floats, index: int) -> Axis | None:
 
 def _choose(schema: Schema, indices: list[int], prediction: Prediction) -> list[tuple[str, int, int]]:
     """Choose the two features with the largest contributions, or the first two."""
-    if prediction.explanation:
-        contributions = msgspec.structs.astuple(prediction.explanation.contributions)
-        indices = sorted(indices, key=lambda index: -abs(contributions[index]))
+    indices = sort_by_contribution(prediction, indices)
     if len(indices) < 2:
         return []
     across, up = indices[:2]
     return [(f"{schema.features[across].label} and {schema.features[up].label}", across, up)]
+
+
+def sort_by_contribution(prediction: Prediction, indices: Iterable[int]) -> list[int]:
+    """Sort the indices of features by their contributions, the largest first, if the prediction is explained."""
+    if not prediction.explanation:
+        return list(indices)
+    contributions = msgspec.structs.astuple(prediction.explanation.contributions)
+    return sorted(indices, key=lambda index: -abs(contributions[index]))
 
 
 @dataclass(frozen=True, slots=True)
@@ -296,18 +302,3 @@ def odds(schema: Schema, prediction: Prediction) -> list[Odds]:
 def predicted_odds(schema: Schema, prediction: Prediction) -> Odds:
     """Return the probability of the predicted class."""
     return next(one for one in odds(schema, prediction) if one.predicted)
-
-
-# Words for the certainty of a prediction, by the probability of its class.
-CONFIDENCE = ((0.99, "almost certainly"), (0.9, "very likely"), (0.7, "probably"), (0.0, "perhaps"))
-
-
-def verdict(schema: Schema, prediction: Prediction) -> str:
-    """Describe a prediction and its certainty in a sentence, with the margin to the runner-up."""
-    ranked = sorted(odds(schema, prediction), key=lambda one: (not one.predicted, -one.probability))
-    first, second = ranked[:2]
-    margin = f"{format_percent(first.probability)}, against {format_percent(second.probability)} for {second.label}"
-    if prediction.warnings:
-        return f"Closest match: {first.label} ({margin}). The model has never seen anything like this {schema.noun}."
-    certainty = next(words for at_least, words in CONFIDENCE if first.probability >= at_least)
-    return f"This is {certainty} {first.label}: {margin}."

@@ -2,6 +2,7 @@
 
 import hashlib
 import math
+import re
 from collections.abc import Collection
 from typing import Any, ClassVar
 
@@ -24,6 +25,9 @@ MAX_COLUMN = 12
 
 # The names of the form's own fields; underscores follow where a feature has the name.
 CSRF_TOKEN, DIGEST = OWN_NAMES = ("csrf_token", "schema")
+
+# A number that is written with decimals, whose last zeros say how exact it is.
+DECIMALS = re.compile(r"\A[0-9]{1,15}[.,][0-9]{1,15}")
 
 # The names that a message about another model lists.
 MAX_NAMES = 10
@@ -57,7 +61,11 @@ class FeatureField(StringField):
 
     @property
     def formatted(self) -> str:
-        """The shortest text of the value."""
+        """The text of the value: its decimals as they were entered, and else the shortest one."""
+        written = DECIMALS.match(self.text.strip()) if self.feature.kind == "number" else None
+        number = written[0].replace(",", ".") if written else ""
+        if number and float(number) == self.value:
+            return number
         return self.feature.format(self.value) if self.is_known else self.text
 
     @property

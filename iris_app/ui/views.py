@@ -1,22 +1,17 @@
 """``/home``, the form, and ``/classify``, the page of its result."""
 
-from pathlib import Path
-
 from flask import current_app, redirect, render_template, url_for
 from werkzeug.datastructures import MultiDict
 from werkzeug.exceptions import NotFound
 from werkzeug.wrappers import Response as WerkzeugResponse
 
-from iris_app import model_service
 from iris_app.formatting import format_number
 from iris_app.model_service import get_model
 from iris_app.observability.recorder import record_invalid_value
-from iris_app.ui import charts
-from iris_app.ui.blueprint import bp, filled_url, status
+from iris_app.ui.blueprint import DRAWINGS, bp, filled_url, status
 from iris_app.ui.forms import RowForm, make_row_form
+from iris_app.ui.result.page import make_result
 from iris_app.web.request import request
-
-DRAWINGS = {path.stem for path in (Path(__file__).parent / "templates" / "ui" / "drawings").iterdir()}
 
 Page = str | tuple[str, int] | WerkzeugResponse
 
@@ -35,14 +30,15 @@ def home() -> Page:
 
 @bp.get("/typical/<int:index>")
 def typical(index: int) -> Page:
-    """Show the form, filled with the typical row of a class."""
+    """Redirect to the answer for the typical row of a class, or show the form with it if that has no address."""
     schema = get_model().schema
     rows = [class_.typical for class_ in schema.classes]
     if index >= len(rows) or not rows[index]:
         raise NotFound
     texts = [feature.format(value) for feature, value in zip(schema.features, schema.encode(rows[index]), strict=True)]
-    names = [feature.form_name for feature in schema.features]
-    return _form_page(_make_form(MultiDict(zip(names, texts, strict=True))))
+    filled = dict(zip([feature.form_name for feature in schema.features], texts, strict=True))
+    address = filled_url(".show", filled)
+    return redirect(address) if address else _form_page(_make_form(MultiDict(filled)))
 
 
 @bp.post("/classify")
@@ -80,24 +76,7 @@ def _result_page(form: RowForm) -> Page:
         for field in form.wrong_fields:
             record_invalid_value(field.feature)
         return _form_page(form, status(422))
-    model, schema, rows = get_model(), form.schema, form.rows
-    ((prediction,),) = model_service.predict(model, rows).to_predictions(explain=True)
-    panels = charts.panels(rows[0], model.manifest, lambda rows: model.predict(rows).classes, prediction)
-    return render_template(
-        "ui/result.html",
-        form=form,
-        ranges=_ranges(),
-        prediction=prediction,
-        verdict=charts.verdict(schema, prediction),
-        odds=charts.odds(schema, prediction),
-        bars=charts.bars(schema, prediction),
-        panels=panels,
-        shown=set[int]().union(*(panel.classes for panel in panels)),
-        max_classes=charts.MAX_CLASSES,
-        max_bars=charts.MAX_BARS + 1,
-        retry=filled_url(".home", {field.name: field.text for field in form.fields}),
-        link=filled_url(".show", {field.name: field.formatted for field in form.fields}),
-    )
+    return render_template("ui/result.html", form=form, ranges=_ranges(), **make_result(get_model(), form))
 
 
 def _form_page(form: RowForm, code: int = 200, *, expired: bool = False, changed: bool = False) -> Page:

@@ -8,9 +8,8 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from iris_app.formatting import format_percent
 from iris_app.iris import SCHEMA
-from iris_app.json_types import JsonTypes, Prediction, PredictionWarning
+from iris_app.json_types import JsonTypes, Prediction
 from iris_app.model.manifest import Training, TrainingRow
 from iris_app.schema import MISSING, Class, Feature, Floats, Schema
 from iris_app.ui.charts import (
@@ -28,7 +27,6 @@ from iris_app.ui.charts import (
     format_tick,
     odds,
     panels,
-    verdict,
 )
 from tests.support import trained
 
@@ -47,8 +45,8 @@ def left_is_first(rows: Floats) -> Any:
     return np.where(rows[:, 2] < 4, 0, 2)
 
 
-def predicted(*probabilities: float, warnings: tuple[PredictionWarning, ...] = ()) -> Prediction:
-    prediction: Prediction = TYPES.Prediction("setosa", TYPES.Probabilities(*probabilities), warnings)
+def predicted(*probabilities: float) -> Prediction:
+    prediction: Prediction = TYPES.Prediction("setosa", TYPES.Probabilities(*probabilities), ())
     return prediction
 
 
@@ -86,7 +84,7 @@ def test_labels_of_any_size_differ_and_do_not_touch(low: float, power: int, leng
         (0, 30_000_000, ["0M", "5M", "10M", "15M", "20M", "25M", "30M"]),
         (1900, 2020, ["1,900", "1,920", "1,940", "1,960", "1,980", "2,000", "2,020"]),
         (-1.5, 1.5, ["\N{MINUS SIGN}1.5", "\N{MINUS SIGN}1.0", "\N{MINUS SIGN}0.5", "0.0", "0.5", "1.0", "1.5"]),
-        (0.001, 0.004, ["0.0010", "0.0015", "0.0020", "0.0025", "0.0030", "0.0035", "0.0040"]),
+        (0.001, 0.004, ["0.001", "0.002", "0.003", "0.004"]),
     ],
 )
 def test_labels_are_short_and_exact(low: float, high: float, labels: list[str]) -> None:
@@ -107,7 +105,7 @@ def test_whole_numbers_have_whole_ticks_and_steps() -> None:
 
 def test_a_long_title_is_truncated() -> None:
     feature = Feature(name="n", form_name="n", label="A name that is much longer than an axis", unit="m")
-    assert Axis(feature, 0, 1, WIDTH).title == "A name that is much longer than …"
+    assert Axis(feature, 0, 1, WIDTH).title == "A name that is much longer t…"
 
 
 def test_a_row_beyond_the_others_is_still_in_the_picture() -> None:
@@ -186,25 +184,6 @@ def test_a_feature_without_values_in_the_training_is_not_drawn() -> None:
 
 def test_a_value_beyond_all_bounds_is_not_drawn() -> None:
     assert [panel.title for panel in draw(1.7e308, 3, 2, 0.5)] == ["Petals"]
-
-
-@pytest.mark.parametrize(
-    ("first", "words"),
-    [(0.995, "almost certainly"), (0.95, "very likely"), (0.8, "probably"), (0.6, "perhaps")],
-)
-def test_the_verdict_says_how_sure_it_is(first: float, words: str) -> None:
-    margin = f"{format_percent(first)}, against {format_percent(1 - first)} for Versicolor"
-    assert verdict(SCHEMA, predicted(first, 1 - first, 0.0)) == f"This is {words} Setosa: {margin}."
-
-
-def test_a_verdict_with_warnings_says_so() -> None:
-    sentence = verdict(SCHEMA, predicted(1.0, 0.0, 0.0, warnings=(PredictionWarning("unlike_training", "Unlike."),)))
-    assert sentence.startswith("Closest match: Setosa (")
-    assert sentence.endswith("The model has never seen anything like this flower.")
-
-
-def test_a_verdict_names_the_predicted_class_though_another_is_more_probable() -> None:
-    assert "perhaps Setosa: 30.0 %, against 70.0 % for Virginica" in verdict(SCHEMA, predicted(0.3, 0.0, 0.7))
 
 
 def test_there_are_no_bars_without_an_explanation() -> None:

@@ -1,0 +1,75 @@
+"""The values that would change an answer, in words and with links."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from itertools import groupby
+from operator import attrgetter
+
+from iris_app.formatting import format_number, truncate
+from iris_app.model.explanations.profiles import Change
+from iris_app.schema import Feature, Schema
+
+# The features with changes that are shown, and the categories of each; the others are counted.
+MAX_FEATURES, MAX_CATEGORIES = 12, 8
+
+BOOLEANS = {1.0: "Yes", 0.0: "No"}
+
+
+@dataclass(frozen=True, slots=True)
+class Option:
+    """A value that changes the answer, in words, the label of the class that it gives, and its address if any."""
+
+    value: str
+    label: str
+    url: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class FeatureChanges:
+    """The values of one feature that change the answer; ``omitted`` more are not listed."""
+
+    index: int
+    label: str
+    options: list[Option]
+    omitted: int
+
+
+def describe_changes(
+    schema: Schema, changes: Sequence[Change], address: Callable[[int, str], str | None]
+) -> list[FeatureChanges]:
+    """Describe changes by feature, in the order of the schema.
+
+    Parameters
+    ----------
+    schema : Schema
+    changes : sequence of Change
+    address : callable
+        Takes the index of a feature and the text of its value, and returns the address of the answer with that value.
+    """
+    described = []
+    for index, group in groupby(changes, attrgetter("index")):
+        feature, found = schema.features[index], list(group)
+        options = [
+            Option(
+                _describe(feature, change),
+                schema.classes[change.class_index].label,
+                address(index, feature.format(change.value)),
+            )
+            for change in found[:MAX_CATEGORIES]
+        ]
+        described.append(FeatureChanges(index, feature.label, options, len(found) - len(options)))
+    return described
+
+
+def _describe(feature: Feature, change: Change) -> str:
+    if not feature.is_numeric:
+        return describe_value(feature, change.value)
+    text = feature.with_unit(format_number(change.value))
+    if not change.lasting:
+        return text
+    return f"{text} or {'less' if change.direction < 0 else 'more'}"
+
+
+def describe_value(feature: Feature, value: float) -> str:
+    """Return a boolean or a category as people read it."""
+    return BOOLEANS[value] if feature.kind == "boolean" else truncate(feature.format(value)) or "(empty)"
