@@ -163,7 +163,8 @@ def test_a_pickle_with_another_digest_is_never_opened(model_path: Path) -> None:
 @pytest.mark.parametrize("content", [b"", b"{", b"\xff\xfe", b"[]", b"{}", b'{"sha256": 5}', b'"\xff"'])
 def test_what_is_no_manifest_is_refused(model_path: Path, content: bytes) -> None:
     manifest_path(model_path).write_bytes(content)
-    assert re.search(r"model.joblib.json is not the manifest of a model for this version of the application: .", refusal(model_path))
+    pattern = r"model.joblib.json is not the manifest of a model for this version of the application: ."
+    assert re.search(pattern, refusal(model_path))
 
 
 @pytest.mark.parametrize(
