@@ -18,6 +18,7 @@ from iris_app.model.compiled.tracing import NotCompilable
 from iris_app.model.compiled.verification import find_difference
 from iris_app.model.explanations.explainer import Explainer
 from iris_app.model.inputs import PipelineInputs
+from iris_app.model.linear import Affine
 from iris_app.model.manifest import Manifest
 from iris_app.model.outlier_detection.detector import OutlierDetector
 from iris_app.model.predictions import PredictionBatch, SinglePrediction
@@ -37,6 +38,11 @@ class Model:
         The description of the classifier and of its training.
     pairplot : bytes, optional
         The picture of the training's rows, as SVG.
+
+    Attributes
+    ----------
+    linear : tuple of ndarray, optional
+        The weights and intercepts of a model that is an affine map of numbers to log-odds.
     """
 
     def __init__(self, classifier: Any, manifest: Manifest, pairplot: bytes | None = None) -> None:
@@ -48,6 +54,7 @@ class Model:
         self._inputs = PipelineInputs(self.schema, manifest.inputs)
         self._detector = OutlierDetector(self.schema, manifest.features, manifest.distribution)
         self._compiled = self._compile()
+        self.linear: Affine | None = self._compiled.affine if self._compiled else None
 
     def predict(self, rows: Floats) -> PredictionBatch:
         """Predict the class of each row.
@@ -96,7 +103,7 @@ class Model:
     @cached_property
     def explainer(self) -> Explainer:
         """The explainer of the predictions."""
-        return Explainer(self.manifest, self.predict_proba, self._compiled.affine if self._compiled else None)
+        return Explainer(self.manifest, self.predict_proba, self.linear)
 
     @property
     def path_name(self) -> str:

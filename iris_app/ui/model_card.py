@@ -1,10 +1,13 @@
 """``/model``: the model card."""
 
+import math
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import msgspec
+import numpy as np
 from flask import render_template
 from werkzeug.exceptions import NotFound
 
@@ -13,8 +16,12 @@ from iris_app.model.manifest import FeatureSummary, Manifest
 from iris_app.model_service import get_model
 from iris_app.schema import Feature
 from iris_app.ui.blueprint import bp
+from iris_app.ui.result.verdict import count_borderline
 from iris_app.web.request import request
 from iris_app.web.response import Response
+
+if TYPE_CHECKING:
+    from iris_app.model.classifier import Model
 
 VIEW_BOX = re.compile(rb'viewBox="0 0 (\d+)[\d.]* (\d+)[\d.]*"')
 
@@ -76,6 +83,60 @@ def feature_rows(manifest: Manifest) -> list[FeatureRow]:
     ]
 
 
+# The quantile of the normal distribution for an interval of 95 %.
+QUANTILE = 1.96
+
+# The weights that a formula is shown with at most.
+MAX_WEIGHTS = 300
+
+
+def wilson_interval(right: int, rows: int) -> tuple[float, float]:
+    """Return the interval of 95 % for a share, by Wilson's score."""
+    share, square = right / rows, QUANTILE**2
+    middle = (share + square / (2 * rows)) / (1 + square / rows)
+    half = QUANTILE / (1 + square / rows) * math.sqrt(share * (1 - share) / rows + square / (4 * rows**2))
+    return max(middle - half, 0.0), min(middle + half, 1.0)
+
+
+@dataclass(frozen=True, slots=True)
+class Formula:
+    """The formula of a linear model, worked through for one row.
+
+    Attributes
+    ----------
+    name : str
+        The label of the class that the row is typical of.
+    terms : list of tuple
+        Each feature, the text of its value, and the weight of it for each class.
+    constants, sums, probabilities : list of float
+        Of each class.
+    """
+
+    name: str
+    terms: list[tuple[Feature, str, list[float]]]
+    constants: list[float]
+    sums: list[float]
+    probabilities: list[float]
+
+
+def work_formula(model: "Model") -> Formula | None:
+    """Work through the formula of a linear model with few weights, for the typical row of a class."""
+    schema = model.schema
+    example = next((class_ for class_ in schema.classes if class_.typical), None)
+    if model.linear is None or example is None or model.linear[0].size > MAX_WEIGHTS:
+        return None
+    weights, constants = model.linear
+    row = np.array(schema.encode(example.typical))
+    values = (feature.format(value) for feature, value in zip(schema.features, row.tolist(), strict=True))
+    return Formula(
+        example.label,
+        list(zip(schema.features, values, weights.T.tolist(), strict=True)),
+        constants.tolist(),
+        (weights @ row + constants).tolist(),
+        model.predict_proba(row[None])[0].tolist(),
+    )
+
+
 @bp.get("/model")
 def model_card() -> str:
     """Show the card of the current model."""
@@ -85,6 +146,9 @@ def model_card() -> str:
         model=model,
         manifest=model.manifest,
         features=feature_rows(model.manifest),
+        interval=_interval(model.manifest),
+        borderline=count_borderline(model.manifest),
+        formula=work_formula(model),
         size=_size(model.pairplot or b""),
     )
 
@@ -111,6 +175,15 @@ def pairplot(version: str) -> Response:
     # matplotlib writes inline styles, which apply when the picture is opened as a page of its own.
     response.policy = "default-src 'none'; style-src 'unsafe-inline'"
     return response
+
+
+def _interval(manifest: Manifest) -> tuple[int, float, float] | None:
+    """Return the number of held-out rows that were right, and the interval of the accuracy."""
+    scores = manifest.scores
+    if scores is None or not scores.held_out_rows:
+        return None
+    right = round(scores.held_out_accuracy * scores.held_out_rows)
+    return right, *wilson_interval(right, scores.held_out_rows)
 
 
 def _size(picture: bytes) -> tuple[str, str]:

@@ -151,7 +151,7 @@ def test_the_drift_of_each_feature_is_told_in_a_number_and_in_words(report: Repo
     measurements[:, 3] += 0.5
     measurements[:, 2] += 0.05
     page = report(flowers=[",".join(map(str, row)) for row in measurements.round(2).tolist()])
-    found = page.section("How far the flowers are from the training's")
+    found = page.section("Are these flowers like those of the training data?")
     told = [heading.text.partition(": ") for heading in found.all("h3")]
     assert [(name, words) for name, _, words in told] == [
         ("Sepal length", "little change"),
@@ -168,7 +168,7 @@ def test_the_drift_of_each_feature_is_told_in_a_number_and_in_words(report: Repo
 
 
 def test_the_shares_of_each_interval_are_a_picture_and_numbers(report: Report, manifest: Manifest) -> None:
-    found = report(flowers=USUAL).section("How far the flowers are from the training's")
+    found = report(flowers=USUAL).section("Are these flowers like those of the training data?")
     pictures = [one for one in found.all("svg") if one.attributes.get("role") == "img"]
     assert [(one.attributes["aria-label"] or "").split(":")[0] for one in pictures] == [
         one.title for one in SCHEMA.features
@@ -183,9 +183,9 @@ def test_the_shares_of_each_interval_are_a_picture_and_numbers(report: Report, m
 
 
 def test_few_flowers_are_not_said_to_have_moved(report: Report) -> None:
-    found = report(flowers=USUAL).section("How far the flowers are from the training's")
+    found = report(flowers=USUAL).section("Are these flowers like those of the training data?")
     assert {heading.text.split(": ")[1] for heading in found.all("h3")} == {"too few flowers to say"}
-    assert "With fewer than 100 flowers it says little." in found.text
+    assert "With fewer than 100 flowers it means little." in found.text
 
 
 def test_an_unusual_flower_is_shown_with_what_the_model_warns_of(report: Report) -> None:
@@ -223,9 +223,9 @@ def test_the_species_of_a_column_are_compared_with_the_answers(report: Report) -
         ["Virginica", "0", "0", "1", "100 %"],
     ]
     assert [heading.text for heading in table.all("th")[:4]] == [
-        "taken for Setosa",
-        "taken for Versicolor",
-        "taken for Virginica",
+        "answer Setosa",
+        "answer Versicolor",
+        "answer Virginica",
         "found",
     ]
     assert [one.text for one in found.all("svg")[0].all("text")][:3] == ["66.7 %", "33.3 %", "0 %"]
@@ -254,7 +254,7 @@ def test_no_column_for_the_species_is_told(report: Report) -> None:
 
 
 def test_skipped_rows_are_told_with_where_all_of_them_are(report: Report, tmp_path: Path) -> None:
-    found = report("--bad-rows", "skip", flowers=[*USUAL, BAD]).section("What was rejected")
+    found = report("--bad-rows", "skip", flowers=[*USUAL, BAD]).section("Rejected rows")
     assert [one.text for one in found.all("li")] == [
         'Line 5, column sepal_width: Sepal width must be a number in cm, not "wide".'
     ]
@@ -264,14 +264,14 @@ def test_skipped_rows_are_told_with_where_all_of_them_are(report: Report, tmp_pa
 
 def test_kept_rows_are_said_to_stay_and_are_no_flowers(report: Report) -> None:
     page = report("--bad-rows", "null", flowers=[BAD, UNUSUAL])
-    assert "stay among the answers, which are empty" in page.section("What was rejected").text
+    assert "stay among the answers, which are empty" in page.section("Rejected rows").text
     assert page.section("Unusual flowers").all("table")[0].rows()[0][0] == "2"
-    numbers = page.section("How far the flowers are from the training's").all("table")[0].rows()
+    numbers = page.section("Are these flowers like those of the training data?").all("table")[0].rows()
     assert sum(int(row[1]) for row in numbers) == 1
 
 
 def test_many_reasons_are_folded(report: Report) -> None:
-    found = report("--bad-rows", "skip", flowers=[*USUAL, *[BAD] * 150]).section("What was rejected")
+    found = report("--bad-rows", "skip", flowers=[*USUAL, *[BAD] * 150]).section("Rejected rows")
     assert "150 rows cannot be classified. These are the first reasons:" in found.text
     (folded,) = found.all("details")
     assert folded.all("summary")[0].text == f"{100 - REASONS_OPEN} more"
@@ -290,9 +290,9 @@ def test_a_refused_file_is_told_and_the_command_ends_as_without_a_report(report:
 def test_refused_files_come_first_and_lead_to_why(report: Report) -> None:
     page = report(a=USUAL, b=[BAD, UNUSUAL], exit_code=1)
     (alert,) = (one for one in page.root.all("div") if one.attributes.get("class") == "alert")
-    assert "Nothing was written of 1 file among 2" in alert.text
+    assert "No answers were written for 1 file of 2" in alert.text
     assert [row[0].rpartition("/")[2] for row in page.section("Files").all("table")[0].rows()] == ["b.csv", "a.csv"]
-    assert page.section("What was rejected").all("li")[0].text.startswith("b.csv: Line 2, column sepal_width:")
+    assert page.section("Rejected rows").all("li")[0].text.startswith("b.csv: Line 2, column sepal_width:")
     assert "In a file of which nothing was written, those rows are counted" in page.section("Unusual flowers").text
 
 
@@ -320,7 +320,7 @@ def test_nothing_unusual_and_nothing_rejected_reads_well(report: Report) -> None
     page = report(flowers=USUAL)
     assert page.lead.endswith("None is unlike the flowers that the model was trained on.")
     assert "No flower is unlike those that the model was trained on." in page.section("Unusual flowers").text
-    assert "No row was rejected." in page.section("What was rejected").text
+    assert "No row was rejected." in page.section("Rejected rows").text
 
 
 def test_several_unusual_flowers_are_counted_in_the_lead(report: Report) -> None:
@@ -350,7 +350,7 @@ def test_what_is_told_of_files_is_in_their_order_whichever_ends_first(tmp_path: 
 def test_many_files_are_named_up_to_a_number_and_all_counted(report: Report, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("iris_app.bulk.report.FILES_NAMED", 2)
     page = report(a=USUAL, b=USUAL, c=USUAL)
-    assert page.root.all("h1")[0].text == "What came of 3 files"
+    assert page.root.all("h1")[0].text == "Results for 3 files"
     assert len(page.section("Files").all("table")[0].rows()) == 2
     assert "1 more is counted above." in page.section("Files").text
 
@@ -368,7 +368,7 @@ def test_standard_input_and_output_are_called_so(classify: Classify, tmp_path: P
     content = "\n".join([HEADING, *USUAL]).encode()
     classify("-", "-o", "-", "--report", tmp_path / "page.html", content=content)
     page = Page((tmp_path / "page.html").read_text())
-    assert page.root.all("h1")[0].text == "What came of standard input"
+    assert page.root.all("h1")[0].text == "Results for standard input"
     assert page.section("The file").all("table")[0].rows()[0][-1] == "standard output"
 
 
@@ -381,14 +381,14 @@ def test_the_model_is_named_with_its_digest_and_scores(report: Report, manifest:
 def test_what_a_file_holds_is_text_and_nothing_else(report: Report) -> None:
     page = report("--bad-rows", "skip", "--max-bad", "100%", **{"<i>a<i>": ["5.1,<script>,1.4,0.2"]})
     assert not page.root.all("script", "i")
-    assert 'not "<script>"' in page.section("What was rejected").text
+    assert 'not "<script>"' in page.section("Rejected rows").text
 
 
 def test_a_file_whose_name_is_no_text_can_be_shown(classify: Classify, tmp_path: Path) -> None:
     table = tmp_path / "b\udcff.csv"
     table.write_text("\n".join([HEADING, *USUAL]))
     assert classify(table, "-o", tmp_path / "out.csv", "--report", tmp_path / "page.html").exit_code == 0
-    assert r"What came of b\xff.csv" in (tmp_path / "page.html").read_text()
+    assert r"Results for b\xff.csv" in (tmp_path / "page.html").read_text()
 
 
 def test_the_page_asks_for_nothing_else(report: Report) -> None:

@@ -277,10 +277,10 @@ def test_many_columns_are_folded(open_client: OpenClient) -> None:
 
 def test_the_card_says_what_is_known_and_no_more(open_client: OpenClient) -> None:
     text = visible(open_client("mixed").get("/model").text)
-    assert "Not measured on visits that were held out of the training." in text
-    assert "of 400 usual visits, each left out of the training in turn." in text
+    assert "Nobody has measured it on visits that it was not trained on." in text
+    assert "measured on 400 usual visits, each left out of the training data in turn." in text
     assert "cross-validation" not in text
-    assert "Not for" not in text
+    assert "Not made for" not in text
     assert "picture" not in text
     for row in ("Age (years) whole number", "Smoker yes or no No", "Ward category", "BMI (kg/m²) number"):
         assert row in text
@@ -305,11 +305,11 @@ def test_the_card_gives_every_score(make_app: Callable[..., Flask], tmp_path: Pa
         calibration=[CalibrationBin(0.5, 0.6, 0, 0.0, 0.0), CalibrationBin(0.9, 1.0, 1000, 0.96, 0.9)],
     )
     text = card(make_app, tmp_path, ONE, scores=scores)
-    assert "Of 1,000 rows that it had never seen, it got 900 right: an accuracy of 0.9000." in text
+    assert "It was tested with 1,000 rows that it had never seen, and got 900 right: an accuracy of 0.9000." in text
     assert "Balanced accuracy 0.7750" in text
     assert "Log loss 0.2500" in text
     assert "Brier score 0.1250" in text
-    assert "90 to 100 % 1,000 96.0 % 90.0 %" in text
+    assert "90 to 100 % 1,000 900 96.0 % 90.0 %" in text
     assert "50 to 60 %" not in text
     assert "cross-validation" not in text
 
@@ -317,7 +317,7 @@ def test_the_card_gives_every_score(make_app: Callable[..., Flask], tmp_path: Pa
 def test_the_card_says_what_the_model_is_for(make_app: Callable[..., Flask], tmp_path: Path) -> None:
     about = About(model="A forest.", purpose="Games.", limits="Anything that matters.")
     text = card(make_app, tmp_path, msgspec.structs.replace(ONE, about=about))
-    assert "A forest. For Games. Not for Anything that matters. Packaged" in text
+    assert "A forest. Made for Games. Not made for Anything that matters. Packaged" in text
 
 
 def test_of_many_categories_the_most_frequent_are_named(make_app: Callable[..., Flask], tmp_path: Path) -> None:
@@ -345,4 +345,4 @@ def test_a_confusion_matrix_of_many_classes_is_a_picture_with_a_folded_table(
         scores=scores,
     )
     assert "The same as a table" in text
-    assert "taken for" not in text
+    assert "answer Kind" not in text

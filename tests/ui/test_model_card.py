@@ -10,12 +10,17 @@ from flask.testing import FlaskClient
 
 from iris_app.iris import SCHEMA
 from iris_app.model.manifest import pairplot_path
+from iris_app.ui.model_card import wilson_interval
+from tests.models import ServedModel
 from tests.support import FORM, trained
+
+MINUS = "\N{MINUS SIGN}"
 
 
 def test_the_card_says_how_good_the_model_is(client: FlaskClient) -> None:
     text = client.get("/model").text
-    assert "Of 38 flowers that it had never seen, it got 37 right: an accuracy of 0.9737." in text
+    assert "It was tested with 38 flowers that it had never seen, and got 37 right: an accuracy of 0.9737." in text
+    assert "between 86.5 % and 99.5 % (95 % interval by Wilson)" in text
     assert "In 5-fold cross-validation" in text
     for species in SCHEMA.classes:
         assert f'<th scope="row">{species.label}</th>' in text
@@ -24,14 +29,14 @@ def test_the_card_says_how_good_the_model_is(client: FlaskClient) -> None:
 def test_the_card_says_how_often_it_warns_of_usual_rows(client: FlaskClient) -> None:
     text = " ".join(client.get("/model").text.split())
     share = 100 * trained()[1].distribution.unlike_share
-    assert f"It says so for {share:.1f} % of 38 usual flowers, which were held out." in text
+    assert f"without need for about {share:.1f} %: measured on 38 usual flowers, which it was not trained on." in text
 
 
 def test_the_confusion_matrix_is_a_table_and_a_picture(client: FlaskClient) -> None:
     text = client.get("/model").text
     assert len(re.findall(r'<text class="ink"[^>]*>\d+</text>', text)) == len(SCHEMA.classes) ** 2
-    (caption,) = re.findall(r'<caption class="caption-top">(The held-out flowers[^<]*)', text)
-    assert f'role="img" aria-label="{caption} The stronger' in text
+    (caption,) = re.findall(r'<caption class="caption-top">(The flowers of the test[^<]*)', text)
+    assert f'role="img" aria-label="{caption} The darker' in text
 
 
 def test_the_card_says_what_the_model_is_and_is_not_for(client: FlaskClient) -> None:
@@ -90,3 +95,54 @@ def test_without_a_model_there_is_no_card(make_app: Callable[..., Flask]) -> Non
     client = make_app(MODEL_PATH="/nowhere").test_client()
     for path in ("/model", "/model/manifest.json", "/model/x/pairplot.svg"):
         assert client.get(path).status_code == 503
+
+
+def test_the_card_says_how_often_its_doubts_were_right(client: FlaskClient) -> None:
+    text = " ".join(client.get("/model").text.split())
+    scores = trained()[1].scores
+    assert scores
+    unsure = [found for found in scores.calibration if found.high <= 0.7]
+    rows, right = sum(found.rows for found in unsure), round(sum(found.rows * found.accuracy for found in unsure))
+    assert f"In the test that was so for {rows} answers, of which {right} were right." in text
+
+
+def test_each_line_of_the_calibration_has_its_counts(client: FlaskClient) -> None:
+    text = client.get("/model").text
+    scores = trained()[1].scores
+    assert scores
+    for found in scores.calibration:
+        cells = [f"{found.rows}", f"{round(found.rows * found.accuracy)}", f"{100 * found.mean_probability:.1f} %"]
+        assert "".join(f'<td class="text-end">{cell}</td>' for cell in cells) in text
+
+
+def test_the_formula_is_worked_through_for_a_typical_row(client: FlaskClient) -> None:
+    text = unescape(client.get("/model").text)
+    (table,) = re.findall(r"<caption[^>]*>The weights of each value.*?</table>", text, re.DOTALL)
+    rows = {
+        name: [
+            float(number.replace("\N{MINUS SIGN}", "-"))
+            for number in re.findall(r">(?:× )?([\d.e\N{MINUS SIGN}-]+)<", cells)
+        ]
+        for name, cells in re.findall(r'<th scope="row">([^<]+)</th>(.*?)</tr>', table.replace(MINUS, "-"))
+    }
+    values = [(row[0], row[1:]) for name, row in rows.items() if "(cm)" in name]
+    sums = [
+        sum(value * weights[index] for value, weights in values) + rows["Constant"][index]
+        for index in range(len(SCHEMA.classes))
+    ]
+    assert len(values) == len(SCHEMA.features)
+    assert sums == pytest.approx(rows["Sum"], abs=0.02)
+
+
+def test_a_model_that_is_no_formula_has_none(
+    make_app: Callable[..., Flask], serve: Callable[[str], ServedModel]
+) -> None:
+    text = make_app(MODEL_PATH=str(serve("mixed").path)).test_client().get("/model").text
+    assert "How it works an answer out" not in text
+
+
+@pytest.mark.parametrize(
+    ("right", "rows", "interval"), [(37, 38, (0.8651, 0.9953)), (0, 1, (0.0, 0.7935)), (5, 5, (0.5655, 1.0))]
+)
+def test_the_interval_of_an_accuracy_is_wilson_s(right: int, rows: int, interval: tuple[float, float]) -> None:
+    assert wilson_interval(right, rows) == pytest.approx(interval, abs=1e-4)
