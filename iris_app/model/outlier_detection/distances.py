@@ -127,7 +127,6 @@ class Distances:
     def __init__(self, numbers: Sequence[NumberGroup], categories: Sequence[CategoryGroup]) -> None:
         self._numbers = list(map(_Numbers, numbers))
         self._categories = [_Levels(group.feature, group.penalties) for group in categories]
-        self._has_categories = bool(categories) or any(group.shifts for group in numbers)
         self._block_rows = BLOCK_SIZE // max([numbers.width for numbers in self._numbers], default=1) + 1
 
     def nearest(self, columns: Floats) -> Floats:
@@ -147,11 +146,9 @@ class Distances:
     def is_within(self, row: Sequence[float], class_index: int, maximum: float) -> bool:
         """Check whether the squared distance of a row from a class is at most ``maximum``.
 
-        It is computed in Python's floats, whose last digits may differ, and False if there are features of categories.
+        It is computed in Python's floats, whose last digits may differ, and False if a number is missing.
         """
-        if self._has_categories:
-            return False
-        total = 0.0
+        total = sum(categories.take_one(row)[class_index] for categories in self._categories)
         for numbers in self._numbers:
             for coordinate in numbers.whiten_one(row, class_index):
                 total += coordinate * coordinate
@@ -172,12 +169,19 @@ class _Levels:
         self._feature = feature
         self._table = np.hstack([np.zeros((len(table), 1)), table])
         self._missing = self._table.shape[1] - 2
+        unknown, *known = self._table.T.tolist()
+        self._by_value: list[list[float]] = [*known, unknown]
 
     def take(self, columns: Floats) -> Floats:
         """Return the numbers for each row, of shape (..., n)."""
         values = columns[self._feature]
         taken: Floats = self._table[:, np.where(np.isnan(values), self._missing, values).astype(np.intp) + 1]
         return taken
+
+    def take_one(self, row: Sequence[float]) -> list[float]:
+        """Return the numbers for one row."""
+        value = row[self._feature]
+        return self._by_value[self._missing if value != value else int(value)]
 
 
 class _Numbers:
@@ -219,6 +223,8 @@ class _Numbers:
         values = [row[feature] for feature in self._group.features]
         for tails in self._group.tails:
             values[tails.index] = math.asinh((values[tails.index] - tails.centre) / tails.scale)
+        for shifts in self._shifts:
+            values = list(map(operator.sub, values, shifts.take_one(row)))
         differences = list(map(operator.sub, values, self._group.means[class_index]))
         for weights in self._group.whitenings[0 if self._is_shared else class_index]:
             yield sum(map(operator.mul, weights, differences))  # up to the diagonal

@@ -110,14 +110,15 @@ def test_one_row_is_measured_as_many_are() -> None:
     assert not any(distances.is_within(row, index, square * (1 - 1e-12)) for index in range(2))
 
 
-@pytest.mark.parametrize(
-    "groups",
-    [
-        ([NUMBERS], [CategoryGroup(3, [[0.0, 0.0], [0.0, 0.0]])]),
-        ([NumberGroup([0], [[0.0], [1.0]], [[[1.0]]], shifts=[Shifts(1, [[0.0, 0.0]])])], []),
-    ],
-)
-def test_one_row_with_categories_is_not_measured(
-    groups: tuple[list[NumberGroup], list[CategoryGroup]],
-) -> None:
-    assert not Distances(*groups).is_within([1.0, 0.0, 0.0, 0.0], 0, np.inf)
+@pytest.mark.parametrize("code", [0.0, 1.0, UNKNOWN, MISSING])
+@pytest.mark.parametrize("penalties", [[], [CategoryGroup(1, [[1.0, 4.0, 7.0], [2.0, 3.0, 8.0]])]])
+def test_one_row_with_categories_is_measured_as_many_are(code: float, penalties: list[CategoryGroup]) -> None:
+    group = NumberGroup([0], [[0.0], [100.0]], [[[1.0]]], shifts=[Shifts(1, [[3.0, 5.0, -1.0]])])
+    distances, row = Distances([group], penalties), [7.5, code]
+    (square,) = distances.nearest(np.array([row]).T)
+    assert distances.is_within(row, 0, square * (1 + 1e-12))
+    assert not distances.is_within(row, 0, square * (1 - 1e-12))
+
+
+def test_one_row_with_a_missing_number_is_not_measured() -> None:
+    assert not Distances([NUMBERS], []).is_within([1.0, MISSING, 0.0], 0, np.inf)
