@@ -1,8 +1,10 @@
 """The drift of the rows that are classified from those of the training."""
 
 import math
+from bisect import bisect_left
 from collections import deque
 from collections.abc import Iterator, Mapping
+from functools import lru_cache
 from itertools import pairwise
 
 import numpy as np
@@ -56,6 +58,10 @@ def count_intervals(manifest: Manifest, rows: Floats) -> Iterator[tuple[tuple[st
 def count_by_interval(values: Floats, summary: FeatureSummary) -> list[int]:
     """Count values by interval, each with its upper edge; the last count is that of missing values."""
     edges = summary.histogram.edges
+    if len(values) == 1:
+        counts = [0] * (len(edges) + 2)
+        counts[-1 if np.isnan(values[0]) else bisect_left(edges, values[0])] = 1
+        return counts
     present = values[~np.isnan(values)]
     if len(present) < EDGEWISE_THRESHOLD:
         counts = np.bincount(np.searchsorted(edges, present), minlength=len(edges) + 1).tolist()
@@ -94,8 +100,13 @@ def intervals(feature: Feature, summary: FeatureSummary) -> list[str]:
     """Return the names of a feature's intervals: its categories, or a histogram's edges; the last is ``missing``."""
     if feature.kind == "category":
         return ["unknown", *map(str, feature.categories), "missing"]
-    edges = ["", *map(format_number, summary.histogram.edges), ""]
-    return [*(f"{low}..{high}" for low, high in pairwise(edges)), "missing"]
+    return _name_intervals(tuple(summary.histogram.edges))
+
+
+@lru_cache(maxsize=4096)
+def _name_intervals(edges: tuple[float, ...]) -> list[str]:
+    names = ["", *map(format_number, edges), ""]
+    return [*(f"{low}..{high}" for low, high in pairwise(names)), "missing"]
 
 
 def population_stability_index(expected: list[int], seen: list[float]) -> float:

@@ -66,6 +66,13 @@ def test_a_few_flowers_of_one_request_are_all_counted() -> None:
     assert len(sample(np.ones((MAX_SAMPLED, 4)))) == MAX_SAMPLED
 
 
+def test_one_value_is_counted_as_among_many() -> None:
+    edges = SUMMARY.histogram.edges
+    values = np.array([*edges, *np.nextafter(edges, np.inf), -1e9, 1e9, np.nan])
+    alone = [count_by_interval(values[[index]], SUMMARY) for index in range(len(values))]
+    assert np.sum(alone, axis=0).tolist() == count_by_interval(values, SUMMARY)
+
+
 def test_many_values_are_counted_as_few_are() -> None:
     values = np.round(np.random.default_rng(0).uniform(0, 4, EDGEWISE_THRESHOLD), 1)
     many = count_by_interval(values, SUMMARY)
