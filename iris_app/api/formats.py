@@ -1,5 +1,6 @@
 """The readers of rows and the writers of predictions, by media type."""
 
+import dataclasses
 from collections.abc import Callable, Iterable, Iterator
 from types import GenericAlias
 from typing import Any, NamedTuple
@@ -9,10 +10,8 @@ from iris_app.codecs.csv_rows import Table
 from iris_app.codecs.json_rows import JsonRows
 from iris_app.json_types import JsonTypes, Prediction, define
 from iris_app.schema import Floats, Schema
-from iris_app.web.api_response import JSON, encoder
-
-CSV = "text/csv"
-NDJSON = "application/x-ndjson"
+from iris_app.web.api_response import encoder
+from iris_app.web.negotiation import CSV, FORMATS, JSON, NDJSON, TSV
 
 Blocks = Iterable[list[Prediction]]
 
@@ -73,6 +72,14 @@ def _read_csv(schema: Schema, body: bytes, max_rows: int) -> Batch:
 
 def _read_ndjson(schema: Schema, body: bytes, max_rows: int) -> Batch:
     return Batch(schema.derive(JsonRows).read_lines(body, max_rows))
+
+
+def write(media_type: str, schema: Schema, batch: Batch, blocks: Blocks, version: str) -> Iterator[bytes]:
+    """Yield the parts of an answer of any media type in ``FORMATS``."""
+    if media_type == TSV:
+        table = batch.table or csv_rows.table_of(schema, batch.rows)
+        batch = Batch(batch.rows, batch.is_single, dataclasses.replace(table, delimiter="\t"))
+    return WRITERS[FORMATS[media_type]](schema, batch, blocks, version)
 
 
 def _write_json(schema: Schema, batch: Batch, blocks: Blocks, version: str) -> Iterator[bytes]:

@@ -6,11 +6,11 @@ from typing import Any
 
 import msgspec
 
-from iris_app.api.formats import CSV, NDJSON, ResponseTypes
+from iris_app.api.formats import ResponseTypes
 from iris_app.json_types import JsonTypes
 from iris_app.model.manifest import ModelDescription
 from iris_app.schema import Schema, Value
-from iris_app.web.api_response import JSON
+from iris_app.web.negotiation import CSV, JSON, NDJSON
 from iris_app.web.problem import Problem
 
 # What text in CSV must be.

@@ -4,16 +4,15 @@ from importlib.metadata import version
 from importlib.resources import files
 
 from flask import Blueprint, current_app, render_template
-from werkzeug.datastructures import MIMEAccept
-from werkzeug.exceptions import NotAcceptable, UnsupportedMediaType
 
 from iris_app import model_service
-from iris_app.api.formats import READERS, WRITERS
+from iris_app.api.formats import READERS, WRITERS, write
 from iris_app.api.openapi import OpenApi
 from iris_app.exceptions import MalformedDocument
 from iris_app.model.manifest import ModelDescription
 from iris_app.model_service import get_model
 from iris_app.web.api_response import ApiResponse, join_or_stream, json_response
+from iris_app.web.negotiation import read_format, select_media_type
 from iris_app.web.problem import Problem
 from iris_app.web.request import Request, request
 from iris_app.web.response import Response
@@ -34,33 +33,18 @@ swagger = Blueprint(
 @bp.post("/classify")
 def classify() -> Response:
     """Classify the rows in the body."""
-    mimetype = request.mimetype
-    read = READERS.get(mimetype)
-    if read is None:
-        raise UnsupportedMediaType(f"Send {' or '.join(READERS)}, and say which in Content-Type.")
-    accepted, explain = _select_mimetype(request, mimetype), _wants_explanation(request)
+    read = READERS[read_format(request, READERS)]
+    media_type, explain = select_media_type(request, [request.mimetype, *WRITERS]), _wants_explanation(request)
     model = get_model()
-    batch = read(model.schema, request.read_body(), current_app.config["MAX_BATCH_ROWS"])
+    batch = read(model.schema, request.read_text(), current_app.config["MAX_BATCH_ROWS"])
     blocks = model_service.predict(model, batch.rows).to_predictions(explain=explain)
-    body = join_or_stream(WRITERS[accepted](model.schema, batch, blocks, model.version))
+    body = join_or_stream(write(media_type, model.schema, batch, blocks, model.version))
     headers = [
         ("X-Model-Version", model.version),
         ("X-Model-Schema", model.schema.digest[:12]),
         ("Vary", "Accept"),
     ]
-    return ApiResponse(body, mimetype=accepted, headers=headers)
-
-
-def _select_mimetype(request: Request, default: str) -> str:
-    """Select the media type that the client prefers; among equals, that of the request body."""
-    if request.environ.get("HTTP_ACCEPT", "*/*") in {"*/*", ""}:
-        return default
-    # Parameters, such as a charset, do not matter.
-    accepted = MIMEAccept([(name.partition(";")[0], quality) for name, quality in request.accept_mimetypes])
-    mimetype = accepted.best_match([default, *WRITERS])
-    if mimetype is None:
-        raise NotAcceptable(f"The answer can be {' or '.join(WRITERS)}.")
-    return mimetype
+    return ApiResponse(body, mimetype=media_type, headers=headers)
 
 
 def _wants_explanation(request: Request) -> bool:

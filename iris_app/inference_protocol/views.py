@@ -93,7 +93,8 @@ def model_ready(name: str, version: str | None = None) -> Response:
 def infer(name: str, version: str | None = None) -> Response:
     """Classify the rows in the tensors."""
     model = _model(name, version)
-    body, length = request.read_body(), _header_length()
+    length = _header_length()
+    body = request.read_text() if length is None else request.read_body()
     inference, rows = requests.read(model.schema, body, length, current_app.config["MAX_BATCH_ROWS"])
     outputs = responses.select_outputs(model.schema, inference)
     head = {

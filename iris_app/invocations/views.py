@@ -7,18 +7,18 @@ from collections.abc import Callable
 
 from flask import Blueprint, Flask, current_app
 from flask.blueprints import BlueprintSetupState
-from werkzeug.exceptions import UnsupportedMediaType
 from werkzeug.http import HTTP_STATUS_CODES
 
 from iris_app import model_service
 from iris_app.codecs import csv_rows
+from iris_app.codecs.json_rows import JsonRows
 from iris_app.exceptions import InvalidValue
 from iris_app.invocations import orientations
 from iris_app.model.predictions import PredictionBatch
 from iris_app.model_service import get_model
 from iris_app.schema import Floats, Schema
 from iris_app.web.api_response import ApiResponse, encoder, json_response
-from iris_app.web.negotiation import select_mimetype
+from iris_app.web.negotiation import CSV, FORMATS, JSON, NDJSON, read_format, select_media_type
 from iris_app.web.problem import Problem
 from iris_app.web.request import request
 from iris_app.web.response import Response
@@ -50,16 +50,17 @@ def _add_routes(state: BlueprintSetupState) -> None:
 
 def predict() -> Response:
     """Classify the rows in the body."""
-    mimetype = select_mimetype(request, list(WRITERS))
+    read = READERS[read_format(request, READERS)]
+    media_type = select_media_type(request, list(WRITERS))
     model = get_model()
-    rows = _read(model.schema, request.read_body(), current_app.config["MAX_BATCH_ROWS"])
-    body = WRITERS[mimetype](model_service.predict(model, rows))
+    rows = read(model.schema, request.read_text(), current_app.config["MAX_BATCH_ROWS"])
+    body = WRITERS[FORMATS[media_type]](model_service.predict(model, rows))
     headers = [
         ("X-Model-Version", model.version),
         ("X-Model-Schema", model.schema.digest[:12]),
         ("Vary", "Accept"),
     ]
-    return ApiResponse(body, mimetype=mimetype, headers=headers)
+    return ApiResponse(body, mimetype=media_type, headers=headers)
 
 
 @probe
@@ -69,13 +70,12 @@ def ping() -> Response:
     return json_response({"status": "ready", "model": model.version, "schema": model.schema.digest[:12]})
 
 
-def _read(schema: Schema, body: bytes, max_rows: int) -> Floats:
-    match request.mimetype:
-        case "application/json":
-            return orientations.read(schema, body, max_rows)
-        case "text/csv":
-            return csv_rows.read(schema, body, max_rows, header=list(schema.features_by_name)).values
-    raise UnsupportedMediaType("Send application/json or text/csv, and say which in Content-Type.")
+def _read_csv(schema: Schema, body: bytes, max_rows: int) -> Floats:
+    return csv_rows.read(schema, body, max_rows, header=list(schema.features_by_name)).values
+
+
+def _read_ndjson(schema: Schema, body: bytes, max_rows: int) -> Floats:
+    return schema.derive(JsonRows).read_lines(body, max_rows)
 
 
 def _write_json(batch: PredictionBatch) -> bytes:
@@ -88,6 +88,12 @@ def _outputs(schema: Schema) -> dict[str, str | int | bool]:
     return {class_.name: class_.output for class_ in schema.classes}
 
 
+def _write_ndjson(batch: PredictionBatch) -> bytes:
+    """Write an object a line."""
+    outputs = batch.schema.derive(_outputs)
+    return encoder.encode_lines([{"prediction": outputs[label]} for label in batch.labels()])
+
+
 def _write_csv(batch: PredictionBatch) -> bytes:
     """Write one class a line, without a header."""
     written = io.StringIO()
@@ -95,8 +101,14 @@ def _write_csv(batch: PredictionBatch) -> bytes:
     return written.getvalue().encode()
 
 
-# The writers of predictions by media type, the default first.
-WRITERS: dict[str, Callable[[PredictionBatch], bytes]] = {"application/json": _write_json, "text/csv": _write_csv}
+READERS: dict[str, Callable[[Schema, bytes, int], Floats]] = {
+    JSON: orientations.read,
+    CSV: _read_csv,
+    NDJSON: _read_ndjson,
+}
+
+# The default first.
+WRITERS: dict[str, Callable[[PredictionBatch], bytes]] = {JSON: _write_json, CSV: _write_csv, NDJSON: _write_ndjson}
 
 
 def render_problem(problem: Problem) -> Response:

@@ -8,9 +8,8 @@ import msgspec
 from werkzeug.datastructures import Headers
 from werkzeug.utils import get_content_type
 
+from iris_app.web.negotiation import JSON
 from iris_app.web.response import Response
-
-JSON = "application/json"
 
 # Bytes from which a body is streamed.
 STREAM_THRESHOLD = 1024 * 1024

@@ -1,20 +1,58 @@
-"""Select the media type of an answer."""
+"""Media types: how a body is read, and how an answer is written."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 from werkzeug.datastructures import MIMEAccept
-from werkzeug.exceptions import NotAcceptable
+from werkzeug.exceptions import NotAcceptable, UnsupportedMediaType
 
+from iris_app.formatting import truncate
 from iris_app.web.request import Request
 
+JSON = "application/json"
+CSV = "text/csv"
+NDJSON = "application/x-ndjson"
+TSV = "text/tab-separated-values"
 
-def select_mimetype(request: Request, offered: Sequence[str]) -> str:
-    """Select the offered media type that the client prefers, among equals the first, or raise ``NotAcceptable``."""
+# The names of each format: its own, and those that clients use besides.
+NAMES = {
+    JSON: ("text/json", "application/x-json"),
+    CSV: (TSV, "application/csv", "application/x-csv", "text/x-csv", "text/comma-separated-values"),
+    NDJSON: (
+        "application/jsonlines",
+        "application/x-jsonlines",
+        "application/jsonl",
+        "application/x-jsonl",
+        "application/ndjson",
+        "application/x-ldjson",
+        "text/jsonl",
+        "text/x-ndjson",
+    ),
+}
+FORMATS = {name: media_type for media_type, others in NAMES.items() for name in (media_type, *others)}
+
+
+def read_format(request: Request, offered: Collection[str]) -> str:
+    """Return the format of the body, one of those that are offered, or raise ``UnsupportedMediaType``."""
+    media_type = FORMATS.get(request.mimetype)
+    if media_type is not None and media_type in offered:
+        return media_type
+    found = f"Content-Type is {truncate(request.mimetype)}" if request.mimetype else "There is no Content-Type"
+    raise UnsupportedMediaType(f"{found}; send {_list(offered)}, and say which in Content-Type.")
+
+
+def select_media_type(request: Request, offered: Sequence[str]) -> str:
+    """Return the name of the format that the client prefers, among equals the first, or raise ``NotAcceptable``."""
     if request.environ.get("HTTP_ACCEPT", "*/*") in {"*/*", ""}:
         return offered[0]
     # Parameters, such as a charset, do not matter.
     accepted = MIMEAccept([(name.partition(";")[0], quality) for name, quality in request.accept_mimetypes])
-    mimetype = accepted.best_match(offered)
-    if mimetype is None:
-        raise NotAcceptable(f"The answer can be {' or '.join(offered)}.")
-    return mimetype
+    names = [*offered, *(name for media_type in offered for name in NAMES.get(media_type, ()))]
+    best = max(names, key=accepted.quality)
+    if accepted.quality(best) > 0:
+        return best
+    raise NotAcceptable(f"The answer can be {_list(dict.fromkeys(FORMATS.get(name, name) for name in offered))}.")
+
+
+def _list(names: Collection[str]) -> str:
+    *first, last = names
+    return f"{', '.join(first)} or {last}" if first else last

@@ -14,7 +14,7 @@ from werkzeug.exceptions import BadRequest
 from werkzeug.sansio.utils import get_content_length
 from werkzeug.utils import cached_property
 
-from iris_app.codecs.content_encoding import inflate
+from iris_app.codecs.encodings import inflate, to_utf_8
 from iris_app.model.manifest import Manifest
 from iris_app.schema import Floats
 from iris_app.web.body import CHUNK_SIZE, open_body, read_sized
@@ -119,6 +119,11 @@ class Request(flask.Request):
         """The content encoding of the body, in lower case; empty if it has none."""
         encoding: str = self.environ.get("HTTP_CONTENT_ENCODING", "")
         return encoding.strip().lower()
+
+    def read_text(self) -> bytes:
+        """Read the body as ``read_body`` does, and return it in UTF-8, from the character set that it came in."""
+        limit = current_app.config["MAX_CONTENT_LENGTH"]
+        return to_utf_8(self.read_body(), self.mimetype_params.get("charset", ""), limit)
 
     def read_body(self) -> bytes:
         """Read the body, inflate it if it is compressed, and raise a 413 beyond ``MAX_CONTENT_LENGTH``."""

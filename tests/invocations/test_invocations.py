@@ -220,7 +220,8 @@ class TestAccept:
     @pytest.mark.parametrize("accept", ["application/x-recordio-protobuf", "text/html"])
     def test_anything_else_is_a_406(self, client: FlaskClient, accept: str) -> None:
         answer = client.post("/invocations", json={"instances": [ROW]}, headers={"Accept": accept})
-        assert error(answer, 406, "NOT_ACCEPTABLE") == "The answer can be application/json or text/csv."
+        message = error(answer, 406, "NOT_ACCEPTABLE")
+        assert message == "The answer can be application/json, text/csv or application/x-ndjson."
 
 
 def test_the_answer_names_the_model_and_its_schema(client: FlaskClient) -> None:
@@ -241,7 +242,7 @@ def test_a_bad_cell_of_bare_csv_is_named_by_its_line(client: FlaskClient) -> Non
 
 def test_another_content_type_is_a_415(client: FlaskClient) -> None:
     answer = client.post("/invocations", data="5.1", content_type="text/plain")
-    assert "application/json or text/csv" in error(answer, 415, "UNSUPPORTED_MEDIA_TYPE")
+    assert "application/json, text/csv or application/x-ndjson" in error(answer, 415, "UNSUPPORTED_MEDIA_TYPE")
 
 
 @pytest.mark.parametrize("way", [{"instances": [ROW] * 3}, WAYS["dataframe_split"] | {}])
