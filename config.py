@@ -17,6 +17,7 @@ Count = Annotated[int, Meta(ge=0)]
 Limit = Annotated[int, Meta(ge=1)]
 Route = Annotated[str, Meta(pattern="^/[^<>]*$", examples=["/predict"])]
 Name = Annotated[str, Meta(pattern=r"^[\w-]+$", examples=["iris-2"])]
+Origin = Annotated[str, Meta(pattern=r"^(\*|https?://[^\s/]+)$", examples=["https://app.example.org"])]
 Secret = Annotated[str, Meta(min_length=32)]
 Sha256 = Annotated[str, Meta(pattern="^[0-9a-f]{64}$", examples=["0123456789abcdef" * 4])]
 
@@ -38,6 +39,9 @@ METRICS_TOKEN: Secret | None = None
 # The names by which the app is asked for, as Host says them (".example.org" for all below it); None for any. Whoever
 # serves strangers sets it. Probes that ask by address need theirs here too.
 TRUSTED_HOSTS: list[str] | None = None
+
+# The origins whose pages may ask the doors for programs from a browser, such as "https://app.example.org"; "*" for all.
+CORS_ORIGINS: list[Origin] = []
 
 # Seconds for which browsers shall come by HTTPS only, once they came by it; 0 for no such word. Whoever serves over
 # HTTPS for good sets a year, 31536000.
@@ -114,6 +118,14 @@ COMPRESS_MIMETYPES: list[str] = [
     "image/svg+xml",
     "application/json",
     "application/x-ndjson",
+]
+
+# The same for answers that are sent as they are made, and for static files.
+COMPRESS_ALGORITHM_STREAMING: Annotated[list[Literal["zstd", "br", "gzip", "deflate"]], Meta(min_length=1)] = [
+    "zstd",
+    "br",
+    "gzip",
+    "deflate",
 ]
 
 # From how many bytes on compressing pays.

@@ -61,7 +61,7 @@ def create_app(overrides: Mapping[str, object] | None = None) -> Flask:
     errors.init_app(app, _renderers(app), pages=ui.render_problem, programs=api.render_problem)
     static_files.init_app(app)
     if proxies := app.config["PROXY_COUNT"]:
-        app.wsgi_app = ProxyFix(app.wsgi_app, x_for=proxies, x_proto=proxies, x_host=proxies)  # type: ignore[method-assign]
+        app.wsgi_app = ProxyFix(app.wsgi_app, x_for=proxies, x_proto=proxies, x_host=proxies, x_prefix=proxies)  # type: ignore[method-assign]
     return app
 
 

@@ -1,26 +1,39 @@
-"""Access control: API keys, and limits on concurrent requests."""
+"""Access control: API keys, limits on concurrent requests, and the origins of other sites."""
 
 import hashlib
 import hmac
 from functools import partial
 
-from flask import Flask
+from flask import Flask, current_app
 from werkzeug.datastructures import WWWAuthenticate
 from werkzeug.exceptions import Unauthorized
 
 from iris_app.observability.recorder import get_metrics
 from iris_app.web.concurrency import Limits, limit_concurrency
 from iris_app.web.request import request
+from iris_app.web.response import Response
 from iris_app.web.view_flags import has_flag
 
 # Browsers send no key for the pages of these blueprints.
 PAGE_BLUEPRINTS = frozenset({"ui", "swagger", "bootstrap"})
 
+# The blueprints whose answers are for programs; pages are read by no other site.
+PROGRAM_BLUEPRINTS = frozenset({"api", "inference_protocol", "invocations", "operations"})
+
+ALLOWED_HEADERS = "Accept, Authorization, Content-Encoding, Content-Type, Inference-Header-Content-Length, X-Request-ID"
+EXPOSED_HEADERS = "Inference-Header-Content-Length, Retry-After, X-Model-Schema, X-Model-Version, X-Request-ID"
+
+# Seconds for which a browser may remember a preflight.
+PREFLIGHT_SECONDS = 600
+
 EXTENSION = "limits"
 
 
 def init_app(app: Flask) -> None:
-    """Check the limits and the key before each request of an application."""
+    """Check the origin, the limits and the key before each request of an application."""
+    if app.config["CORS_ORIGINS"]:  # before the key, which no preflight has
+        app.before_request(_answer_preflight)
+        app.after_request(_allow_origin)
     size = max(app.config["MAX_CONCURRENT_BYTES"], app.config["MAX_CONTENT_LENGTH"])
     app.extensions[EXTENSION] = limits = Limits(app.config["MAX_CONCURRENT_REQUESTS"], size)
     app.wsgi_app = limit_concurrency(app.wsgi_app, limits)  # type: ignore[assignment, method-assign]
@@ -64,3 +77,33 @@ def _check_key(app: Flask) -> None:
         return
     request.key = check_token(app.config["API_KEYS"])
     get_metrics().count_key(request.key)
+
+
+def _answer_preflight() -> Response | None:
+    if request.method != "OPTIONS" or "Access-Control-Request-Method" not in request.headers or not _is_for_programs():
+        return None
+    response = Response(status=204)
+    if _is_allowed_origin():
+        methods = request.url_rule.methods if request.url_rule else None
+        response.headers["Access-Control-Allow-Methods"] = ", ".join(sorted(methods or ()))
+        response.headers["Access-Control-Allow-Headers"] = ALLOWED_HEADERS
+        response.headers["Access-Control-Max-Age"] = str(PREFLIGHT_SECONDS)
+    return response
+
+
+def _allow_origin(response: Response) -> Response:
+    if _is_for_programs():
+        response.vary.add("Origin")
+        if _is_allowed_origin():
+            response.headers["Access-Control-Allow-Origin"] = request.headers["Origin"]
+            response.headers["Access-Control-Expose-Headers"] = EXPOSED_HEADERS
+    return response
+
+
+def _is_for_programs() -> bool:
+    return request.blueprint in PROGRAM_BLUEPRINTS or request.blueprint is None
+
+
+def _is_allowed_origin() -> bool:
+    origins, origin = current_app.config["CORS_ORIGINS"], request.headers.get("Origin")
+    return origin is not None and ("*" in origins or origin in origins)

@@ -19,6 +19,7 @@ from iris_app.exceptions import (
 )
 from iris_app.model_service import get_service, join_changes
 from iris_app.observability.recorder import record_errors
+from iris_app.web.negotiation import wants_json
 from iris_app.web.problem import Problem
 from iris_app.web.request import request
 from iris_app.web.response import Response
@@ -49,8 +50,11 @@ def init_app(app: Flask, renderers: Mapping[str, Renderer], *, pages: Renderer, 
 
     def handle(error: Exception) -> Response:
         # Without a valid host there is no URL adapter to build links with.
-        render = _select_renderer(renderers, pages) if request_ctx.url_adapter else programs
-        return _respond(error, render(_describe(error)))
+        render = _select_renderer(renderers, programs if wants_json(request) else pages)
+        response = _respond(error, (render if request_ctx.url_adapter else programs)(_describe(error)))
+        if render in {pages, programs}:
+            response.vary.add("Accept")
+        return response
 
     app.register_error_handler(Exception, handle)
 

@@ -82,13 +82,16 @@ def _escape(match: re.Match[str]) -> str:
     return "".join(f"\\u{units[index]:02x}{units[index + 1]:02x}" for index in range(0, len(units), 2))
 
 
-def find_nearest(text: str, names: Collection[str]) -> str | None:
-    """Return the name that is most similar to a text, if one is; of many, one that begins or ends like it."""
+def find_nearest(text: str, names: Collection[str], similarity: float = 0.6) -> str | None:
+    """Return the name that is most similar to a text, if one is; of many, one that begins or ends like it.
+
+    ``similarity`` is the least that counts, from 0 to 1, where names are equal.
+    """
     text = text[:MAX_COMPARED_LENGTH]
     folded = text.casefold()
     alike = (name for name in names if len(names) <= MAX_COMPARED or _begins_or_ends_alike(name.casefold(), folded))
     compared = [name for name in islice(alike, MAX_COMPARED) if len(name) <= 2 * MAX_COMPARED_LENGTH]
-    return next(iter(difflib.get_close_matches(text, compared, n=1)), None)
+    return next(iter(difflib.get_close_matches(text, compared, n=1, cutoff=similarity)), None)
 
 
 def _begins_or_ends_alike(name: str, text: str) -> bool:

@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterable, Iterator
 from types import GenericAlias
 from typing import Any, NamedTuple
 
-from iris_app.codecs import csv_rows
+from iris_app.codecs import csv_rows, orientations
 from iris_app.codecs.csv_rows import Table
 from iris_app.codecs.json_rows import JsonRows
 from iris_app.json_types import JsonTypes, Prediction, define
@@ -61,16 +61,16 @@ class ResponseTypes:
         )
 
 
-def _read_json(schema: Schema, body: bytes, max_rows: int) -> Batch:
-    return Batch(*schema.derive(JsonRows).read(body, max_rows))
+def _read_json(schema: Schema, body: bytes, max_rows: int, _header: bool | None = None) -> Batch:
+    return Batch(*orientations.read(schema, body, max_rows))
 
 
-def _read_csv(schema: Schema, body: bytes, max_rows: int) -> Batch:
-    table = csv_rows.read(schema, body, max_rows)
+def _read_csv(schema: Schema, body: bytes, max_rows: int, header: bool | None = None) -> Batch:
+    table = csv_rows.read(schema, body, max_rows, header=header)
     return Batch(table.values, table=table)
 
 
-def _read_ndjson(schema: Schema, body: bytes, max_rows: int) -> Batch:
+def _read_ndjson(schema: Schema, body: bytes, max_rows: int, _header: bool | None = None) -> Batch:
     return Batch(schema.derive(JsonRows).read_lines(body, max_rows))
 
 
@@ -108,7 +108,7 @@ def _write_ndjson(schema: Schema, _batch: Batch, blocks: Blocks, version: str) -
     return (encoder.encode_lines([types.with_model(prediction, version) for prediction in block]) for block in blocks)
 
 
-READERS: dict[str, Callable[[Schema, bytes, int], Batch]] = {JSON: _read_json, CSV: _read_csv, NDJSON: _read_ndjson}
+READERS: dict[str, Callable[..., Batch]] = {JSON: _read_json, CSV: _read_csv, NDJSON: _read_ndjson}
 WRITERS: dict[str, Callable[[Schema, Batch, Blocks, str], Iterator[bytes]]] = {
     JSON: _write_json,
     CSV: _write_csv,

@@ -46,10 +46,11 @@ class OpenApi:
         row = schema.derive(JsonTypes).Row
         types = [row, responses.PredictionResponse, responses.BatchResponse, ModelDescription, Problem]
         _, self._components = msgspec.json.schema_components(types, ref_template="#/components/schemas/{name}")
+        del self._components["Row"]["additionalProperties"]  # further fields are passed over
         self._schema = schema
         self._row = _example(schema)
 
-    def document(self, version: str, max_rows: int, *, keys: bool = False) -> dict[str, Any]:
+    def document(self, version: str, max_rows: int, *, keys: bool = False, root: str = "") -> dict[str, Any]:
         """Return the OpenAPI document.
 
         Parameters
@@ -60,6 +61,8 @@ class OpenApi:
             The maximum number of rows of a request.
         keys : bool
             Whether clients need an API key.
+        root : str
+            The path below which a proxy serves the application.
         """
         nouns, target = self._schema.nouns, self._schema.target
         result = {
@@ -70,6 +73,7 @@ class OpenApi:
                 "description": f"Classify {nouns}, with the probability of each {target} and the reasons.",
                 "license": {"name": "BSD-3-Clause", "identifier": "BSD-3-Clause"},
             },
+            "servers": [{"url": root or "/"}],
             "paths": {
                 "/api/classify": {"post": self._classify(max_rows)},
                 "/api/model": {"get": _model()},
@@ -112,12 +116,12 @@ class OpenApi:
 
     def _csv_row(self) -> dict[str, Any]:
         """Return the schema of a CSV row, which may have other columns of any name."""
-        row = {key: value for key, value in self._components["Row"].items() if key != "additionalProperties"}
+        row: dict[str, Any] = self._components["Row"]
         properties = {
             feature.name: row["properties"][feature.name] | (WITHOUT_NUL if feature.allow_unknown else {})
             for feature in self._schema.features
         }
-        return row | {"properties": properties, "propertyNames": {"pattern": "^[^\\u0000]*$"}}
+        return row | {"properties": properties, "propertyNames": {"pattern": "^[^\u0000]*$"}}
 
     def _answer(self) -> dict[str, Any]:
         what = f"The {self._schema.target} of each {self._schema.noun}"

@@ -12,7 +12,7 @@ from iris_app.exceptions import MalformedDocument
 from iris_app.model.manifest import ModelDescription
 from iris_app.model_service import get_model
 from iris_app.web.api_response import ApiResponse, join_or_stream, json_response
-from iris_app.web.negotiation import read_format, select_media_type
+from iris_app.web.negotiation import has_header, read_format, select_media_type
 from iris_app.web.problem import Problem
 from iris_app.web.request import Request, request
 from iris_app.web.response import Response
@@ -36,7 +36,7 @@ def classify() -> Response:
     read = READERS[read_format(request, READERS)]
     media_type, explain = select_media_type(request, [request.mimetype, *WRITERS]), _wants_explanation(request)
     model = get_model()
-    batch = read(model.schema, request.read_text(), current_app.config["MAX_BATCH_ROWS"])
+    batch = read(model.schema, request.read_text(), current_app.config["MAX_BATCH_ROWS"], has_header(request))
     blocks = model_service.predict(model, batch.rows).to_predictions(explain=explain)
     body = join_or_stream(write(media_type, model.schema, batch, blocks, model.version))
     headers = [
@@ -66,10 +66,11 @@ def model() -> Response:
 @public
 def specification() -> Response:
     """Return the OpenAPI document."""
+    config = current_app.config
     document = (
         get_model()
         .schema.derive(OpenApi)
-        .document(version("iris_app"), current_app.config["MAX_BATCH_ROWS"], keys=bool(current_app.config["API_KEYS"]))
+        .document(version("iris_app"), config["MAX_BATCH_ROWS"], keys=bool(config["API_KEYS"]), root=request.root_path)
     )
     return json_response(document)
 

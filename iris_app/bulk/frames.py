@@ -10,7 +10,8 @@ import polars as pl
 
 from iris_app.bulk.readers.values import read_rows
 from iris_app.bulk.rows import find_known, predict_columns
-from iris_app.codecs.csv_rows import answer_columns, find_features
+from iris_app.codecs.csv_rows import answer_columns
+from iris_app.codecs.names import find_features
 from iris_app.model.artifact import Packed, pack, read_manifest, unpack
 from iris_app.model.classifier import Model
 

@@ -35,7 +35,7 @@ class RowBounds:
 
     def __init__(self, schema: Schema) -> None:
         count = len(schema.features)
-        self.cells = count + OTHER_CELLS + max(_count_inside(schema, delimiter) for delimiter in ",;\t|")
+        self.cells = count + OTHER_CELLS + max(_count_inside(schema, delimiter) for delimiter in ",;\t| ")
         self.values = count + OTHER_VALUES + _count_inside(schema, ",")
         self.containers = CONTAINERS_PER_ROW + _count_inside(schema, "[{")
 

@@ -6,7 +6,6 @@ import dataclasses
 import io
 import math
 import re
-from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -18,16 +17,13 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from iris_app.codecs import bounds
+from iris_app.codecs import bounds, csv_header
 from iris_app.codecs.bounds import RowBounds
+from iris_app.codecs.names import find_features
 from iris_app.exceptions import InvalidValue, InvalidValues, MalformedDocument, TooManyRows
 from iris_app.formatting import format_number, parse_number, truncate
 from iris_app.json_types import Prediction
 from iris_app.schema import MISSING, UNREADABLE, Feature, Floats, Schema, read_decimal
-
-DELIMITERS = ",;\t|"
-
-EMPTY = "It is empty; a table begins with the names of its columns."
 
 # What Excel may write above the header, for itself.
 SEPARATOR_TEXT = re.compile(r'\A"?sep=[,;\t|]"?(?=[\r\n])')
@@ -49,12 +45,6 @@ FORMULA = re.compile(rf"\A[\t\r]|(?:\A|[,;\t\r\n])[{BLANK}]*[{OPERATORS}]")
 # The same in any of the cells of a row, one a line.
 FORMULA_IN_ROW = re.compile(rf"(?:\A|\n)[\t\r]|(?:\A|[,;\t\r\n])[{BLANK}]*[{OPERATORS}]")
 
-# More columns than most tables have, and few enough to repeat for every row.
-MAX_COLUMNS = 1000
-
-# Characters in the names of all columns.
-MAX_HEADING = 64 * 1024
-
 # Bytes in a line, and so more than in a row without line ends in its cells.
 MAX_LINE = 1024 * 1024
 
@@ -75,14 +65,16 @@ class Lines:
 
 @dataclass(frozen=True, slots=True)
 class Rows:
-    """The rows of a table that are not blank, parsed anew each time.
+    """The rows of a table, parsed anew each time.
 
-    ``header`` says whether the first one names the columns, and ``kept``, of shape (n,), which of the others count.
+    ``skip`` is the number of those up to the header, ``width`` the number of cells of a blank line, and ``kept``, of
+    shape (n,), says which of the rows count.
     """
 
     lines: Lines
     delimiter: str
-    header: bool = True
+    skip: int
+    width: int
     kept: NDArray[np.bool_] | None = None
 
     def __iter__(self) -> Iterator[list[str]]:
@@ -91,8 +83,9 @@ class Rows:
 
     def numbered(self) -> Iterator[tuple[int, list[str]]]:
         """Yield each row with the number of the line where it begins."""
-        numbered = islice(number_rows(self.lines, self.delimiter), int(self.header), None)
-        return numbered if self.kept is None else compress(numbered, self.kept.tolist())
+        numbered = islice(csv_header.number_rows(self.lines, self.delimiter), self.skip, None)
+        kept = numbered if self.kept is None else compress(numbered, self.kept.tolist())
+        return ((line, row or [""] * self.width) for line, row in kept)
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,17 +106,23 @@ class Table:
 
 
 def read(
-    schema: Schema, body: bytes, max_rows: int, header: list[str] | None = None, *, skip_bad_rows: bool = False
+    schema: Schema,
+    body: bytes,
+    max_rows: int,
+    *,
+    header: bool | None = None,
+    by_position: bool = False,
+    skip_bad_rows: bool = False,
 ) -> Table:
-    """Read a table whose first row names its columns: the features', in any order and usual spelling, among any others.
+    """Read a table whose header names its columns: the features', in any order and usual spelling, among any others.
 
-    Separators may be commas, semicolons, tabs or vertical bars; decimals stand behind a point or a comma. Where a
-    ``header`` is given, it stands above a first row that names no feature. Rows with wrong cells may be skipped.
+    Separators may be commas, semicolons, tabs, vertical bars or spaces; decimals stand behind a point or a comma. Rows
+    with wrong cells may be skipped. For ``header`` and ``by_position`` see ``csv_header.read_header``.
 
     Raises
     ------
     MalformedDocument
-        Where the body is not CSV in UTF-8.
+        Where the body is not CSV in UTF-8, or where it cannot be known whether it has a header.
     TooManyRows
         Where there are more rows than ``max_rows``, or more lines or cells than so many rows may have.
     InvalidValues
@@ -131,11 +130,12 @@ def read(
     """
     _check_text(body, max_rows)
     lines = Lines(body)
-    delimiter = max(DELIMITERS, key=partial(_rate, schema, lines))
+    delimiter = csv_header.find_delimiter(schema, lines)
     bounds.check(body.count(delimiter.encode()), "cells", schema.derive(RowBounds).cells, max_rows)
-    ((line, names), *_) = name_columns(schema, list(islice(number_rows(lines, delimiter), 1)), header)
-    places = find_features(schema, names, line)
-    rows = Rows(lines, delimiter, header=bool(line))
+    first = csv_header.first_rows(lines, delimiter)
+    names, skip, line, _ = csv_header.read_header(schema, first, header, by_position=by_position)
+    places = find_features(schema, names, line=line)
+    rows = Rows(lines, delimiter, skip, len(names))
     values, odd, has_comma = _read_values(schema, rows, len(names), places, max_rows)
     skipped = None
     accepted = schema.accepted(values)
@@ -222,26 +222,6 @@ def _read_column(feature: Feature, texts: list[str]) -> Floats:
 def _count_wrong(accepted: NDArray[np.bool_], odd: int) -> int:
     """Count the wrong values, those of a row with the wrong number of cells as one."""
     return int(np.count_nonzero(~accepted)) - odd * int(accepted.shape[1] - 1)
-
-
-def find_delimiter(schema: Schema, text: str) -> str:
-    """Return the delimiter by which the first row of a text names the most features."""
-    return max(DELIMITERS, key=lambda delimiter: _rate(schema, io.StringIO(text, newline=""), delimiter))
-
-
-def name_columns(
-    schema: Schema, numbered: list[tuple[int, list[str]]], header: list[str] | None
-) -> list[tuple[int, list[str]]]:
-    """Return the rows below the names of their columns, where the first row is none of these."""
-    if not numbered:
-        raise MalformedDocument(EMPTY)
-    (line, first), *rows = numbered
-    if first[1:] == [str(len(schema.features)), *schema.class_names] and first[0].isdecimal():
-        # So begin the files that scikit-learn brings.
-        return [(line, [*schema.features_by_name, "target"]), *rows]
-    if header and not any(_spelt(schema, first)):
-        return [(0, header), *numbered]
-    return numbered
 
 
 def table_of(schema: Schema, rows: Floats) -> Table:
@@ -360,78 +340,6 @@ def _check_utf_8(body: bytes) -> None:
             at = start - len(pending) + error.start
             message = f"This is not UTF-8: byte {at} cannot be read. A spreadsheet saves it as “CSV UTF-8”."
             raise MalformedDocument(message) from error
-
-
-def _rate(schema: Schema, lines: Iterable[str], delimiter: str) -> tuple[int, bool]:
-    """Rate a delimiter by the features in the first row, and by whether it has as many cells."""
-    try:
-        _, row = next(number_rows(lines, delimiter), (1, []))
-    except MalformedDocument:
-        return 0, False
-    return sum(map(bool, _spelt(schema, row))), len(row) == len(schema.features)
-
-
-def _spelt(schema: Schema, names: list[str]) -> list[Feature | None]:
-    """Find the feature that each of some names means, where they are no more than a table may have."""
-    is_heading = len(names) <= MAX_COLUMNS and sum(map(len, names)) <= MAX_HEADING
-    return list(map(schema.match_feature, names)) if is_heading else []
-
-
-def number_rows(lines: Iterable[str], delimiter: str) -> Iterator[tuple[int, list[str]]]:
-    """Yield each row with the number of the line where it begins.
-
-    Blank lines are left out, and rows of empty cells where no other row is above or below them.
-    """
-    reader = csv.reader(lines, delimiter=delimiter, strict=True)
-    line, begun = 1, False
-    empty: list[tuple[int, list[str]]] = []
-    try:
-        for row in reader:
-            if any(row):
-                yield from empty if begun else ()
-                yield line, row
-                begun, empty = True, []
-            elif row:
-                empty.append((line, row))
-            line = reader.line_num + 1
-    except csv.Error as error:
-        raise MalformedDocument(f"Line {line} is not CSV: {error}.") from error
-
-
-def find_features(schema: Schema, header: list[str], line: int | None = None) -> list[int | None]:
-    """Return the place of each feature's column, None for one that is absent and may be, or raise what is wrong.
-
-    Raises
-    ------
-    MalformedDocument
-        Where there are more columns than a table may have.
-    InvalidValues
-        Where a feature has no column although it may not be missing, or more than one.
-    """
-    if len(header) > MAX_COLUMNS:
-        raise MalformedDocument(f"{len(header):,} columns are more than the {MAX_COLUMNS:,} that a table may have.")
-    if sum(map(len, header)) > MAX_HEADING:
-        raise MalformedDocument(
-            f"The names of the columns have more than the {MAX_HEADING:,} characters that they may."
-        )
-    spelt = [feature.name if feature else None for feature in map(schema.match_feature, header)]
-    counts = Counter(spelt)
-    # A table without any feature's column is another one, even where each may be missing.
-    may_lack = any(spelt)
-    if wrong := [
-        partial(_wrong_column, feature, header, spelt, line)
-        for feature in schema.features
-        if counts[feature.name] > 1 or (not counts[feature.name] and not (feature.optional and may_lack))
-    ]:
-        raise InvalidValues(wrong)
-    places = {name: place for place, name in enumerate(spelt)}
-    return [places.get(feature.name) for feature in schema.features]
-
-
-def _wrong_column(feature: Feature, header: list[str], spelt: list[str | None], line: int | None) -> InvalidValue:
-    names = [truncate(name) for name, one in zip(header, spelt, strict=True) if one == feature.name]
-    several = f"The columns {' and '.join(names[:5])} are each {feature.label.lower()}; there must be one."
-    return InvalidValue(several if names else f"There is no column {feature.name}.", line=line, column=feature.name)
 
 
 def wrong_in_rows(

@@ -1,11 +1,13 @@
 """Decode JSON that holds ``NaN``, as clients in Python write it, though JSON has no such value."""
 
 import re
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import TypeVar
 
 import msgspec
 
-from iris_app.exceptions import MalformedDocument
+from iris_app.exceptions import InvalidValues, MalformedDocument
 
 Decoded = TypeVar("Decoded")
 
@@ -52,6 +54,18 @@ def decode(decoder: msgspec.json.Decoder[Decoded], body: bytes, what: str) -> tu
         if (json := _replace_nan(body)) != body:
             return decode(decoder, json, what)
         raise MalformedDocument(f"This is no {what}: {error}.") from error
+
+
+@contextmanager
+def without_nan(body: bytes) -> Iterator[bytes]:
+    """Return JSON with null in place of each ``NaN``, and mention that in errors of values."""
+    json = _replace_nan(body)
+    try:
+        yield json
+    except InvalidValues as error:
+        if json != body:
+            error.args = (f"{error} NaN is read as null.",)
+        raise
 
 
 def _replace_nan(body: bytes) -> bytes:

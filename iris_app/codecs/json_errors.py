@@ -14,21 +14,16 @@ import msgspec
 import numpy as np
 
 from iris_app.codecs import bounds
+from iris_app.codecs.names import MAX_NAMES, Match, NameMatcher, describe_repeated, list_names
 from iris_app.exceptions import ERRORS_NAMED, InvalidValue, InvalidValues, MalformedDocument, TooManyRows
-from iris_app.formatting import find_nearest, printable, truncate
+from iris_app.formatting import printable, truncate
 from iris_app.schema import Feature, Floats, Schema
 
 ErrorFactories = Iterator[Callable[[], InvalidValue]]
-FindErrors = Callable[[Schema, object, str, int | None], ErrorFactories]
+Matcher = Callable[[tuple[str, ...]], Match]
 
 # The length up to which an error repeats the name of an unknown field in full.
 MAX_NAME_LENGTH = 60
-
-# The fields that an object may have.
-MAX_FIELDS = 1000
-
-# The features that a description of a row names.
-FEATURES_NAMED = 20
 
 # The end of a field's name and the colon after it, with space between.
 SPACED_COLON = re.compile(rb'"[ \t\r\n]+:')
@@ -36,6 +31,7 @@ SPACED_COLON = re.compile(rb'"[ \t\r\n]+:')
 # In place of the value of an absent field.
 ABSENT = object()
 
+_any = msgspec.json.Decoder()
 _any_object = msgspec.json.Decoder(dict[str, Any])
 _any_rows = msgspec.json.Decoder(list[msgspec.Raw])
 
@@ -46,7 +42,7 @@ def check_row_count(rows: Sized, max_rows: int) -> None:
         raise TooManyRows(f"{len(rows):,} rows are more than the {max_rows:,} that one request may hold.")
 
 
-def read_untyped(schema: Schema, body: bytes, max_rows: int, find_errors: FindErrors) -> tuple[Floats, bool]:
+def read_untyped(schema: Schema, body: bytes, max_rows: int) -> tuple[Floats, bool]:
     """Read one row or an array of rows, or raise the errors in them.
 
     Returns
@@ -57,54 +53,69 @@ def read_untyped(schema: Schema, body: bytes, max_rows: int, find_errors: FindEr
     """
     rows = None
     with contextlib.suppress(msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-        bounds.check_json(schema, body, max_rows)
         rows = _any_rows.decode(body)
     if rows is not None:
         check_row_count(rows, max_rows)  # before the slow search for errors
         texts = ((f"/{index}", None, bytes(row)) for index, row in enumerate(rows))
-        return _read_each(schema, texts, find_errors), False
+        return _read_each(schema, texts), False
     document = _parse_bounded(body, "The body")
     if isinstance(document, list):  # with half a surrogate pair, which msgspec does not read
         check_row_count(document, max_rows)
-        return encode_rows(schema, document, find_errors), False
-    _raise_any(find_errors(schema, document, "", None))
-    return _to_array(schema, _encode(schema, document)), True
+        return encode_rows(schema, document), False
+    return _encode_checked(schema, [("", document)]), True
 
 
-def read_lines_untyped(schema: Schema, body: bytes, max_rows: int) -> Floats:
-    """Read rows from NDJSON, or raise the errors in them."""
+def check_lines(schema: Schema, body: bytes, max_rows: int) -> None:
+    """Raise ``TooManyRows`` if NDJSON has more lines, values, arrays or objects than so many rows may have."""
     bounds.check_lines(body, max_rows)
     bounds.check_json(schema, body, max_rows)
     check_row_count(range(sum(1 for line in io.BytesIO(body) if line.strip())), max_rows)
+
+
+def read_lines_untyped(schema: Schema, body: bytes) -> Floats:
+    """Read rows from NDJSON, or raise the errors in them."""
     numbered = ((number, line) for number, line in enumerate(io.BytesIO(body), start=1) if line.strip())
-    texts = (("", number, line.rstrip(b"\n")) for number, line in numbered)
-    return _read_each(schema, texts, errors_in_object)
+    try:
+        return _read_each(schema, (("", number, line.rstrip(b"\n")) for number, line in numbered))
+    except MalformedDocument as error:
+        with contextlib.suppress(msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+            _any.decode(body)
+            hint = "It looks like one JSON document on several lines: send it as application/json, or a row a line."
+            raise MalformedDocument(f"{error} {hint}") from error
+        raise
 
 
-def _read_each(schema: Schema, rows: Iterable[tuple[str, int | None, bytes]], find_errors: FindErrors) -> Floats:
+def _read_each(schema: Schema, rows: Iterable[tuple[str, int | None, bytes]]) -> Floats:
     """Read rows, each a pointer, a line number and a text, or raise their errors, by parsing one at a time."""
+    match = NameMatcher(schema).match
     listed: list[Callable[[], InvalidValue]] = []
     count = 0
     values = array("d")
     for pointer, line, text in rows:
-        if len(listed) >= ERRORS_NAMED and (wrong := _count_errors(schema, text)) is not None:
+        if len(listed) >= ERRORS_NAMED and (wrong := _count_errors(schema, text, match)) is not None:
             count += wrong
             continue
         row = _parse_bounded(text, "The body" if line is None else f"Line {line}")
-        errors = list(find_errors(schema, row, pointer, line))
+        errors = list(find_errors(schema, row, match, pointer, line))
         count += len(errors)
         listed += errors[: ERRORS_NAMED - len(listed)]
         if not count:
-            values.extend(_encode(schema, row))
+            values.extend(_encode(schema, row, match))
     if count:
         raise InvalidValues(listed, count)
     return _to_array(schema, values)
 
 
-def encode_rows(schema: Schema, rows: list[Any], find_errors: FindErrors) -> Floats:
+def encode_rows(schema: Schema, rows: Sequence[object]) -> Floats:
     """Return rows that were parsed as an array of shape (n, features), or raise the errors in them."""
-    _raise_any(factory for index, row in enumerate(rows) for factory in find_errors(schema, row, f"/{index}", None))
-    return _to_array(schema, [value for row in rows for value in _encode(schema, row)])
+    return _encode_checked(schema, [(f"/{index}", row) for index, row in enumerate(rows)])
+
+
+def _encode_checked(schema: Schema, rows: Sequence[tuple[str, object]]) -> Floats:
+    """Return parsed rows, each behind its pointer, as an array, or raise the errors in them."""
+    match = NameMatcher(schema).match
+    _raise_any(factory for pointer, row in rows for factory in find_errors(schema, row, match, pointer))
+    return _to_array(schema, [value for _, row in rows for value in _encode(schema, row, match)])
 
 
 def _raise_any(factories: Iterable[Callable[[], InvalidValue]]) -> None:
@@ -114,31 +125,38 @@ def _raise_any(factories: Iterable[Callable[[], InvalidValue]]) -> None:
         raise error
 
 
-def _encode(schema: Schema, row: Any) -> list[float]:
+def _encode(schema: Schema, row: Any, match: Matcher) -> list[float]:
     """Return the values of a list or an object without errors as floats."""
-    return schema.encode(row if isinstance(row, list) else [row.get(name) for name in schema.features_by_name])
+    if isinstance(row, list):
+        return schema.encode(row)
+    values = list(row.values())
+    return schema.encode(None if index is None else values[index] for index in match(tuple(row)).indices)
 
 
 def _to_array(schema: Schema, values: Sequence[float]) -> Floats:
     return np.array(values, np.float64).reshape(-1, len(schema.features))
 
 
-def _count_errors(schema: Schema, text: bytes) -> int | None:
+def _count_errors(schema: Schema, text: bytes, match: Matcher) -> int | None:
     """Count the errors in an object, or return None if it must be parsed again for that."""
     try:
         row = _any_object.decode(text)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return None
-    if text.count(b":") != len(row):
+    if text.count(b":") != len(row) or len(row) > MAX_NAMES:
         return None
-    wrong = sum(not feature.accepts(row.get(name)) for name, feature in schema.features_by_name.items())
-    return wrong + sum(name not in schema.features_by_name for name in row)
+    matched, values = match(tuple(row)), list(row.values())
+    wrong = sum(
+        not feature.accepts(None if index is None else values[index])
+        for feature, index in zip(schema.features, matched.indices, strict=True)
+    )
+    return wrong + len(matched.repeated) + len(matched.misspelt)
 
 
 def _parse_bounded(text: bytes, what: str) -> object:
     """Parse JSON without types, or raise ``MalformedDocument`` if it is an object of too many fields."""
-    if text.lstrip()[:1] == b"{" and text.count(b",") > MAX_FIELDS:
-        raise MalformedDocument(f"{what} has more than the {MAX_FIELDS:,} fields that an object may have.")
+    if text.lstrip()[:1] == b"{" and text.count(b",") > MAX_NAMES:
+        raise MalformedDocument(f"{what} has more than the {MAX_NAMES:,} fields that an object may have.")
     return parse(text, what)
 
 
@@ -153,10 +171,10 @@ def find_repeated(text: bytes, known: int) -> str | None:
     Raises
     ------
     MalformedDocument
-        If there are more than ``MAX_FIELDS`` fields beside the ``known`` ones.
+        If there are more than ``MAX_NAMES`` fields beside the ``known`` ones.
     """
-    if count_fields(text) > known + MAX_FIELDS:
-        raise MalformedDocument(f"There are more than {MAX_FIELDS:,} fields beside those that are read.")
+    if count_fields(text) > known + MAX_NAMES:
+        raise MalformedDocument(f"There are more than {MAX_NAMES:,} fields beside those that are read.")
     found: list[str] = []
 
     def collect(pairs: list[tuple[str, object]]) -> None:
@@ -203,38 +221,47 @@ def _refuse_constant(name: str) -> NoReturn:
     raise ValueError(f"{name} is not a JSON value")
 
 
-def errors_in_object(schema: Schema, row: object, pointer: str, line: int | None = None) -> ErrorFactories:
-    """Yield a factory of each error in a row."""
-    if not isinstance(row, Object):
-        yield partial(InvalidValue, f"A row is an object with the fields {_list_names(schema)}.", pointer, line)
+def find_errors(schema: Schema, row: object, match: Matcher, pointer: str, line: int | None = None) -> ErrorFactories:
+    """Yield a factory of each error in a row: a list in the order of the features, or an object."""
+    if isinstance(row, list):
+        yield from _find_errors_in_list(schema, row, pointer, line)
         return
-    for name, feature in schema.features_by_name.items():
-        if not feature.accepts(row.get(name)):
-            yield partial(_invalid_value, feature, row.get(name, ABSENT), f"{pointer}/{_escape(name)}", line)
-    for name in row:
-        if name not in schema.features_by_name:
-            yield partial(_unknown_field, schema, name, pointer, line)
-        elif name in row.twice:
-            yield partial(InvalidValue, f"{name} is given more than once.", f"{pointer}/{_escape(name)}", line)
+    if not isinstance(row, Object):
+        detail = f"A row is an object with the fields {_list_names(schema)}, or a list of them in this order."
+        yield partial(InvalidValue, detail, pointer, line)
+        return
+    names, values = tuple(row), list(row.values())
+    matched = match(names)
+    for feature, index in zip(schema.features, matched.indices, strict=True):
+        value = ABSENT if index is None else values[index]
+        if not feature.accepts(None if index is None else value):
+            name = escape(_readable(feature.name if index is None else names[index]))
+            yield partial(_invalid_value, feature, value, f"{pointer}/{name}", line)
+    for feature, indices in matched.repeated:
+        several = [_readable(names[index]) for index in indices]
+        yield partial(InvalidValue, describe_repeated(feature, several, "field"), pointer, line)
+    for index, feature in matched.misspelt:
+        yield partial(_misspelt_field, feature, names[index], pointer, line)
+    if names and not _is_any(matched) and all(feature.optional for feature in schema.features):
+        detail = f"None of the fields is one of {_list_names(schema)}."
+        yield partial(InvalidValue, detail, pointer, line)
+    for name in row.twice:
+        shown = _readable(name)
+        yield partial(InvalidValue, f"{truncate(shown)} is given more than once.", f"{pointer}/{escape(shown)}", line)
 
 
-def errors_in_list_or_object(schema: Schema, row: object, pointer: str, line: int | None = None) -> ErrorFactories:
-    """Yield a factory of each error in a row that may be a list."""
-    if not isinstance(row, list):
-        yield from errors_in_object(schema, row, pointer, line)
-    elif len(row) != len(schema.features):
+def _find_errors_in_list(schema: Schema, row: list[object], pointer: str, line: int | None) -> ErrorFactories:
+    if len(row) != len(schema.features):
         detail = f"A row is a list of {len(schema.features)} values: {_list_names(schema)}."
-        yield partial(InvalidValue, detail, pointer)
-    else:
-        for index, (feature, value) in enumerate(zip(schema.features, row, strict=True)):
-            if not feature.accepts(value):
-                yield partial(_invalid_value, feature, value, f"{pointer}/{index}")
+        yield partial(InvalidValue, detail, pointer, line)
+        return
+    for index, (feature, value) in enumerate(zip(schema.features, row, strict=True)):
+        if not feature.accepts(value):
+            yield partial(_invalid_value, feature, value, f"{pointer}/{index}", line)
 
 
 def _list_names(schema: Schema) -> str:
-    names = list(schema.features_by_name)
-    omitted = len(names) - FEATURES_NAMED
-    return ", ".join(names[:FEATURES_NAMED]) + (f" and {omitted} more" if omitted > 0 else "")
+    return list_names(list(schema.features_by_name))
 
 
 def _invalid_value(feature: Feature, value: object, pointer: str, line: int | None = None) -> InvalidValue:
@@ -242,23 +269,17 @@ def _invalid_value(feature: Feature, value: object, pointer: str, line: int | No
     return InvalidValue(str(error), pointer, line)
 
 
-def _unknown_field(schema: Schema, name: str, pointer: str, line: int | None) -> InvalidValue:
-    """Return the error for an unknown field, with a suggestion if there is a similar one."""
-    if len(name) > MAX_NAME_LENGTH:
-        return InvalidValue(f'There is no field "{truncate(_readable(name))}".', pointer, line)
-    shown, suggestion = _readable(name), _suggest_feature(schema, name)
-    detail = f'There is no field "{shown}".' + (f' Did you mean "{suggestion}"?' if suggestion else "")
-    return InvalidValue(detail, f"{pointer}/{_escape(shown)}", line)
+def _misspelt_field(feature: Feature, name: str, pointer: str, line: int | None) -> InvalidValue:
+    shown = _readable(name)
+    detail = f'There is no field "{truncate(shown, MAX_NAME_LENGTH)}". Did you mean "{truncate(feature.name)}"?'
+    return InvalidValue(detail, f"{pointer}/{escape(shown)}", line)
 
 
-def _suggest_feature(schema: Schema, name: str) -> str | None:
-    """Return the name of the feature that is most similar, if one is."""
-    if feature := schema.match_feature(name):
-        return feature.name
-    return find_nearest(name.lower(), schema.features_by_name)
+def _is_any(match: Match) -> bool:
+    return any(index is not None for index in match.indices) or bool(match.misspelt)
 
 
-def _escape(name: str) -> str:
+def escape(name: str) -> str:
     """Escape a name for a JSON pointer."""
     return name.replace("~", "~0").replace("/", "~1")
 

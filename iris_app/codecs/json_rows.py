@@ -3,6 +3,7 @@
 Valid rows are read in one pass by msgspec. What it rejects is parsed again without types, to list all errors.
 """
 
+import io
 from collections.abc import Iterable, Iterator
 from itertools import chain
 from types import GenericAlias
@@ -10,18 +11,19 @@ from typing import Any
 
 import msgspec
 import numpy as np
-from msgspec import UNSET, UnsetType
+from msgspec import UNSET, Raw, UnsetType
 
 from iris_app.codecs import bounds
 from iris_app.codecs.json_columns import JsonColumns
 from iris_app.codecs.json_errors import (
+    check_lines,
     check_row_count,
     encode_rows,
-    errors_in_list_or_object,
-    errors_in_object,
+    find_repeated,
     read_lines_untyped,
     read_untyped,
 )
+from iris_app.codecs.names import MAX_NAMES, NameMatcher
 from iris_app.codecs.struct_array import StructArray
 from iris_app.json_types import define, field_type
 from iris_app.schema import Feature, Floats, Schema
@@ -31,6 +33,10 @@ BLOCK_SIZE = 65_536
 
 # How an escaped colon begins.
 ESCAPED_COLON = b"\\u003"
+
+
+_rows_decoder = msgspec.json.Decoder(list[Raw])
+_any_decoder = msgspec.json.Decoder()
 
 
 class JsonRows:
@@ -55,13 +61,12 @@ class JsonRows:
             self._unchecked_decoder = msgspec.json.Decoder(GenericAlias(list, (unchecked,)))
             self._struct_array = StructArray(row)
 
-    def read(self, body: bytes, max_rows: int) -> tuple[Floats, bool]:
-        """Read one row or an array of rows.
+    def read_exact(self, body: bytes, max_rows: int) -> tuple[Floats, bool] | None:
+        """Read an object or an array of objects that have exactly the features' names, without an error.
 
         Parameters
         ----------
         body : bytes
-            A JSON object with the features' names, or an array of such objects.
         max_rows : int
             The maximum length of the array.
 
@@ -74,62 +79,102 @@ class JsonRows:
 
         Raises
         ------
-        MalformedDocument
-            If the body is not JSON in UTF-8.
         TooManyRows
             If the array is longer than ``max_rows``.
-        InvalidValues
-            If a value is missing, unknown, of another kind or out of bounds.
         """
         if len(body) > BLOCK_SIZE and (array := self._read_blocks(body, max_rows)) is not None:
             return array, False
         try:
             document = self._rows_decoder.decode(body)
         except (msgspec.DecodeError, UnicodeDecodeError):
-            return read_untyped(self._schema, body, max_rows, errors_in_object)
+            return None
         is_single = not isinstance(document, list)
         rows = [document] if is_single else document
         check_row_count(rows, max_rows)
         array = self._to_array(body, rows)
-        if array is None:
-            return read_untyped(self._schema, body, max_rows, errors_in_object)
-        return array, is_single
+        return None if array is None else (array, is_single)
+
+    def read_any(self, body: bytes, max_rows: int) -> tuple[Floats, bool]:
+        """Read a row, or an array of rows; each is an object, or a list in the order of the features.
+
+        Raises
+        ------
+        MalformedDocument
+            If the body is not JSON in UTF-8.
+        TooManyRows
+            If the array is longer than ``max_rows``.
+        InvalidValues
+            If a value is missing, of another kind or out of bounds.
+        """
+        is_single = body.lstrip()[:1] != b"["
+        try:
+            texts = [Raw(body)] if is_single else _rows_decoder.decode(body)
+            check_row_count(texts, max_rows)
+            if not is_single and (array := self._read_mixed(body)) is not None:
+                return array, False
+            if (array := self._read_matched(texts)) is not None:
+                return array, is_single
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+            pass
+        return read_untyped(self._schema, body, max_rows)
 
     def read_lines(self, body: bytes, max_rows: int) -> Floats:
-        """Read rows from NDJSON; see ``read``."""
+        """Read rows from NDJSON; see ``read_any``."""
         try:
             rows = self._row_decoder.decode_lines(body)
         except (msgspec.DecodeError, UnicodeDecodeError):
-            return read_lines_untyped(self._schema, body, max_rows)
-        check_row_count(rows, max_rows)
-        array = self._to_array(body, rows)
-        return read_lines_untyped(self._schema, body, max_rows) if array is None else array
-
-    def read_rows(self, body: bytes, max_rows: int) -> Floats:
-        """Read rows from an array of lists in the order of the features, or of objects; see ``read``."""
-        bounds.check_json(self._schema, body, max_rows)
+            array = None
+        else:
+            check_row_count(rows, max_rows)
+            array = self._to_array(body, rows)
+        if array is not None:
+            return array
+        check_lines(self._schema, body, max_rows)
         try:
-            rows = self._mixed_decoder.decode(body)
-        except (msgspec.DecodeError, UnicodeDecodeError):
-            return read_untyped(self._schema, body, max_rows, errors_in_list_or_object)[0]
-        check_row_count(rows, max_rows)
-        objects = sum(type(row) is not tuple for row in rows) if b":" in body else 0
-        tuples = (row if type(row) is tuple else msgspec.structs.astuple(row) for row in rows)
-        array, colons = self._encode(tuples if objects else rows, len(rows), objects)
-        if self._has_repeated(body, colons):
-            return read_untyped(self._schema, body, max_rows, errors_in_list_or_object)[0]
-        return array
+            array = self._read_matched(line for line in io.BytesIO(body) if line.strip())
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+            array = None
+        return read_lines_untyped(self._schema, body) if array is None else array
 
     def check_rows(self, rows: list[list[Any]], max_rows: int) -> Floats:
-        """Read rows from lists that were parsed already, in the order of the features; see ``read``."""
+        """Read rows from lists that were parsed already, in the order of the features; see ``read_any``."""
         check_row_count(rows, max_rows)
+        array = self._convert(rows)
+        return encode_rows(self._schema, rows) if array is None else array
+
+    def _convert(self, rows: list[Any]) -> Floats | None:
+        """Return lists as an array, or None if there is an error."""
         try:
             array, _ = self._encode(msgspec.convert(rows, self._lists_type), len(rows), 0)
         except msgspec.ValidationError:
-            return encode_rows(self._schema, rows, errors_in_list_or_object)
-        if self._schema.find_out_of_bounds(array):  # NaN, which passes the types
-            return encode_rows(self._schema, rows, errors_in_list_or_object)
-        return array
+            return None
+        return None if self._schema.find_out_of_bounds(array) else array  # NaN passes the types
+
+    def _read_mixed(self, body: bytes) -> Floats | None:
+        """Read an array of lists, and of objects with exactly the features' names, or return None."""
+        try:
+            rows = self._mixed_decoder.decode(body)
+        except msgspec.DecodeError:
+            return None
+        objects = sum(type(row) is not tuple for row in rows) if b":" in body else 0
+        tuples = (row if type(row) is tuple else msgspec.structs.astuple(row) for row in rows)
+        array, colons = self._encode(tuples if objects else rows, len(rows), objects)
+        return None if self._has_repeated(body, colons) else array
+
+    def _read_matched(self, texts: Iterable[bytes | Raw]) -> Floats | None:
+        """Read rows of which some have other spellings or further fields, or return None if there is an error."""
+        match = NameMatcher(self._schema).match
+        rows = []
+        for text in texts:
+            row = _any_decoder.decode(text)
+            if isinstance(row, dict):
+                matched = _check_fields(bytes(text), row) and match(tuple(row))
+                if not (matched and matched.is_clear):
+                    return None
+                values = list(row.values())
+                row = [None if index is None else values[index] for index in matched.indices]
+            rows.append(row)
+        return self._convert(rows)
 
     def _to_array(self, body: bytes, rows: list[Any]) -> Floats | None:
         """Return decoded objects as an array, or None if a name may be given twice in the body."""
@@ -170,6 +215,13 @@ class JsonRows:
         array = np.concatenate(blocks)
         # An empty block follows a trailing comma. Checking the bounds of all values at once is faster than of each.
         return array if all(map(len, blocks)) and not self._schema.find_out_of_bounds(array) else None
+
+
+def _check_fields(text: bytes, row: dict[str, Any]) -> bool:
+    """Check whether the fields of an object are no more than it may have, each given once."""
+    if len(row) > MAX_NAMES:
+        return False
+    return text.count(b":") == len(row) or find_repeated(text, len(row)) is None
 
 
 def _blocks(body: bytes) -> Iterator[bytes]:

@@ -7,7 +7,7 @@ import msgspec
 import numpy as np
 
 from iris_app.codecs import bounds, json_constants, json_errors
-from iris_app.codecs.names import list_names, match_names
+from iris_app.codecs.names import check_size, find_features, list_names, match_names
 from iris_app.exceptions import InvalidValue, InvalidValues, MalformedDocument, TooManyRows
 from iris_app.inference_protocol.tensors import AcceptedDatatypes, Input, Values, encode, read_values
 from iris_app.schema import MISSING, Feature, Floats, Schema
@@ -120,10 +120,14 @@ def _contents(inputs: Sequence[Input], binary: memoryview) -> list[memoryview | 
 def _read_rows(schema: Schema, inputs: Sequence[Input], contents: Sequence[memoryview | None], max_rows: int) -> Floats:
     """Return the rows in one tensor of all features, or in one per feature; other tensors are passed over."""
     names = [tensor.name if _is_column(tensor) else "" for tensor in inputs]
-    found = match_names(schema, names, "tensors") if any(names) else [None] * len(schema.features)
+    check_size(names, "tensor")
+    match = match_names(schema, names)
+    found = match.indices
     if None in found and (matrix := _find_matrix(schema, inputs)) is not None:
         _count_rows([inputs[matrix]], max_rows)
         return _read_matrix(schema, inputs[matrix], contents[matrix])
+    if match.repeated or match.misspelt:
+        found = find_features(schema, names, "tensor")  # which says so
     _check_found(schema, found)
     count = _count_rows([inputs[index] for index in found if index is not None], max_rows)
     columns = [None if index is None else (inputs[index], contents[index]) for index in found]

@@ -10,15 +10,14 @@ from flask.blueprints import BlueprintSetupState
 from werkzeug.http import HTTP_STATUS_CODES
 
 from iris_app import model_service
-from iris_app.codecs import csv_rows
+from iris_app.codecs import csv_rows, orientations
 from iris_app.codecs.json_rows import JsonRows
 from iris_app.exceptions import InvalidValue
-from iris_app.invocations import orientations
 from iris_app.model.predictions import PredictionBatch
 from iris_app.model_service import get_model
 from iris_app.schema import Floats, Schema
 from iris_app.web.api_response import ApiResponse, encoder, json_response
-from iris_app.web.negotiation import CSV, FORMATS, JSON, NDJSON, read_format, select_media_type
+from iris_app.web.negotiation import CSV, FORMATS, JSON, NDJSON, has_header, read_format, select_media_type
 from iris_app.web.problem import Problem
 from iris_app.web.request import request
 from iris_app.web.response import Response
@@ -53,7 +52,7 @@ def predict() -> Response:
     read = READERS[read_format(request, READERS)]
     media_type = select_media_type(request, list(WRITERS))
     model = get_model()
-    rows = read(model.schema, request.read_text(), current_app.config["MAX_BATCH_ROWS"])
+    rows = read(model.schema, request.read_text(), current_app.config["MAX_BATCH_ROWS"], has_header(request))
     body = WRITERS[FORMATS[media_type]](model_service.predict(model, rows))
     headers = [
         ("X-Model-Version", model.version),
@@ -70,11 +69,15 @@ def ping() -> Response:
     return json_response({"status": "ready", "model": model.version, "schema": model.schema.digest[:12]})
 
 
-def _read_csv(schema: Schema, body: bytes, max_rows: int) -> Floats:
-    return csv_rows.read(schema, body, max_rows, header=list(schema.features_by_name)).values
+def _read_json(schema: Schema, body: bytes, max_rows: int, _header: bool | None) -> Floats:
+    return orientations.read(schema, body, max_rows)[0]
 
 
-def _read_ndjson(schema: Schema, body: bytes, max_rows: int) -> Floats:
+def _read_csv(schema: Schema, body: bytes, max_rows: int, header: bool | None) -> Floats:
+    return csv_rows.read(schema, body, max_rows, header=header, by_position=True).values
+
+
+def _read_ndjson(schema: Schema, body: bytes, max_rows: int, _header: bool | None) -> Floats:
     return schema.derive(JsonRows).read_lines(body, max_rows)
 
 
@@ -101,8 +104,8 @@ def _write_csv(batch: PredictionBatch) -> bytes:
     return written.getvalue().encode()
 
 
-READERS: dict[str, Callable[[Schema, bytes, int], Floats]] = {
-    JSON: orientations.read,
+READERS: dict[str, Callable[[Schema, bytes, int, bool | None], Floats]] = {
+    JSON: _read_json,
     CSV: _read_csv,
     NDJSON: _read_ndjson,
 }

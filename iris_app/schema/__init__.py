@@ -1,8 +1,6 @@
 """The schema of a model: its features, its classes, and the words that go with them."""
 
 import hashlib
-import re
-from collections import defaultdict
 from collections.abc import Callable, Iterable
 from functools import cached_property
 from typing import Annotated, Any, TypeVar
@@ -24,6 +22,7 @@ from iris_app.schema.feature import (
     describe,
     read_decimal,
 )
+from iris_app.schema.spelling import Spellings
 from iris_app.schema.validation import find_errors
 
 __all__ = [
@@ -46,8 +45,6 @@ Derived = TypeVar("Derived")
 
 # The members of an answer beside the predicted class.
 RESERVED_KEYS = frozenset({"probabilities", "warnings", "explanation", "model"})
-
-NOT_ALPHANUMERIC = re.compile(r"[\W_]+")
 
 
 class Class(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, forbid_unknown_fields=True):
@@ -179,8 +176,8 @@ class Schema(msgspec.Struct, frozen=True, kw_only=True, dict=True, omit_defaults
         return [feature.decode(value) for feature, value in zip(self.features, row, strict=True)]
 
     def match_feature(self, name: str) -> Feature | None:
-        """Find the feature that a column's name means: exactly, or by letters and digits, with or without a unit."""
-        return self.features_by_name.get(name) or self._features_by_spelling.get(_spell(name))
+        """Find the feature that a column's name means: exactly, or by its spelling; see ``Spellings``."""
+        return self.features_by_name.get(name) or self._spellings.find(name)
 
     def is_target_column(self, name: str) -> bool:
         """Check whether a column may hold the true class, by its name."""
@@ -230,17 +227,8 @@ class Schema(msgspec.Struct, frozen=True, kw_only=True, dict=True, omit_defaults
         return frozenset(name.casefold() for name in self.target_columns)
 
     @cached_property
-    def _features_by_spelling(self) -> dict[str, Feature | None]:
-        """The features by the letters and digits of their names, the nearest reading first; None if ambiguous."""
-        found: dict[str, Feature | None] = {}
-        for spell in (_exact_spellings, _spellings_by_unit):
-            spelt: defaultdict[str, list[Feature]] = defaultdict(list)
-            for feature in self.features:
-                for spelling in spell(feature):
-                    spelt[spelling].append(feature)
-            for spelling, features in spelt.items():
-                found.setdefault(spelling, features[0] if len(features) == 1 else None)
-        return found
+    def _spellings(self) -> Spellings:
+        return Spellings(self.features)
 
     @cached_property
     def _classes_by_text(self) -> dict[str, Class]:
@@ -257,21 +245,3 @@ class Schema(msgspec.Struct, frozen=True, kw_only=True, dict=True, omit_defaults
         for text, class_ in list(found.items()):
             found.setdefault(text.casefold(), class_)
         return found
-
-
-def _spell(name: str) -> str:
-    return NOT_ALPHANUMERIC.sub("", name.casefold())
-
-
-def _exact_spellings(feature: Feature) -> set[str]:
-    names = (feature.name, feature.form_name, feature.label, feature.title, *feature.spellings)
-    return {_spell(name) for name in names} - {""}
-
-
-def _spellings_by_unit(feature: Feature) -> set[str]:
-    """Return the spellings with the unit at the end, and without it."""
-    unit = _spell(feature.unit)
-    exact = _exact_spellings(feature)
-    if not unit:
-        return set()
-    return ({f"{spelling}{unit}" for spelling in exact} | {spelling.removesuffix(unit) for spelling in exact}) - {""}

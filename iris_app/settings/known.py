@@ -69,7 +69,6 @@ EXTENSIONS: dict[str, Any] = {
     "COMPRESS_STREAMS": bool,
     "COMPRESS_EVALUATE_CONDITIONAL_REQUEST": bool,
     "COMPRESS_STREAMING_ENDPOINT_CONDITIONAL": list[Text],
-    "COMPRESS_ALGORITHM_STREAMING": Algorithms,
     # Bootstrap-Flask: https://bootstrap-flask.readthedocs.io/en/stable/basic/#configurations
     "BOOTSTRAP_BTN_STYLE": Text,
     "BOOTSTRAP_BTN_SIZE": Text,

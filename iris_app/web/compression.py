@@ -16,5 +16,8 @@ def init_app(app: Flask) -> None:
     @app.after_request
     def _compress(response: Response) -> Response:
         if "HTTP_ACCEPT_ENCODING" in request.environ:
+            close = getattr(response.response, "close", None)
             compress.after_request(response)  # it modifies the response
+            if close:  # of a file, which would else be open until it is collected
+                response.call_on_close(close)
         return response

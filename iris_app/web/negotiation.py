@@ -40,6 +40,11 @@ def read_format(request: Request, offered: Collection[str]) -> str:
     raise UnsupportedMediaType(f"{found}; send {_list(offered)}, and say which in Content-Type.")
 
 
+def has_header(request: Request) -> bool | None:
+    """Return whether CSV has a header, as its media type says (RFC 4180), or None if it does not."""
+    return {"present": True, "absent": False}.get(request.mimetype_params.get("header", ""))
+
+
 def select_media_type(request: Request, offered: Sequence[str]) -> str:
     """Return the name of the format that the client prefers, among equals the first, or raise ``NotAcceptable``."""
     if request.environ.get("HTTP_ACCEPT", "*/*") in {"*/*", ""}:
@@ -51,6 +56,12 @@ def select_media_type(request: Request, offered: Sequence[str]) -> str:
     if accepted.quality(best) > 0:
         return best
     raise NotAcceptable(f"The answer can be {_list(dict.fromkeys(FORMATS.get(name, name) for name in offered))}.")
+
+
+def wants_json(request: Request) -> bool:
+    """Check whether a client prefers JSON to a page."""
+    accepted = request.accept_mimetypes
+    return max(accepted[JSON], accepted["application/problem+json"]) > accepted["text/html"]
 
 
 def _list(names: Collection[str]) -> str:

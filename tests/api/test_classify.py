@@ -28,7 +28,7 @@ def post(client: FlaskClient, body: bytes | str, content_type: str | None = "app
 def errors(answer: TestResponse) -> dict[str, str]:
     assert answer.status_code == 422
     assert answer.content_type == "application/problem+json"
-    return {error["pointer"]: error["detail"] for error in json.loads(answer.text)["errors"]}
+    return {error.get("pointer", ""): error["detail"] for error in json.loads(answer.text)["errors"]}
 
 
 def test_one_flower_gets_one_answer(client: FlaskClient) -> None:
@@ -123,10 +123,6 @@ def test_a_field_that_is_given_twice_and_wrong_once_is_named(client: FlaskClient
         b"not JSON",
         b'{"sepal_length": 5.1',
         b"",
-        b"NaN",
-        b'{"sepal_length": NaN, "sepal_width": 3.5, "petal_length": 1.4, "petal_width": 0.2}',
-        b'{"sepal_length": Infinity, "sepal_width": 3.5, "petal_length": 1.4, "petal_width": 0.2}',
-        b"[-Infinity]",
         b"[" * 100_000,
         b"[" * 100_000 + b"]" * 100_000,
         b'{"sepal_length":' * 100_000,
@@ -145,14 +141,28 @@ def test_what_is_not_json_is_a_400(client: FlaskClient, body: bytes) -> None:
     assert json.loads(answer.text)["detail"].startswith("The body is n")
 
 
-@pytest.mark.parametrize("body", ["5.1", '"setosa"', "null", "true"])
+@pytest.mark.parametrize("number", ["Infinity", "-Infinity"])
+def test_an_infinite_number_is_a_400_that_names_its_place(client: FlaskClient, number: str) -> None:
+    for body in (json.dumps(FLOWER).replace("5.1", number), f"[{number}]", number):
+        answer = post(client, body)
+        assert answer.status_code == 400
+        assert f"{number} at byte {body.index(number)} is no number that can be used." in answer.text
+
+
+def test_nan_is_null(client: FlaskClient) -> None:
+    for body in (json.dumps(FLOWER), f"[{json.dumps(FLOWER)}]"):
+        answer = post(client, body.replace("5.1", "NaN"))
+        assert list(errors(answer).values()) == ["Sepal length must be a number in cm, not null."]
+        assert "NaN is read as null." in answer.text
+
+
+@pytest.mark.parametrize("body", ["5.1", '"setosa"', "null", "true", "NaN"])
 def test_what_is_no_row_is_told_what_one_is(client: FlaskClient, body: str) -> None:
-    sentence = "A row is an object with the fields sepal_length, sepal_width, petal_length, petal_width."
+    sentence = (
+        "A row is an object with the fields sepal_length, sepal_width, petal_length, petal_width, or a list of them in "
+        "this order."
+    )
     assert errors(post(client, body)) == {"": sentence}
-
-
-def test_a_list_of_lists_is_told_what_a_row_is(client: FlaskClient) -> None:
-    assert set(errors(post(client, "[[5.1, 3.5, 1.4, 0.2], [5.1, 3.5, 1.4, 0.2]]"))) == {"/0", "/1"}
 
 
 def test_a_missing_field_is_named(client: FlaskClient) -> None:
@@ -165,32 +175,29 @@ def test_every_missing_field_is_named(client: FlaskClient) -> None:
     assert list(errors(post(client, "{}"))) == [f"/{name}" for name in NAMES]
 
 
-def test_an_unknown_field_is_named(client: FlaskClient) -> None:
-    assert errors(client.post("/api/classify", json=FLOWER | {"colour": 1})) == {
-        "/colour": 'There is no field "colour".'
-    }
+@pytest.mark.parametrize("name", ["colour", "a/b~c", "\ud800", "x" * 1000, "", "species"])
+def test_a_further_field_is_passed_over(client: FlaskClient, name: str) -> None:
+    for row in (FLOWER | {name: 1}, FLOWER | {name: {"a": [None]}}, {name: "a: b"} | FLOWER):
+        answer = post(client, json.dumps(row))
+        assert (answer.status_code, answer.get_json()["species"]) == (200, "setosa")
+        assert post(client, json.dumps([row, row])).status_code == 200
 
 
-@pytest.mark.parametrize("name", ["sepal_lenght", "sepalLength", "Sepal_Length", "sepal length", "sepal.length"])
+@pytest.mark.parametrize("name", ["sepalLength", "Sepal_Length", "sepal length", "sepal.length", "sepal_len"])
+def test_a_field_may_have_another_spelling(client: FlaskClient, name: str) -> None:
+    row = {name: 5.1} | {key: value for key, value in FLOWER.items() if key != "sepal_length"}
+    expected = client.post("/api/classify", json=FLOWER).get_json()
+    assert client.post("/api/classify", json=row).get_json() == expected
+    assert list(errors(client.post("/api/classify", json=[row | {name: "wide"}]))) == [f"/0/{name}"]
+
+
+@pytest.mark.parametrize("name", ["sepal_lenght", "sepal_lengths", "seplal_length"])
 def test_a_misspelt_field_is_named_with_the_right_name(client: FlaskClient, name: str) -> None:
-    flower = {name: 5.1} | {key: value for key, value in FLOWER.items() if key != "sepal_length"}
-    assert errors(client.post("/api/classify", json=flower)) == {
+    row = {name: 5.1} | {key: value for key, value in FLOWER.items() if key != "sepal_length"}
+    assert errors(client.post("/api/classify", json=row)) == {
         "/sepal_length": "Sepal length is missing.",
         f"/{name}": f'There is no field "{name}". Did you mean "sepal_length"?',
     }
-
-
-def test_a_pointer_escapes_what_a_pointer_must(client: FlaskClient) -> None:
-    assert "/a~1b~0c" in errors(client.post("/api/classify", json=FLOWER | {"a/b~c": 1}))
-
-
-def test_half_a_surrogate_pair_in_a_name_is_an_unknown_field(client: FlaskClient) -> None:
-    assert errors(post(client, json.dumps(FLOWER)[:-1] + r', "\ud800": 1}')) == {"/?": 'There is no field "?".'}
-
-
-def test_a_long_name_is_shortened_and_its_row_pointed_at(client: FlaskClient) -> None:
-    sentences = errors(client.post("/api/classify", json=[FLOWER | {"x" * 1000: 1}]))
-    assert sentences == {"/0": f'There is no field "{"x" * 40}…".'}
 
 
 @pytest.mark.parametrize("value", ['"5.1"', "true", "false", "null", "[5.1]", '{"cm": 5.1}', '""'])
@@ -239,8 +246,15 @@ def test_a_problem_with_few_errors_omits_none(client: FlaskClient) -> None:
 
 
 def test_many_unknown_fields_are_told_without_delay(client: FlaskClient) -> None:
-    answer = client.post("/api/classify", json=FLOWER | {f"sepal_length_{number}": 1 for number in range(900)})
+    rest = {name: value for name, value in FLOWER.items() if name != "sepal_length"}
+    answer = client.post("/api/classify", json=rest | {f"sepal_length_{number}": 1 for number in range(900)})
     assert len(errors(answer)) == 100
+
+
+def test_many_different_fields_of_rows_are_refused(client: FlaskClient) -> None:
+    answer = client.post("/api/classify", json=[{f"sepal_length_{number}": 1} for number in range(1001)])
+    assert answer.status_code == 400
+    assert "The rows have more than 1,000 different fields that are no features." in answer.text
 
 
 def test_more_fields_than_an_object_may_have_are_refused(client: FlaskClient) -> None:
@@ -307,11 +321,10 @@ def test_no_document_is_a_fault_of_ours(steady_app: Flask, document: Any) -> Non
 def test_a_document_is_answered_where_every_field_is_right_and_else_each_wrong_one_is_named(
     steady_app: Flask, values: dict[str, Any]
 ) -> None:
-    wrong = {"/other"} & {f"/{name}" for name in values}
-    wrong |= {f"/{one.name}" for one in SCHEMA.features if one.validate(values.get(one.name))}
+    wrong = {f"/{one.name}" for one in SCHEMA.features if one.validate(values.get(one.name))}
     body = json.dumps(values)
     answer = post(steady_app.test_client(), body)
-    if any(isinstance(value, float) and not math.isfinite(value) for value in values.values()):
+    if any(isinstance(value, float) and math.isinf(value) for value in values.values()):
         assert answer.status_code == 400
     elif wrong:
         assert set(errors(answer)) == wrong

@@ -105,7 +105,7 @@ def test_the_document_is_valid_openapi_3_1(client: FlaskClient) -> None:
 
 def test_the_document_gives_each_feature_its_unit_bounds_and_an_example(client: FlaskClient) -> None:
     row = client.get("/api/openapi.json").get_json()["components"]["schemas"]["Row"]
-    assert row["additionalProperties"] is False
+    assert "additionalProperties" not in row
     assert row["required"] == [feature.name for feature in SCHEMA.features]
     for feature in SCHEMA.features:
         described = row["properties"][feature.name]

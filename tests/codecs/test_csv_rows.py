@@ -3,6 +3,7 @@ import csv
 import io
 from unicodedata import normalize
 
+import msgspec
 import numpy as np
 import pytest
 from hypothesis import given
@@ -20,8 +21,8 @@ ROW = [5.1, 3.5, 1.4, 0.2]
 accepted_values = st.floats(min_value=0, max_value=30, exclude_min=True)
 
 
-def read(body: bytes, max_rows: int, header: list[str] | None = None) -> Table:
-    return csv_rows.read(SCHEMA, body, max_rows, header)
+def read(body: bytes, max_rows: int, *, by_position: bool = False) -> Table:
+    return csv_rows.read(SCHEMA, body, max_rows, by_position=by_position)
 
 
 def read_text(text: str, max_rows: int = 1000) -> Table:
@@ -84,8 +85,25 @@ def test_cells_may_be_quoted_and_hold_separators_and_line_ends() -> None:
     assert next(iter(table.rows))[0] == 'one, two\nthree "four"'
 
 
-def test_blank_rows_are_passed_over() -> None:
-    assert read_text(f"\n{HEADER}\n\n5.1,3.5,1.4,0.2\n,,,\n\n").values.tolist() == [ROW]
+@pytest.mark.parametrize("end", ["\n\n\n", ",,,\n", "\n\n,,,\n\n,,,\n", '"","","",""', '\r\n\r\n"",,,'])
+def test_blank_lines_and_empty_cells_at_the_end_are_nothing(end: str) -> None:
+    assert read_text(f"\n,,\n{HEADER}\n5.1,3.5,1.4,0.2\n{end}").values.tolist() == [ROW]
+
+
+@pytest.mark.parametrize("empty", ["", ",,,", '"","","",""', " , , , ", '""', ",,,\n\n", "\r\n"])
+def test_an_empty_row_between_others_is_named_by_its_line(empty: str) -> None:
+    errors = refusal(f"{HEADER}\n5.1,3.5,1.4,0.2\n{empty}\n5.1,3.5,1.4,0.2\n")
+    assert errors[0][0] == 3
+    assert "is missing." in errors[0][2] or errors[0][2] == "Line 3 has 1 cells where the header has 4."
+
+
+def test_an_empty_row_is_a_row_where_all_may_be_missing() -> None:
+    features = tuple(msgspec.structs.replace(feature, optional=True) for feature in SCHEMA.features)
+    schema = msgspec.structs.replace(SCHEMA, features=features)
+    for empty in ("", ",,,", '"","","",""'):
+        table = csv_rows.read(schema, f"{HEADER}\n5.1,3.5,1.4,0.2\n{empty}\n5.1,3.5,1.4,0.2\n".encode(), 10)
+        assert np.isnan(table.values).all(axis=1).tolist() == [False, True, False]
+        assert [len(row) for row in table.rows] == [4, 4, 4]
 
 
 @pytest.mark.parametrize("delimiter", [",", ";", "\t"])
@@ -106,16 +124,15 @@ def test_the_line_that_excel_writes_for_itself_is_passed_over() -> None:
 
 def test_a_table_that_lost_its_line_ends_is_not_taken_for_a_header() -> None:
     (error, *_) = refusal(f"{HEADER}5.1,3.5,1.4,0.2")
-    assert error == (1, "petal_width", "There is no column petal_width.")
+    assert error == (1, "petal_width", 'There is no column petal_width. Is it "petal_width5.1"?')
 
 
-def test_a_header_that_is_given_stands_above_a_row_that_names_no_feature() -> None:
-    names = HEADER.split(",")
-    for delimiter in (",", ";", "\t"):
-        table = read("5.1,3.5,1.4,0.2".replace(",", delimiter).encode(), 10, header=names)
+def test_rows_without_a_header_are_read_by_position_where_that_is_wanted() -> None:
+    for delimiter in (",", ";", "\t", "|", " "):
+        table = read("5.1,3.5,1.4,0.2".replace(",", delimiter).encode(), 10, by_position=True)
         assert table.values.tolist() == [ROW]
     with pytest.raises(InvalidValues) as refused:
-        read(b"5.1,,1.4,0.2", 10, header=names)
+        read(b"5.1,,1.4,0.2", 10, by_position=True)
     assert refused.value.errors[0].detail == "Line 1, column sepal_width: Sepal width is missing."
 
 
@@ -162,9 +179,11 @@ def test_every_missing_column_is_named() -> None:
     ]
 
 
-def test_two_columns_of_one_feature_are_named() -> None:
-    assert refusal(f"{HEADER},Sepal.Length\n5.1,3.5,1.4,0.2,5.1") == [
-        (1, "sepal_length", "The columns sepal_length and Sepal.Length are each sepal length; there must be one.")
+def test_an_exact_name_goes_before_another_spelling_and_two_others_are_named() -> None:
+    assert read_text(f"{HEADER},Sepal.Length\n5.1,3.5,1.4,0.2,5.2").values.tolist() == [ROW]
+    header = HEADER.replace("sepal_length", "Sepal Length")
+    assert refusal(f"{header},Sepal.Length\n5.1,3.5,1.4,0.2,5.1") == [
+        (1, "sepal_length", "The columns Sepal Length and Sepal.Length are each sepal length; there must be one.")
     ]
 
 

@@ -1,18 +1,19 @@
 """Rows read from JSON; what is said of those that are wrong stands in ``tests/api``."""
 
 import json
+from functools import partial
 
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from iris_app.codecs import json_rows
-from iris_app.codecs.json_rows import BLOCK_SIZE, JsonRows
+from iris_app.codecs import json_rows, orientations
+from iris_app.codecs.json_rows import BLOCK_SIZE
 from iris_app.exceptions import InvalidValues, IrisError
 from iris_app.iris import SCHEMA
 from tests.support import FLOWER
 
-read = SCHEMA.derive(JsonRows).read
+read = partial(orientations.read, SCHEMA)
 ROW = json.dumps(FLOWER)
 LONG = 2 * BLOCK_SIZE // len(ROW)
 

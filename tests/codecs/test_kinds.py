@@ -4,6 +4,7 @@ import csv
 import io
 import json
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -11,8 +12,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from iris_app.codecs import csv_rows
+from iris_app.codecs import csv_rows, orientations
+from iris_app.codecs.csv_header import DELIMITERS, find_delimiter, read_header
 from iris_app.codecs.json_rows import JsonRows
+from iris_app.codecs.names import find_features
 from iris_app.exceptions import InvalidValues, MalformedDocument, TooManyRows
 from iris_app.json_types import JsonTypes, PredictionWarning
 from iris_app.schema import MISSING, UNKNOWN, Feature, Floats, Schema
@@ -23,7 +26,7 @@ OPTIONAL = [feature.name for feature in MIXED.features if feature.optional]
 
 
 def read_json(schema: Schema, row: object) -> Floats:
-    array, is_single = schema.derive(JsonRows).read(json.dumps(row).encode(), 1000)
+    array, is_single = orientations.read(schema, json.dumps(row).encode(), 1000)
     assert is_single == isinstance(row, dict)
     return array
 
@@ -68,7 +71,7 @@ def test_an_empty_array_has_no_rows() -> None:
     for schema in (MIXED, ONE):
         assert read_json(schema, []).shape == (0, len(schema.features))
         assert read_lines(schema, []).shape == (0, len(schema.features))
-        assert schema.derive(JsonRows).read_rows(b"[]", 1).shape == (0, len(schema.features))
+        assert orientations.read(schema, b"[]", 1)[0].shape == (0, len(schema.features))
         assert schema.derive(JsonRows).check_rows([], 1).shape == (0, len(schema.features))
 
 
@@ -76,7 +79,7 @@ def test_lists_are_read_in_the_order_of_the_features() -> None:
     rows = MIXED.derive(JsonRows)
     lists = [list(MIXED_ROW.values())] * 2
     assert rows.check_rows(lists, 2).tolist() == [MIXED_CODES] * 2
-    assert rows.read_rows(json.dumps([*lists, MIXED_ROW]).encode(), 3).tolist() == [MIXED_CODES] * 3
+    assert orientations.read(MIXED, json.dumps([*lists, MIXED_ROW]).encode(), 3)[0].tolist() == [MIXED_CODES] * 3
     with pytest.raises(TooManyRows):
         rows.check_rows(lists, 1)
 
@@ -85,14 +88,14 @@ def test_lists_of_categories_in_other_spellings_are_read() -> None:
     row = [*MIXED_ROW.values()]
     row[INDICES["ward"]] = 2.0
     assert MIXED.derive(JsonRows).check_rows([row], 1).tolist() == [MIXED_CODES]
-    assert MIXED.derive(JsonRows).read_rows(json.dumps([row]).encode(), 1).tolist() == [MIXED_CODES]
+    assert orientations.read(MIXED, json.dumps([row]).encode(), 1)[0].tolist() == [MIXED_CODES]
 
 
 def test_a_list_with_a_text_in_place_of_a_number_is_pointed_at() -> None:
     row = list(MIXED_ROW.values())
     row[0] = "old"
     assert errors(MIXED.derive(JsonRows).check_rows, [row], 1) == ["Age must be a whole number in years, not text."]
-    assert errors(MIXED.derive(JsonRows).read_rows, json.dumps([row, row[1:]]).encode(), 2) == [
+    assert errors(orientations.read, MIXED, json.dumps([row, row[1:]]).encode(), 2) == [
         "Age must be a whole number in years, not text.",
         "A row is a list of 9 values: age, bmi, temperature change, smoker, vaccinated, sex, región, ward, zip.",
     ]
@@ -128,7 +131,7 @@ def test_a_missing_category_is_read_from_json_as_from_csv(name: str, text: str) 
 def test_a_column_that_may_be_missing_may_be_absent() -> None:
     row = {name: cell for name, cell in cells().items() if name not in OPTIONAL}
     assert np.isnan(read_csv(MIXED, [row])[0, [INDICES[name] for name in OPTIONAL]]).all()
-    assert csv_rows.find_features(MIXED, list(row))[INDICES["bmi"]] is None
+    assert find_features(MIXED, list(row))[INDICES["bmi"]] is None
 
 
 def test_a_table_of_something_else_lacks_every_column() -> None:
@@ -137,8 +140,8 @@ def test_a_table_of_something_else_lacks_every_column() -> None:
         features=(Feature(name="x", form_name="x", label="X", optional=True),),
         classes=ONE.classes,
     )
-    assert errors(csv_rows.find_features, schema, ["colour"]) == ["There is no column x."]
-    assert errors(csv_rows.find_features, schema, ["x", "X"]) == ["The columns x and X are each x; there must be one."]
+    assert errors(find_features, schema, ["colour"]) == ["There is no column x; the columns are “colour”."]
+    assert errors(find_features, schema, ["x ", "X"]) == ["The columns x  and X are each x; there must be one."]
 
 
 @pytest.mark.parametrize("name", [name for name in MIXED_ROW if name not in OPTIONAL])
@@ -236,7 +239,7 @@ def test_negative_numbers_and_zero_are_as_good_as_others(value: float) -> None:
 def test_only_what_is_beyond_all_numbers_is_out_of_bounds_without_bounds() -> None:
     assert read_json(ONE, {"x": -3.4e38}).tolist() == [[-3.4e38]]
     sentence = "x must be a number that is not beyond all bounds, not"
-    assert errors(ONE.derive(JsonRows).read, b'{"x": 1e999}', 1) == [f"{sentence} a number beyond all bounds."]
+    assert errors(orientations.read, ONE, b'{"x": 1e999}', 1) == [f"{sentence} a number beyond all bounds."]
     # What trees cannot convert to float32.
     assert errors(read_json, ONE, {"x": 3.5e38}) == [f"{sentence} 3.5e+38."]
     assert errors(read_csv, ONE, [{"x": "-3.5e38"}]) == [f"Line 2, column x: {sentence} -3.5e+38."]
@@ -259,9 +262,9 @@ def test_every_wrong_value_of_every_kind_is_named_at_once() -> None:
 
 
 def test_errors_beyond_those_that_are_named_are_counted() -> None:
-    rows = [MIXED_ROW | {"ward": 3, "bmi": None}, {"zip": "001", "colour": 1}] * 100
-    for read in (MIXED.derive(JsonRows).read, MIXED.derive(JsonRows).read_lines):
-        text = json.dumps(rows) if read == MIXED.derive(JsonRows).read else "\n".join(map(json.dumps, rows))
+    rows = [MIXED_ROW | {"ward": 3, "bmi": None}, {"zip": "001", "ages": 1, "colour": 1}] * 100
+    for read in (partial(orientations.read, MIXED), MIXED.derive(JsonRows).read_lines):
+        text = json.dumps(rows) if isinstance(read, partial) else "\n".join(map(json.dumps, rows))
         with pytest.raises(InvalidValues) as refused:
             read(text.encode(), 1000)
         assert len(refused.value.errors) + refused.value.omitted == 100 * (1 + 5 + 1)
@@ -276,22 +279,22 @@ def test_any_name_is_found_in_json_and_in_a_header(name: str) -> None:
     assert read_csv(NAMES, [backwards]).tolist() == [list(row.values())]
     lacking = {key: value for key, value in row.items() if key != name}
     assert errors(read_json, NAMES, lacking) == [f"{name} is missing."]
-    assert errors(csv_rows.find_features, NAMES, list(lacking)) == [f"There is no column {name}."]
+    assert errors(find_features, NAMES, list(lacking)) == [f"There is no column {name}."]
 
 
 @pytest.mark.parametrize(("header", "name"), [("X1", "x1"), ("PM2.5", "pm25"), ("Bill length (mm)", "bill_length_mm")])
 def test_digits_count_in_the_spelling_of_a_column(header: str, name: str) -> None:
     names = [header if feature.name == name else feature.name for feature in NAMES.features]
-    assert None not in csv_rows.find_features(NAMES, names)
+    assert None not in find_features(NAMES, names)
 
 
 def test_a_unit_may_stand_behind_a_name() -> None:
     names = ["Age (years)", "bmi kg/m²", "Temperature change [K]", *list(MIXED_ROW)[3:]]
-    assert csv_rows.find_features(MIXED, names) == list(range(9))
+    assert find_features(MIXED, names) == list(range(9))
 
 
 def test_names_that_differ_in_a_digit_are_columns_of_their_own() -> None:
-    assert csv_rows.find_features(plain("x1", "x2", "x 1"), ["x2", "x1", "x 1"]) == [1, 0, 2]
+    assert find_features(plain("x1", "x2", "x 1"), ["x2", "x1", "x 1"]) == [1, 0, 2]
 
 
 def test_pointers_escape_the_names_of_features() -> None:
@@ -303,28 +306,25 @@ def test_pointers_escape_the_names_of_features() -> None:
 @pytest.mark.parametrize("colon", [":", "\\u003a", "\\u003A"])
 def test_a_repeated_name_is_found_beside_colons_in_values_and_names(colon: str) -> None:
     row = json.dumps(MIXED_ROW | {"región": "a:b"}).replace("a:b", f"a{colon}b")
-    assert MIXED.derive(JsonRows).read(row.encode(), 1)[0][0, INDICES["región"]] == UNKNOWN
+    assert orientations.read(MIXED, row.encode(), 1)[0][0, INDICES["región"]] == UNKNOWN
     body = json.dumps({key: value for key, value in MIXED_ROW.items() if key != "bmi"} | {"región": "a:b"})
     for more in ('"age": 41', '"age": 42, "zip": "001"'):
         twice = f"{body[:-1]}, {more}}}".replace("a:b", f"a{colon}b")
-        found = errors(MIXED.derive(JsonRows).read, twice.encode(), 1)
+        found = errors(orientations.read, MIXED, twice.encode(), 1)
         assert found[0] == "age is given more than once."
         assert errors(MIXED.derive(JsonRows).read_lines, twice.encode(), 1) == found
-        assert errors(MIXED.derive(JsonRows).read_rows, f"[{twice}]".encode(), 1) == found
+        assert errors(orientations.read, MIXED, f"[{twice}]".encode(), 1) == found
     names = json.dumps({feature.name: 1 for feature in NAMES.features}, ensure_ascii=False)
     escaped = names.replace("größe: maß", f"größe{colon} maß")
-    assert NAMES.derive(JsonRows).read(escaped.encode(), 1)[0].tolist() == [[1.0] * len(NAMES.features)]
-    assert errors(NAMES.derive(JsonRows).read, f'{escaped[:-1]}, "x1": 2}}'.encode(), 1) == [
-        "x1 is given more than once."
-    ]
+    assert orientations.read(NAMES, escaped.encode(), 1)[0].tolist() == [[1.0] * len(NAMES.features)]
+    assert errors(orientations.read, NAMES, f'{escaped[:-1]}, "x1": 2}}'.encode(), 1) == ["x1 is given more than once."]
 
 
 def test_half_a_surrogate_pair_is_an_unknown_category() -> None:
-    rows = MIXED.derive(JsonRows)
     body = json.dumps([MIXED_ROW | {"región": "\ud800"}] * 2).encode()
-    assert rows.read(body, 2)[0][:, INDICES["región"]].tolist() == [UNKNOWN] * 2
+    assert orientations.read(MIXED, body, 2)[0][:, INDICES["región"]].tolist() == [UNKNOWN] * 2
     with pytest.raises(TooManyRows):
-        rows.read(body, 1)
+        orientations.read(MIXED, body, 1)
     assert errors(read_json, MIXED, [MIXED_ROW | {"sex": "\ud800"}]) == [
         'Sex must be one of female or male, not "\\ud800".'
     ]
@@ -335,10 +335,10 @@ def test_a_long_array_of_every_kind_is_read() -> None:
 
 
 def test_the_delimiter_of_a_text_is_the_one_that_names_the_most_features() -> None:
-    for delimiter in csv_rows.DELIMITERS:
+    for delimiter in DELIMITERS:
         text = io.StringIO()
         csv.writer(text, delimiter=delimiter).writerow([feature.name for feature in NAMES.features])
-        assert csv_rows.find_delimiter(NAMES, text.getvalue()) == delimiter
+        assert find_delimiter(NAMES, text.getvalue().splitlines(keepends=True)) == delimiter
 
 
 def test_an_example_that_is_a_whole_number_changes_no_value() -> None:
@@ -352,7 +352,7 @@ def test_a_model_of_one_feature_and_one_of_many_are_read() -> None:
     row = {feature.name: float(-index) for index, feature in enumerate(WIDE.features)}
     assert read_json(WIDE, [row] * 100).tolist() == [list(row.values())] * 100
     assert read_csv(WIDE, [{name: str(value) for name, value in row.items()}]).tolist() == [list(row.values())]
-    (error,) = errors(WIDE.derive(JsonRows).read_rows, b"[[1]]", 1)
+    (error,) = errors(orientations.read, WIDE, b"[[1]]", 1)
     assert error.endswith("x19 and 180 more.")
 
 
@@ -384,12 +384,10 @@ def test_a_comma_in_a_category_is_no_decimal_comma() -> None:
 
 
 def test_the_first_line_of_scikit_learn_s_own_files_names_the_columns() -> None:
-    rows = csv_rows.name_columns(
-        MANY_CLASSES, [(1, ["150", "2", *MANY_CLASSES.class_names]), (2, ["1", "2", "0"])], None
-    )
-    assert rows[0] == (1, ["x", "y", "target"])
-    unlike = [(1, ["x", "2", *MANY_CLASSES.class_names])]
-    assert csv_rows.name_columns(MANY_CLASSES, unlike, None) == unlike
+    header = read_header(MANY_CLASSES, [(1, ["150", "2", *MANY_CLASSES.class_names]), (2, ["1", "2", "0"])], None)
+    assert header == (["x", "y", "target"], 1, 1, "")
+    with pytest.raises(InvalidValues):
+        read_header(MANY_CLASSES, [(1, ["x1", "2", *MANY_CLASSES.class_names])], None)
 
 
 def test_the_columns_of_answers_have_names_of_their_own() -> None:

@@ -69,7 +69,7 @@ def test_columns_of_a_data_frame_may_be_spelt_otherwise_among_others(client: Fla
     assert predictions(invoke(client, {"dataframe_split": split})) == ["setosa"]
 
 
-@pytest.mark.parametrize("document", [{"instances": []}, {"inputs": {}}, {"dataframe_records": []}])
+@pytest.mark.parametrize("document", [{"instances": []}, {"inputs": {}}, {"dataframe_records": []}, []])
 def test_no_rows_get_no_predictions_or_are_told_what_is_missing(client: FlaskClient, document: object) -> None:
     answer = invoke(client, document)
     assert answer.status_code == 400 if "inputs" in str(document) else predictions(answer) == []
@@ -89,12 +89,17 @@ def test_mlflow_s_scoring_contract_holds_for_a_data_frame_in_split_orientation(c
 @pytest.mark.parametrize(
     ("document", "sentence"),
     [
-        ({}, "Send exactly one of dataframe_split, dataframe_records, instances, inputs, not 0."),
+        ({}, "4 values cannot be used. Sepal length is missing."),
         ({"instances": [], "inputs": []}, "Send exactly one of"),
-        ([], "This is no invocation: "),
-        ({"instances": 5}, "Send a list of rows in instances, each a list or an object of sepal_length, sepal_width"),
-        ({"instances": ROW}, "Send a list of rows in instances, each a list or an object of sepal_length, sepal_width"),
-        ({"inputs": ["a"]}, "Send a list of rows in inputs, each a list or an object of sepal_length, sepal_width"),
+        (
+            {"instances": 5},
+            "A row is an object with the fields sepal_length, sepal_width, petal_length, petal_width, or",
+        ),
+        (
+            {"instances": ROW[:3]},
+            "Send a list of rows, each an object or a list of 4 values: sepal_length, sepal_width",
+        ),
+        ({"inputs": ["a"]}, "petal_length, petal_width. This is a list of 1 values."),
         (
             {"instances": [[5.1, 3.5, 1.4]]},
             "One value cannot be used. Row 0: A row is a list of 4 values: sepal_length",
@@ -117,9 +122,9 @@ def test_mlflow_s_scoring_contract_holds_for_a_data_frame_in_split_orientation(c
         ),
         (
             {"instances": [FLOWER, {"sepal length": 1, "sepal length (cm)": 1}]},
-            "The fields sepal length and sepal length (cm) are each Sepal length; there must be one.",
+            "The fields sepal length and sepal length (cm) are each sepal length; there must be one.",
         ),
-        ({"instances": [FLOWER | dict.fromkeys(map(str, range(1001)), 1)]}, "Row 0 has more than the 1,000 fields"),
+        ({"instances": [FLOWER | dict.fromkeys(map(str, range(1001)), 1)]}, "The body has more than the 1,000 fields"),
         ({"dataframe_split": {"columns": ["sepal_length"], "data": []}}, "There is no column sepal_width."),
         ({"dataframe_split": {"columns": [0, 1, 2], "data": [[1, 1, 1]]}}, "The columns 0, 1, 2 name no feature. Send"),
         (
@@ -132,10 +137,9 @@ def test_mlflow_s_scoring_contract_holds_for_a_data_frame_in_split_orientation(c
             {"dataframe_split": {"columns": list(FLOWER), "data": [[1, 1, 1, None]]}},
             "Petal width must be a number in cm",
         ),
-        ({"dataframe_split": {"columns": list(FLOWER)}}, "This is no invocation: "),
-        ({"inputs": {name: [1] for name in FLOWER} | {"Id": []}}, "The columns of inputs are not of one length."),
+        ({"dataframe_split": {"columns": list(FLOWER)}}, "There is no column sepal_length, sepal_width"),
+        ({"inputs": {name: [1] for name in FLOWER} | {"Id": []}}, "The columns are not of one length."),
         ({"inputs": {"sepal_length": [1]}}, "3 values cannot be used. There is no column sepal_width."),
-        ({"inputs": dict.fromkeys(FLOWER, 1)}, "This is no invocation: "),
     ],
 )
 def test_what_cannot_be_answered_is_a_400_that_says_why(client: FlaskClient, document: object, sentence: str) -> None:
@@ -175,7 +179,7 @@ def test_a_field_that_is_given_twice_is_named_by_its_row(client: FlaskClient) ->
     row = json.dumps(FLOWER | {"species": "setosa"})
     body = f'{{"instances": [{row}, {row[:-1]}, "species": 1}}]}}'
     answer = client.post("/invocations", data=body, content_type="application/json")
-    assert error(answer) == "Row 1: species is given more than once."
+    assert error(answer) == "One value cannot be used. Row 1: species is given more than once."
 
 
 @pytest.mark.parametrize(

@@ -138,9 +138,9 @@ def test_a_value_that_is_absent_is_named_with_all_others(client: FlaskClient) ->
 
 
 @pytest.mark.usefixtures("model")
-@pytest.mark.parametrize("document", [{"inputs": {}}, {"dataframe_split": {"columns": ["x"], "data": [[1]]}}])
+@pytest.mark.parametrize("document", [{"inputs": {"x": [1]}}, {"dataframe_split": {"columns": ["x"], "data": [[1]]}}])
 def test_rows_without_any_feature_are_refused(client: FlaskClient, document: dict[str, object]) -> None:
-    assert "There is no column age." in error(invoke(client, document))
+    assert "There is no column age, bmi, temperature change" in error(invoke(client, document))
 
 
 def test_fields_have_any_names(app: Flask) -> None:
@@ -157,7 +157,7 @@ def test_numbers_of_one_feature_are_lists_or_objects(app: Flask) -> None:
         assert invoke(app.test_client(), {"instances": rows}).status_code == 200
         assert np.array_equal(model.rows, [[1.0], [2.0]])
     sentence = error(invoke(app.test_client(), {"instances": [1, 2]}))
-    assert sentence == "Send a list of rows in instances, each a list or an object of x."
+    assert sentence == "Send a list of rows, each an object or a list of 1 values: x. This is a list of 2 values."
 
 
 @pytest.mark.parametrize(

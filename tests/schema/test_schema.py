@@ -143,3 +143,35 @@ def test_a_schema_with_an_error_is_refused(make: object, error: str) -> None:
 def test_all_errors_of_a_schema_are_named_at_once() -> None:
     with pytest.raises(ValueError, match=r"both above and at_least.*accepts nothing"):
         schema(feature("x", above=0.0, at_least=0.0), feature("y", at_least=2.0, at_most=1.0))
+
+
+@pytest.mark.parametrize(
+    ("name", "expected"),
+    [
+        ("sepal_len", "sepal_length"),  # H2O
+        ("petal_wid", "petal_width"),
+        ("sepal length in cm", "sepal_length"),  # UCI
+        ("Petal W.", "petal_width"),  # iris3 in R
+        ("Petal.W.", "petal_width"),
+        ("SepalLen", "sepal_length"),
+        ("sep. length", "sepal_length"),
+        ("sepal_l", None),
+        ("sep_len", None),
+        ("sepal", None),
+        ("length sepal", None),
+        ("sepal_length_2", None),
+        ("sepal_lenght", None),
+        (f"sepal {'l' * 200}", None),
+    ],
+)
+def test_a_word_of_a_name_may_be_abbreviated_beside_a_whole_one(name: str, expected: str | None) -> None:
+    matched = SCHEMA.match_feature(name)
+    assert (matched.name if matched else None) == expected
+
+
+def test_an_abbreviation_of_several_features_is_none_and_a_number_is_never_abbreviated() -> None:
+    names = ("mean concavity", "mean concave points", "mean contrast", "x 12", "y alpha")
+    one = schema(*map(feature, names))
+    assert [one.match_feature(name) for name in ("mean con", "x 1", "y a")] == [None, None, None]
+    assert one.match_feature("mean contr") is one.features[2]
+    assert one.match_feature("y alp") is one.features[4]

@@ -34,7 +34,10 @@ REQUESTS: dict[str, tuple[dict[str, Any], int]] = {
     "a wrong method": ({"path": "/api/classify"}, 405),
     "an unknown type": ({"path": "/api/classify", "method": "POST", "data": b"x", "content_type": "text/x"}, 415),
     "too long": ({"path": "/api/classify", "method": "POST", "json": " " * LIMIT}, 413),
-    "malformed": ({"path": "/api/classify", "method": "POST", "data": HALF_JSON, "content_type": "application/json"}, 400),
+    "malformed": (
+        {"path": "/api/classify", "method": "POST", "data": HALF_JSON, "content_type": "application/json"},
+        400,
+    ),
     "wrong values": ({"path": "/api/classify", "method": "POST", "json": FLOWER | {"petal_width": -1}}, 422),
 }
 

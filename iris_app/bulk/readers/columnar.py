@@ -14,7 +14,7 @@ from pyarrow import ipc, parquet
 from iris_app.bulk.readers.options import Reading
 from iris_app.bulk.readers.values import read_rows
 from iris_app.bulk.rows import Reject, Rows, select_rows
-from iris_app.codecs import csv_rows
+from iris_app.codecs.names import find_features
 from iris_app.exceptions import InvalidValue, InvalidValues, MalformedDocument
 from iris_app.formatting import truncate
 from iris_app.schema import Feature
@@ -64,7 +64,7 @@ class FrameFile:
             self._file: _Parquet | _Arrow = (_Parquet if form == "parquet" else _Arrow)(source)
             empty = pl.DataFrame(pl.from_arrow(self._file.schema.empty_table()))
         self.dtypes, self.columns = empty.schema, empty.columns
-        self.feature_columns = csv_rows.find_features(self.schema, self.columns)
+        self.feature_columns = find_features(self.schema, self.columns)
         wrong = [
             partial(_unfit, feature, self.columns[column], empty.dtypes[column])
             for feature, column in zip(self.schema.features, self.feature_columns, strict=True)

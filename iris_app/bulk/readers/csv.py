@@ -27,7 +27,7 @@ from iris_app.bulk.readers.records import (
 )
 from iris_app.bulk.readers.values import read_rows
 from iris_app.bulk.rows import Reject, Rows, select_rows
-from iris_app.codecs import csv_rows
+from iris_app.codecs import csv_header
 from iris_app.exceptions import InvalidValue
 from iris_app.formatting import truncate
 from iris_app.schema import Floats, Schema
@@ -110,7 +110,7 @@ class CsvFile:
 
     def _peek(self) -> str:
         """Return the first rows, decoded as cp1252 if their first line is not UTF-8."""
-        delimiters = (self._options.delimiter or csv_rows.DELIMITERS).encode()
+        delimiters = (self._options.delimiter or csv_header.DELIMITERS).encode()
         first = self._records.peek(partial(last_record_end, delimiter=delimiters))
         try:
             first.lstrip().partition(b"\n")[0].decode()
@@ -135,6 +135,8 @@ class CsvFile:
         if self._comment or b"\0" in content or (quoted and not are_regular(content, self._delimiter)):
             return None
         if b"\r" in content and content.count(b"\r") != content.count(b"\r\n"):
+            return None
+        if content[:1] in {b"\n", b"\r"} or b"\n\n" in content or b"\n\r\n" in content:  # polars skips blank lines
             return None
         frame = self._read_csv(content)
         if frame is None:
@@ -190,7 +192,7 @@ class CsvFile:
             cells = next(csv.reader(io.StringIO(text, newline=""), delimiter=self.delimiter, strict=True), [])
         except csv.Error as error:
             cells, wrong = text.rstrip("\r\n")[:LIMIT].split(self.delimiter), f"is not CSV: {error}."
-        if wrong is None and len(cells) != len(self.columns):
+        if wrong is None and cells and len(cells) != len(self.columns):
             wrong = f"has {len(cells)} cells where the header has {len(self.columns)}."
         if b"\0" in record:
             wrong = "holds a NUL character, as no table does."

@@ -7,7 +7,7 @@ from typing import Annotated, Any
 import msgspec
 import polars as pl
 
-from iris_app.codecs.csv_rows import find_features
+from iris_app.codecs.names import find_features
 from iris_app.schema import Schema
 
 # The errors of msgspec for a line of another type.

@@ -21,9 +21,10 @@ Offsets = NDArray[np.intp]
 
 
 class Layout(NamedTuple):
-    """The offsets of the records in a chunk, of shape (n,), without blank lines and comments.
+    """The offsets of the records in a chunk, of shape (n,), without comments.
 
-    ``irregular`` marks records with quotes that are not around a whole cell, ``lines`` holds the end of each line.
+    ``irregular`` marks blank lines, and records with quotes that are not around a whole cell; ``lines`` holds the end
+    of each line.
     """
 
     starts: Offsets
@@ -45,10 +46,11 @@ def find_records(content: bytes, delimiter: bytes, comment: bytes = b"", *, fina
             else (regular, np.zeros(len(regular), bool))
         )
     starts = np.concatenate([[0], ends[:-1]])[: len(ends)].astype(np.intp)
-    used = (characters[starts] != ord("\n")) & (characters[starts] != ord("\r"))
+    irregular |= np.isin(characters[starts], [ord("\n"), ord("\r")])
     if comment:
-        used &= [not content.startswith(comment, start) for start in starts.tolist()]
-    return Layout(starts[used], ends[used], irregular[used], lines)
+        used = np.array([not content.startswith(comment, start) for start in starts.tolist()], bool)
+        starts, ends, irregular = starts[used], ends[used], irregular[used]
+    return Layout(starts, ends, irregular, lines)
 
 
 def last_record_end(content: bytes, delimiter: bytes, comment: bytes = b"") -> int:

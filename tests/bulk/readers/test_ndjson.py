@@ -163,7 +163,7 @@ def test_the_features_are_understood_in_any_usual_spelling() -> None:
 
 def test_a_feature_that_is_missing_or_there_twice_in_the_first_row_is_named() -> None:
     with pytest.raises(InvalidValues) as refused:
-        read('{"Sepal.Length": 1, "sepal_length": 1, "sepal_width": 1, "petal_width": 1}')
+        read('{"Sepal.Length": 1, "sepal length": 1, "sepal_width": 1, "petal_width": 1}')
     assert [error.column for error in refused.value.errors] == ["sepal_length", "petal_length"]
 
 

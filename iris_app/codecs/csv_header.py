@@ -1,0 +1,239 @@
+"""The header of a table: its delimiter, and the names of its columns."""
+
+import csv
+import math
+from collections.abc import Iterable, Iterator, Sequence
+from functools import partial
+from itertools import islice
+from typing import NamedTuple
+
+from iris_app.codecs.names import MAX_CHARACTERS, MAX_NAMES, check_size, list_names, quote_names
+from iris_app.exceptions import InvalidValue, InvalidValues, MalformedDocument
+from iris_app.schema import UNREADABLE, Feature, Schema, read_decimal
+
+# Those of write.table in R are spaces.
+DELIMITERS = ",;\t| "
+
+EMPTY = "It is empty; a table begins with the names of its columns."
+
+# The rows that are searched for a header, below lines that are no part of the table.
+MAX_ROWS_ABOVE = 20
+
+# The name of a column of row names that has none, as R writes it.
+ROW_NAMES = "row"
+
+# How files begin that are no tables in text.
+SIGNATURES = {
+    "PK\x03\x04": "an Excel workbook or another archive; save the sheet as CSV",
+    "PAR1": "Parquet; convert it to CSV",
+    "{": "JSON, so send it as application/json",
+    "[": "JSON, so send it as application/json",
+    "<": "HTML or XML; save the table as CSV",
+    "@relation": "ARFF; save the table as CSV",
+}
+
+Numbered = tuple[int, list[str]]
+
+
+class Header(NamedTuple):
+    """The columns of a table.
+
+    Attributes
+    ----------
+    columns : list of str
+    skip : int
+        The number of rows to skip: the header's, and those above it.
+    line : int
+        The line of the header, or 0 if there is none.
+    guess : str
+        What is unusual, as a part of a sentence.
+    """
+
+    columns: list[str]
+    skip: int = 1
+    line: int = 1
+    guess: str = ""
+
+
+def find_delimiter(schema: Schema, lines: Iterable[str]) -> str:
+    """Return the delimiter by which one of the first rows names the most features, or else has a cell for each."""
+    return max(DELIMITERS, key=partial(_rate, schema, lines))
+
+
+def _rate(schema: Schema, lines: Iterable[str], delimiter: str) -> tuple[int, bool]:
+    try:
+        rows = [row for _, row in first_rows(lines, delimiter)]
+    except MalformedDocument:
+        return 0, False
+    widths = {len(schema.features), len(schema.features) + 1}
+    return max(map(partial(_count_features, schema), rows), default=0), bool(rows) and len(rows[0]) in widths
+
+
+def first_rows(lines: Iterable[str], delimiter: str) -> list[Numbered]:
+    """Return the rows among which the header is, with the numbers of their lines."""
+    rows: list[Numbered] = []
+    try:
+        rows.extend(islice(number_rows(iter(lines), delimiter), MAX_ROWS_ABOVE + 2))
+    except MalformedDocument:
+        if not rows:
+            raise
+    return rows
+
+
+def number_rows(lines: Iterable[str], delimiter: str) -> Iterator[Numbered]:
+    """Yield each row with the number of the line where it begins.
+
+    Rows of empty cells, and blank lines, which have no cells, are left out where no other row is above or below them.
+    """
+    reader = csv.reader(lines, delimiter=delimiter, strict=True)
+    line, begun = 1, False
+    empty: list[Numbered] = []
+    try:
+        for row in reader:
+            if any(row):
+                yield from empty
+                yield line, row
+                begun, empty = True, []
+            elif begun:
+                empty.append((line, row))
+            line = reader.line_num + 1
+    except csv.Error as error:
+        raise MalformedDocument(f"Line {line} is not CSV: {error}.") from error
+
+
+def read_header(schema: Schema, rows: Sequence[Numbered], header: bool | None, *, by_position: bool = False) -> Header:
+    """Find the header in the first rows of a table.
+
+    Parameters
+    ----------
+    schema : Schema
+    rows : sequence of (int, list of str)
+        The first rows, with the numbers of their lines.
+    header : bool, optional
+        Whether there is one; by default, it is recognized.
+    by_position : bool
+        Whether rows without a header have the features in their order. Otherwise they need a class at their end.
+
+    Raises
+    ------
+    MalformedDocument
+        If the table is empty, or if it cannot be known whether there is a header.
+    InvalidValues
+        If the first row names no feature and is no row of values.
+    """
+    if not rows:
+        raise MalformedDocument(EMPTY)
+    line, first = rows[0]
+    check_size(first, "column")
+    if first[1:] == [str(len(schema.features)), *schema.class_names] and first[0].isdecimal():
+        return Header([*schema.features_by_name, "target"], 1, line)  # as in the files that scikit-learn brings
+    if header is not False and (index := _find_named(schema, rows)) is not None:
+        return _named(schema, rows, index)
+    if header:
+        return Header(first, 1, line)
+    columns = [*schema.features_by_name, schema.target][: len(first)]
+    fits = len(first) == len(schema.features) or (len(first) == len(columns) and bool(schema.match_class(first[-1])))
+    if header is None and not _is_row(schema, first, fits=fits, by_position=by_position):
+        raise InvalidValues([partial(_unnamed, schema, line, first)])
+    if not fits:
+        raise MalformedDocument(
+            f"Line {line} has {len(first)} cells; without a header, they are {_names(schema)}, in this order."
+        )
+    return Header(columns, 0, 0, f"there is no header, and the columns are {', '.join(columns)}")
+
+
+def _is_row(schema: Schema, cells: list[str], *, fits: bool, by_position: bool) -> bool:
+    """Check whether the first row, which names no feature, is a row of values."""
+    if fits and cells in ([str(index + start) for index in range(len(cells))] for start in (0, 1)):
+        raise MalformedDocument(
+            f"The first line, {','.join(cells[:10])}, may be a row or the numbers of the columns. Put the names "
+            f"{_names(schema)} above the rows, or send Content-Type: text/csv; header=absent."
+        )
+    is_positional = by_position or len(cells) > len(schema.features)
+    return fits and is_positional and (holds_values(schema, cells) or any(map(is_number, cells)))
+
+
+def _find_named(schema: Schema, rows: Sequence[Numbered]) -> int | None:
+    """Return the index of the first row that names features; below others, those that may not be missing."""
+    required = sum(not feature.optional for feature in schema.features) or 1
+    for index, (_, row) in enumerate(rows):
+        if _count_features(schema, row) >= (required if index else 1):
+            return index
+        if holds_values(schema, row):
+            return None
+    return None
+
+
+def _named(schema: Schema, rows: Sequence[Numbered], index: int) -> Header:
+    """Return the header at an index, with a name for the column of R's row names."""
+    line, names = rows[index]
+    guesses = [f"the columns are named in line {line}"] if index else []
+    if index + 1 < len(rows) and _has_row_names(schema, names, [row for _, row in rows[index + 1 :]]):
+        names = [ROW_NAMES, *names]
+        guesses.append("the first column, which has no name, holds the names of the rows")
+    return Header(names, index + 1, line, " and ".join(guesses))
+
+
+def _has_row_names(schema: Schema, names: list[str], rows: list[list[str]]) -> bool:
+    """Check whether rows have a cell more than the header, which is their name or number."""
+    if any(len(row) != len(names) + 1 or not row[-1] for row in rows):
+        return False
+    features = [schema.match_feature(name) for name in names]
+    labels = [row[0] for row in rows]
+    return all(
+        _is_value(feature, cell)
+        for row in rows
+        for feature, cell in zip(features, row[1:], strict=True)
+        if feature is not None
+    ) and (not any(map(is_number, labels)) or _are_consecutive(labels))
+
+
+def _are_consecutive(labels: list[str]) -> bool:
+    start = int(labels[0]) if labels[0].isdecimal() and len(labels[0]) < 10 else -1
+    return start >= 0 and (len(labels) > 1 or start < 2) and labels == [str(start + i) for i in range(len(labels))]
+
+
+def _count_features(schema: Schema, names: list[str]) -> int:
+    """Count the names that mean a feature, where they are no more than a table may have."""
+    is_heading = len(names) <= MAX_NAMES and sum(map(len, names)) <= MAX_CHARACTERS
+    return sum(map(bool, map(schema.match_feature, names))) if is_heading else 0
+
+
+def holds_values(schema: Schema, cells: list[str]) -> bool:
+    """Check whether a row begins with a value of each feature, in their order, within its bounds or not."""
+    pairs = list(zip(schema.features, cells, strict=False))
+    is_any = any(cell.strip() for _, cell in pairs)
+    return len(pairs) == len(schema.features) and is_any and all(_is_value(feature, cell) for feature, cell in pairs)
+
+
+def _is_value(feature: Feature, cell: str) -> bool:
+    value = feature.read_text(cell)
+    if math.isnan(value):
+        return feature.optional
+    return value >= 0 if feature.kind == "category" else value != UNREADABLE
+
+
+def is_number(cell: str) -> bool:
+    """Check whether a cell is a number."""
+    return not math.isnan(read_decimal(cell))
+
+
+def _unnamed(schema: Schema, line: int, cells: list[str]) -> InvalidValue:
+    """Return the error for a first row that names no feature."""
+    begins = cells[0].lstrip().casefold()
+    kinds = (kind for signature, kind in SIGNATURES.items() if begins.startswith(signature.casefold()))
+    detail = f"There is no column {_names(schema)}; line {line} is {quote_names(cells)}. "
+    if kind := next(kinds, ""):
+        detail += f"It looks like {kind}."
+    elif any(map(is_number, cells)):
+        detail += (
+            "It looks like a row without a header: put the names of the columns above it. A program may send "
+            "Content-Type: text/csv; header=absent instead, if they are in this order."
+        )
+    else:
+        detail += "It looks like a header with other names: call the columns by these."
+    return InvalidValue(detail, line=line, column=schema.features[0].name)
+
+
+def _names(schema: Schema) -> str:
+    return list_names(list(schema.features_by_name))
