@@ -11,6 +11,7 @@ from msgspec import Meta
 from numpy.typing import NDArray
 
 from iris_app.formatting import find_nearest, format_number, parse_number, truncate
+from iris_app.schema.units import Conversion, find_conversions, find_smaller, read_with_unit
 
 # Arrays of float64; rows have shape (n, features).
 Floats: TypeAlias = NDArray[np.float64]
@@ -36,14 +37,6 @@ BOOLEANS = {
 
 # The bound of numbers that have none of their own: classifiers of trees convert them to float32.
 MAX_FLOAT32 = float(np.finfo(np.float32).max)
-
-# Smaller units in which values are given by mistake: their names, and how many make one of the unit.
-SMALLER_UNITS = {
-    "cm": ("millimetres", 10.0),
-    "m": ("centimetres", 100.0),
-    "kg": ("grams", 1000.0),
-    "l": ("millilitres", 1000.0),
-}
 
 # The categories that an error lists.
 CATEGORIES_NAMED = 20
@@ -215,7 +208,7 @@ class Feature(msgspec.Struct, frozen=True, kw_only=True, dict=True, omit_default
         return format_number(float(decoded))
 
     def read_text(self, text: str, decimal: str | None = None) -> float:
-        """Read a value from text, as CSV and forms have it.
+        """Read a value from text, as CSV and forms have it; a number in another unit is converted exactly.
 
         Parameters
         ----------
@@ -240,9 +233,7 @@ class Feature(msgspec.Struct, frozen=True, kw_only=True, dict=True, omit_default
         if self.kind == "boolean":
             return BOOLEANS.get(folded, UNREADABLE)
         number = read_decimal(stripped, decimal)
-        if math.isnan(number) and self.unit:
-            number = read_decimal(stripped.removesuffix(self.unit).rstrip(), decimal)
-        return UNREADABLE if math.isnan(number) else number
+        return self._read_with_unit(stripped, decimal) if math.isnan(number) else number
 
     def validate_text(self, text: str, decimal: str | None = None) -> str | None:
         """Return the error in a text, or None; see ``read_text``."""
@@ -259,6 +250,11 @@ class Feature(msgspec.Struct, frozen=True, kw_only=True, dict=True, omit_default
     def indices(self) -> Mapping[str, float]:
         """The index of each category by its text."""
         return {str(category): float(index) for index, category in enumerate(self.categories)}
+
+    @cached_property
+    def conversions(self) -> Mapping[str, Conversion]:
+        """The conversions to the unit of the feature, by the spellings of the units."""
+        return find_conversions(self.unit) if self.unit else {}
 
     @cached_property
     def _folded_indices(self) -> Mapping[str, float]:
@@ -292,11 +288,21 @@ class Feature(msgspec.Struct, frozen=True, kw_only=True, dict=True, omit_default
 
     def _suggest_unit(self, value: float) -> str:
         """Suggest that a value that is too large is in a smaller unit, if it would be accepted then."""
-        name, factor = SMALLER_UNITS.get(self.unit, ("", 0.0))
+        conversion = find_smaller(self.unit)
         low, high = self.limits
-        if not (high < value <= factor * high and low <= value / factor):
+        if conversion is None or not high < value <= MAX_FLOAT32:
             return ""
-        return f" In {name}? Then it is {value / factor:.4g} {self.unit}."
+        converted = conversion.convert(value)
+        if not low <= converted <= high:
+            return ""
+        return f" In {conversion.unit.plural}? Then it is {self.with_unit(format_number(converted))}."
+
+    def _read_with_unit(self, text: str, decimal: str | None) -> float:
+        """Read a number with a unit behind it, and convert it to the unit of the feature."""
+        for number, conversion in read_with_unit(text, self.conversions):
+            if not math.isnan(read := read_decimal(number, decimal)):
+                return conversion.convert(read)
+        return UNREADABLE
 
     def _validate_category(self, value: object) -> str | None:
         if isinstance(value, bool) or not isinstance(value, str | int | float):
