@@ -52,7 +52,7 @@ class Model:
         self.version = manifest.version
         self._classifier = classifier
         self._inputs = PipelineInputs(self.schema, manifest.inputs)
-        self._detector = OutlierDetector(self.schema, manifest.features, manifest.distribution)
+        self.detector = OutlierDetector(self.schema, manifest.features, manifest.distribution)
         self._compiled = self._compile()
         self.linear: Affine | None = self._compiled.affine if self._compiled else None
 
@@ -66,7 +66,7 @@ class Model:
         """
         if self._compiled is not None and len(rows) == 1:
             return self._predict_one(rows, self._compiled.predict_one(self._inputs.clip(rows)))
-        return PredictionBatch(self.manifest, rows, self.predict_proba(rows).T, self._detector, lambda: self.explainer)
+        return PredictionBatch(self.manifest, rows, self.predict_proba(rows).T, self.detector, lambda: self.explainer)
 
     def predict_proba(self, rows: Floats) -> Floats:
         """Return the probability of each class.
@@ -93,8 +93,8 @@ class Model:
         """Return the prediction for one row, which is made faster if it is typical."""
         columns = np.array([probabilities]).T
         index = probabilities.index(max(probabilities))
-        parts = self.manifest, rows, columns, self._detector, lambda: self.explainer
-        if self.manifest.threshold is not None or not self._detector.is_typical(rows[0].tolist(), index):
+        parts = self.manifest, rows, columns, self.detector, lambda: self.explainer
+        if self.manifest.threshold is not None or not self.detector.is_typical(rows[0].tolist(), index):
             return PredictionBatch(*parts)
         types = self.schema.derive(JsonTypes)
         prediction = types.Prediction(self.schema.class_names[index], types.Probabilities(*probabilities), ())

@@ -12,8 +12,10 @@ from iris_app.json_types import PredictionWarning
 from iris_app.model.manifest import FeatureSummary
 from iris_app.model.outlier_detection.distances import Distances
 from iris_app.model.outlier_detection.distribution import TOLERANCE, Distribution
-from iris_app.model.outlier_detection.swaps import MAYBE_SWAPPED, SwapFinder
+from iris_app.model.outlier_detection.repairs import Repair, UnitFinder
+from iris_app.model.outlier_detection.swaps import MAYBE_SWAPPED, Swap, SwapFinder
 from iris_app.schema import Feature, Floats, Schema
+from iris_app.schema.feature import MAX_FLOAT32
 
 # Rows per block: their arrays fit into a processor's cache.
 BLOCK_ROWS = 4096
@@ -92,6 +94,7 @@ class OutlierDetector:
         low, high = np.array(self._ranges).T
         self._minimum, self._maximum = low[:, None], high[:, None]
         self._swap_finder = SwapFinder(schema, self._distances, distribution.threshold, low, high)
+        self._unit_finder = UnitFinder(schema, self._swap_finder)
         self._unknown = {
             index: PredictionWarning(
                 UNKNOWN_CATEGORY,
@@ -119,8 +122,16 @@ class OutlierDetector:
 
     def find_swap(self, row: Sequence[float]) -> list[int] | None:
         """Return the feature whose value each feature of an unusual row should take, if that makes it usual."""
-        swaps = self.find(np.array([row])).swaps.tolist()
-        return self._swap_finder.swaps[swaps[0]].order if swaps and swaps[0] >= 0 else None
+        swap = self._find_swap(row)
+        return swap.order if swap else None
+
+    def find_repairs(self, row: Sequence[float]) -> list[Repair]:
+        """Return the corrections that make an unusual row, which may be out of bounds, a usual one."""
+        if any(abs(value) > MAX_FLOAT32 for value in row):
+            return []
+        swap = self._find_swap(row)
+        swapped = Repair("Swap them", swap.warning.detail, [row[column] for column in swap.order]) if swap else None
+        return list(filter(None, [swapped, self._convert(row)]))
 
     def is_typical(self, row: Sequence[float], class_index: int) -> bool:
         """Check whether one row is within the training's range and near enough to the rows of a class.
@@ -147,6 +158,17 @@ class OutlierDetector:
         squares = self._distances.nearest(columns)
         (found,) = (np.logical_or.reduce(outside) | ~(squares <= self._threshold)).nonzero()
         return found, outside[:, found], self._swap_finder.find(columns[:, found], squares[found])
+
+    def _find_swap(self, row: Sequence[float]) -> Swap | None:
+        swaps = self.find(np.array([row])).swaps.tolist()
+        return self._swap_finder.swaps[swaps[0]] if swaps and swaps[0] >= 0 else None
+
+    def _convert(self, row: Sequence[float]) -> Repair | None:
+        """Return the correction of a row in another unit, if it is unusual as it is."""
+        columns = np.array([row]).T
+        if not len(self._find(columns.T)[0]):
+            return None
+        return self._unit_finder.find(row, float(self._distances.nearest(columns)[0]))
 
     def _warn_of_value(self, index: int, value: float) -> PredictionWarning:
         return self._unknown.get(index) or _out_of_range(self._schema.features[index], self._summaries[index], value)

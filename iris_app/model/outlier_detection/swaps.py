@@ -53,7 +53,7 @@ class SwapFinder:
         self.swaps = [_make_swap(schema, pairs) for pairs in islice(_find_pairs(schema), MAX_SWAPS)]
         self._orders = np.array([swap.order for swap in self.swaps], np.intp).T
         self._block_rows = max(BLOCK_SIZE // max(self._orders.size, 1), 1)
-        self._schema, self._distances, self._threshold = schema, distances, threshold
+        self.threshold, self._schema, self._distances = threshold, schema, distances
         tolerance = RANGE_TOLERANCE * (maximum - minimum)
         self._low, self._high = (minimum - tolerance)[:, None], (maximum + tolerance)[:, None]
 
@@ -72,22 +72,29 @@ class SwapFinder:
             Indices in ``swaps``, or -1 where none makes a row usual, or where it is.
         """
         found = np.full(len(squares), -1, np.int16)
-        (unusual,) = (~(squares <= self._threshold)).nonzero()
+        (unusual,) = (~(squares <= self.threshold)).nonzero()
         for start in range(0, len(unusual) if self.swaps else 0, self._block_rows):
             block = unusual[start : start + self._block_rows]
             swapped_squares = self._swapped_squares(columns[:, block])
-            is_better = np.minimum.reduce(swapped_squares) < np.fmin(squares[block] * MAX_SHARE, self._threshold)
+            is_better = np.minimum.reduce(swapped_squares) < np.fmin(squares[block] * MAX_SHARE, self.threshold)
             found[block] = np.where(is_better, swapped_squares.argmin(axis=0), -1)
         return found
 
     def _swapped_squares(self, columns: Floats) -> Floats:
-        """Return the squared distances after each swap, of shape (swaps, n); infinite if it is no possible row."""
+        """Return the squared distances after each swap, of shape (swaps, n)."""
         swapped = columns[self._orders].reshape(len(columns), -1)
-        (inside,) = (~np.logical_or.reduce((swapped < self._low) | (swapped > self._high))).nonzero()
-        inside = inside[self._schema.accepted(swapped[:, inside].T).all(axis=1)]
-        squares = np.full(swapped.shape[1], np.inf)
-        squares[inside] = self._distances.nearest(swapped[:, inside])
-        return squares.reshape(len(self.swaps), -1)
+        return self.possible_squares(swapped).reshape(len(self.swaps), -1)
+
+    def possible_squares(self, columns: Floats) -> Floats:
+        """Return the squared distances of rows, given as columns of shape (features, n); infinite if one is impossible.
+
+        A possible row is accepted, and hardly outside the range of the training.
+        """
+        (inside,) = (~np.logical_or.reduce((columns < self._low) | (columns > self._high))).nonzero()
+        inside = inside[self._schema.accepted(columns[:, inside].T).all(axis=1)]
+        squares = np.full(columns.shape[1], np.inf)
+        squares[inside] = self._distances.nearest(columns[:, inside])
+        return squares
 
 
 def _find_pairs(schema: Schema) -> Iterator[Pairs]:
