@@ -71,7 +71,7 @@ def test_enter_in_a_field_sends_the_form(open_page: OpenPage) -> None:
 @pytest.mark.parametrize("javascript", [True, False])
 def test_an_error_is_met_and_mended(open_page: OpenPage, javascript: bool) -> None:
     page = open_page(java_script_enabled=javascript)
-    wrong = FORM | {"swid": "", "plen": "1.4 mm"}
+    wrong = FORM | {"swid": "", "plen": "1.4 kg"}
     fill(page, wrong)
     page.get_by_role("button", name="Classify").click()
     expect(page.get_by_role("alert")).to_contain_text("2 values need another look:")
@@ -104,9 +104,8 @@ def test_a_result_is_shared_and_survives_a_reload(open_page: OpenPage) -> None:
     page = open_page()
     fill(page, FORM)
     page.get_by_role("button", name="Classify").click()
-    page.get_by_role("link", name="Link to this result").click()
-    address = page.url
     expect(page.get_by_role("heading", level=1)).to_have_text("Predicted class: Setosa")
+    address = page.url
     page.reload()
     expect(page.get_by_role("heading", level=1)).to_have_text("Predicted class: Setosa")
     friend = open_page(address)
@@ -262,18 +261,6 @@ def test_a_form_that_is_filled_is_answered_in_place(open_page: OpenPage) -> None
     expect(page.get_by_role("heading", level=1)).to_have_text("Predicted class: Setosa")
 
 
-def test_a_wrong_change_is_told_in_place_and_mended(open_page: OpenPage) -> None:
-    page = open_page(FLOWER)
-    field(page, "Sepal width").fill("wide")
-    expect(page.get_by_text("One value needs another look:").first).to_be_visible()
-    expect(field(page, "Sepal width")).to_have_attribute("aria-invalid", "true")
-    expect(field(page, "Sepal width")).to_be_focused()
-    expect(page.get_by_role("status")).to_contain_text("Sepal width must be a number in cm")
-    field(page, "Sepal width").fill("3.4")
-    expect(field(page, "Sepal width")).to_have_attribute("aria-invalid", "false")
-    expect(page.get_by_role("heading", level=1)).to_have_text("Predicted class: Setosa")
-
-
 def test_what_if_is_one_edit_and_enter_without_javascript(open_page: OpenPage) -> None:
     page = open_page(FLOWER, java_script_enabled=False)
     field(page, "Petal length").fill("5.1")
@@ -286,9 +273,7 @@ def test_a_lost_server_is_told(open_page: OpenPage) -> None:
     page = open_page(FLOWER)
     page.route("**/classify?*", lambda route: route.abort())
     field(page, "Petal length").fill("5.1")
-    expect(page.locator(".alert")).to_contain_text(
-        "The answer below is not up to date: the server could not be reached."
-    )
+    expect(page.locator(".alert")).to_contain_text("The answer is not up to date: the server could not be reached.")
     expect(page.get_by_role("status")).to_contain_text("Press Classify to try again.")
     page.unroute("**/classify?*")
     field(page, "Petal length").fill("5.2")
@@ -299,16 +284,7 @@ def test_an_answer_that_is_no_page_is_told(open_page: OpenPage) -> None:
     page = open_page(FLOWER)
     page.route("**/classify?*", lambda route: route.fulfill(body="Bad Gateway", content_type="text/plain"))
     field(page, "Petal length").fill("5.1")
-    expect(page.locator(".alert")).to_contain_text("The answer below is not up to date")
-
-
-def test_what_is_cleared_is_no_longer_answered(open_page: OpenPage) -> None:
-    page = open_page(FLOWER)
-    field(page, "Sepal width").fill("wide")
-    expect(field(page, "Sepal width")).to_have_attribute("aria-invalid", "true")
-    expect(page.locator(".panel")).to_have_count(0)
-    field(page, "Sepal width").fill("")
-    expect(field(page, "Sepal width")).to_have_attribute("aria-invalid", "false")
+    expect(page.locator(".alert")).to_contain_text("The answer is not up to date")
 
 
 def test_an_upload_that_is_too_large_is_told(open_page: OpenPage) -> None:
@@ -454,8 +430,9 @@ def test_another_value_is_chosen_and_answered_in_place(open_page: OpenPage, mixe
     assert "smoker=true" in page.url
     assert "schema=" not in page.url
     page.get_by_role("textbox", name="Age").fill("old")
+    page.keyboard.press("Tab")
     expect(page.get_by_role("status")).to_contain_text("Age must be a whole number in years")
-    expect(page.get_by_role("textbox", name="Age")).to_be_focused()
+    expect(page.get_by_label("BMI")).to_be_focused()
 
 
 def test_a_form_is_renewed_once_another_model_took_over(

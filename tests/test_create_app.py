@@ -62,4 +62,4 @@ def test_a_form_that_was_opened_in_one_worker_can_be_sent_to_another(make_app: C
     page = first.get("/home")
     token = page.text.partition('name="csrf_token" type="hidden" value="')[2].partition('"')[0]
     second.set_cookie("iris_session", page.headers["Set-Cookie"].partition("=")[2].partition(";")[0])
-    assert second.post("/classify", data=FORM | {"csrf_token": token}).status_code == 200
+    assert second.post("/classify", data=FORM | {"csrf_token": token}).status_code == 303

@@ -110,8 +110,8 @@ def get_metrics(app: Flask | None = None) -> Metrics:
 
 
 def record_predictions(batch: PredictionBatch) -> None:
-    """Record the predictions for the current request, if there is one."""
-    if not has_request_context():
+    """Record the predictions for the current request, if there is one and it is no preview."""
+    if not has_request_context() or request.is_preview:
         return
     request.stats = PredictionStats(len(batch), batch.manifest, batch.class_counts(), sample(batch.rows))
     if counts := batch.warning_counts():
@@ -126,8 +126,9 @@ def record_errors(errors: Iterable[InvalidValue]) -> None:
 
 
 def record_invalid_value(feature: Feature | None) -> None:
-    """Count an invalid value by its feature, if it has one."""
-    get_metrics().count_invalid(feature.name if feature else "other")
+    """Count an invalid value of the current request by its feature, if it has one, unless it is a preview."""
+    if not request.is_preview:
+        get_metrics().count_invalid(feature.name if feature else "other")
 
 
 def _feature(schema: Schema, error: InvalidValue) -> Feature | None:

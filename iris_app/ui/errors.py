@@ -42,7 +42,8 @@ def render_problem(problem: Problem) -> Response:
 
 
 def _typed() -> dict[str, str]:
-    """Return the values that were sent to the form, so that they are not lost."""
+    """Return the values that were sent to the form, if there are any, so that they are not lost."""
     if request.endpoint not in FORM_ENDPOINTS:
         return {}
-    return {name: text for name, text in request.values.items() if name.rstrip("_") not in OWN_NAMES}
+    typed = {name: text for name, text in request.values.items() if name.rstrip("_") not in OWN_NAMES}
+    return typed if any(map(str.strip, typed.values())) else {}

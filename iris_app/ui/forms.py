@@ -3,7 +3,7 @@
 import hashlib
 import math
 import re
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from typing import Any, ClassVar
 
 import msgspec
@@ -16,6 +16,7 @@ from wtforms.form import BaseForm
 
 from iris_app.formatting import truncate
 from iris_app.schema import UNKNOWN, UNREADABLE, Feature, Floats, Schema
+from iris_app.ui.pasted_row import spread_row
 
 # The categories up to which a field is a list to choose from; of more, the field suggests those that fit what is typed.
 MAX_CHOICES = 100
@@ -139,7 +140,7 @@ class RowForm(PageForm):
     digest: HiddenField
 
     def __init__(self, sent: "MultiDict[str, str]") -> None:
-        super().__init__(sent)
+        super().__init__(spread_row(self.schema, sent))
         self._sent_names = list(sent)
         self._sent_digest = self.digest.data
         self.digest.data = self.current_digest
@@ -158,6 +159,23 @@ class RowForm(PageForm):
     def rows(self) -> Floats:
         """The values that were entered, of shape (1, features)."""
         return np.array([[field.value for field in self.fields]])
+
+    @property
+    def texts(self) -> dict[str, str]:
+        """The texts that were entered, by the names of the fields."""
+        return {field.name: field.text for field in self.fields}
+
+    @property
+    def is_readable(self) -> bool:
+        """Return whether every value that is wrong is a number that is out of bounds."""
+        return all(field.feature.is_numeric and math.isfinite(field.value) for field in self.wrong_fields)
+
+    def texts_of(self, row: Sequence[float]) -> dict[str, str]:
+        """Return the texts of a row by the names of the fields, as they were entered where the values are the same."""
+        return {
+            field.name: field.feature.format(value) if value != field.value and not math.isnan(value) else field.text
+            for field, value in zip(self.fields, row, strict=True)
+        }
 
     @property
     def is_long(self) -> bool:

@@ -1,15 +1,19 @@
 """``/home``, the form, and ``/classify``, the page of its result."""
 
+from http import HTTPStatus
+
 from flask import current_app, redirect, render_template, url_for
 from werkzeug.datastructures import MultiDict
 from werkzeug.exceptions import NotFound
 from werkzeug.wrappers import Response as WerkzeugResponse
 
 from iris_app.formatting import format_number
+from iris_app.model.outlier_detection.repairs import Repair
 from iris_app.model_service import get_model
 from iris_app.observability.recorder import record_invalid_value
-from iris_app.ui.blueprint import DRAWINGS, bp, filled_url, status
+from iris_app.ui.blueprint import DRAWINGS, LIVE, bp, filled_url, status
 from iris_app.ui.forms import RowForm, make_row_form
+from iris_app.ui.result.history import describe_answer
 from iris_app.ui.result.page import make_result
 from iris_app.web.request import request
 
@@ -48,9 +52,12 @@ def classify() -> Page:
     request.max_content_length = min(settings["MAX_CONTENT_LENGTH"], settings["MAX_FORM_MEMORY_SIZE"])
     form = _make_form(request.form)
     form.validate()
-    if form.is_expired and not form.is_outdated:
+    if form.is_expired and not (form.is_outdated or request.is_preview):  # no other site can send the header
         return _form_page(form, status(400), expired=True)
-    return _result_page(form)
+    if refusal := _refuse(form):
+        return refusal
+    address = None if request.is_preview else filled_url(".show", form.texts)
+    return redirect(address, HTTPStatus.SEE_OTHER) if address else _result_page(form)
 
 
 @bp.get("/classify")
@@ -60,30 +67,57 @@ def show() -> Page:
         return redirect(url_for(".home"))
     form = _make_form(request.args)
     form.validate()
-    return _result_page(form)
+    return _refuse(form) or _result_page(form)
 
 
 def _make_form(sent: MultiDict[str, str]) -> RowForm:
-    """Return the form of the current model, with the values that were sent."""
+    """Return the form of the current model, with the values that were sent: by a script, they may still be edited."""
+    request.is_preview = LIVE in request.headers
     return get_model().schema.derive(make_row_form)(sent)
 
 
-def _result_page(form: RowForm) -> Page:
+def _refuse(form: RowForm) -> Page | None:
+    """Return the page of a form whose values cannot be classified, and count those that are wrong."""
     if form.is_outdated:
         form.clear_wrong_fields()
         return _form_page(form, status(422), changed=True)
-    if form.wrong_fields:
-        for field in form.wrong_fields:
-            record_invalid_value(field.feature)
-        return _form_page(form, status(422))
-    return render_template("ui/result.html", form=form, ranges=_ranges(), **make_result(get_model(), form))
+    if not form.wrong_fields:
+        return None
+    for field in form.wrong_fields:
+        record_invalid_value(field.feature)
+    return _form_page(form, status(422))
+
+
+def _result_page(form: RowForm) -> Page:
+    result = make_result(get_model(), form)
+    return render_template(
+        "ui/result.html",
+        form=form,
+        ranges=_ranges(),
+        repairs=_find_repairs(form) if result["prediction"].warnings else [],
+        answer=describe_answer(form, result["prediction"]),
+        **result,
+    )
 
 
 def _form_page(form: RowForm, code: int = 200, *, expired: bool = False, changed: bool = False) -> Page:
     page = render_template(
-        "ui/home.html", form=form, ranges=_ranges(), drawings=DRAWINGS, expired=expired, changed=changed
+        "ui/home.html",
+        form=form,
+        ranges=_ranges(),
+        drawings=DRAWINGS,
+        expired=expired,
+        changed=changed,
+        repairs=_find_repairs(form) if form.wrong_fields else [],
     )
     return page, code
+
+
+def _find_repairs(form: RowForm) -> list[tuple[Repair, dict[str, str]]]:
+    """Return the corrections of a row, each with the texts of its fields, as far as an address has room for them."""
+    found = get_model().detector.find_repairs(form.rows[0].tolist()) if form.is_readable else []
+    repairs = [(repair, form.texts_of(repair.row)) for repair in found]
+    return [(repair, texts) for repair, texts in repairs if filled_url(".show", texts)]
 
 
 def _ranges() -> dict[str, str]:

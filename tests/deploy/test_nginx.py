@@ -146,7 +146,7 @@ def test_a_form_is_sent_with_a_cookie_that_only_https_carries(nginx: Nginx) -> N
         token = re.search(r'name="csrf_token"[^>]* value="([^"]+)"', page.text)
         assert token
         headers = {"Referer": str(page.url)}
-        answer = client.post("/classify", data=FORM | {"csrf_token": token[1]}, headers=headers)
+        answer = client.post("/classify", data=FORM | {"csrf_token": token[1]}, headers=headers, follow_redirects=True)
     assert answer.status_code == 200
     assert "Predicted class: Setosa" in answer.text
 

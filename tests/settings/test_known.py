@@ -129,14 +129,14 @@ def test_a_name_that_is_like_no_other_gets_the_lists_of_names() -> None:
 def test_without_csrf_protection_a_form_is_answered_without_a_token(make_app: Callable[..., Flask]) -> None:
     client = make_app(WTF_CSRF_ENABLED=False).test_client()
     assert "csrf_token" not in client.get("/home").text
-    assert client.post("/classify", data=FORM).status_code == 200
+    assert client.post("/classify", data=FORM).status_code == 303
     assert client.post("/batch", data={}).status_code == 422
 
 
 def test_the_token_may_have_another_field(make_app: Callable[..., Flask]) -> None:
     client = make_app(WTF_CSRF_FIELD_NAME="proof").test_client()
     token = client.get("/home").text.partition('name="proof" type="hidden" value="')[2].partition('"')[0]
-    assert client.post("/classify", data=FORM | {"proof": token}).status_code == 200
+    assert client.post("/classify", data=FORM | {"proof": token}).status_code == 303
     assert client.post("/classify", data=FORM | {"csrf_token": token}).status_code == 400
     assert client.post("/batch", data={}).status_code == 400
 
@@ -144,7 +144,7 @@ def test_the_token_may_have_another_field(make_app: Callable[..., Flask]) -> Non
 def test_the_token_may_have_a_secret_of_its_own(make_app: Callable[..., Flask]) -> None:
     first = make_app(WTF_CSRF_SECRET_KEY="1" * 32).test_client()
     token = first.get("/home").text.partition('name="csrf_token" type="hidden" value="')[2].partition('"')[0]
-    assert first.post("/classify", data=FORM | {"csrf_token": token}).status_code == 200
+    assert first.post("/classify", data=FORM | {"csrf_token": token}).status_code == 303
     second = make_app(WTF_CSRF_SECRET_KEY="2" * 32).test_client()
     second.set_cookie("iris_session", first.get_cookie("iris_session").value)  # type: ignore[union-attr]
     assert second.post("/classify", data=FORM | {"csrf_token": token}).status_code == 400

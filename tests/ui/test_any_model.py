@@ -167,7 +167,8 @@ class TestTwoHundredFeaturesAndThirtyClasses:
         client = open_client("wide")
         (token,) = re.findall(r'name="csrf_token" type="hidden" value="([^"]+)"', client.get("/home").text)
         data = texts(WIDE) | {"csrf_token": token}
-        assert client.post("/classify", data=data, content_type="multipart/form-data").status_code == 200
+        answer = client.post("/classify", data=data, content_type="multipart/form-data", follow_redirects=True)
+        assert answer.status_code == 200
 
     def test_the_most_probable_classes_come_first_and_the_others_are_folded(self, open_client: OpenClient) -> None:
         text = open_client("wide").get("/classify", query_string=texts(WIDE)).text
@@ -238,6 +239,13 @@ def test_without_a_model_the_words_are_neutral(make_app: Callable[..., Flask], p
     assert ("What you entered is kept" in answer.text) == ("?" in path)
 
 
+@pytest.mark.parametrize("path", ["/home?hue=", "/classify?hue=%20", "/home?schema=0", "/batch?hue=5"])
+def test_without_a_model_and_a_value_nothing_is_said_to_be_kept(make_app: Callable[..., Flask], path: str) -> None:
+    text = make_app(MODEL_PATH="/nowhere").test_client().get(path).text
+    assert "kept" not in text
+    assert "Try again" not in text
+
+
 def test_names_of_any_kind_are_served(make_app: Callable[..., Flask], tmp_path: Path) -> None:
     names = ["csrf_token", "schema", "_external", "endpoint", "<b>", "a b&c", "größe", "action"]
     features = tuple(Feature(name=name, form_name=name, label=name, at_least=0.0) for name in names)
@@ -247,7 +255,7 @@ def test_names_of_any_kind_are_served(make_app: Callable[..., Flask], tmp_path: 
     text = client.get("/home", query_string=row).text
     assert text.count(' value="5"') == len(names)
     sent = dict(re.findall(r'name="(csrf_token_|schema_)" type="hidden" value="([^"]+)"', text))
-    answer = client.post("/classify", data=row | sent)
+    answer = client.post("/classify", data=row | sent, follow_redirects=True)
     assert answer.status_code == 200
     (link,) = re.findall(r'href="([^"]+)">Link to this result', answer.text)
     assert client.get(unescape(link)).status_code == 200

@@ -73,10 +73,24 @@ def test_the_drawing_shows_each_feature(client: FlaskClient) -> None:
 
 
 def test_a_form_that_was_sent_is_answered(client: FlaskClient) -> None:
-    answer = client.post("/classify", data=FORM | token(client))
+    answer = client.post("/classify", data=FORM | token(client), follow_redirects=True)
     assert answer.status_code == 200
     assert "<h1" in answer.text
     assert "Predicted class: Setosa</h1>" in answer.text
+
+
+def test_a_form_that_was_sent_leads_to_the_address_of_its_answer(client: FlaskClient) -> None:
+    answer = client.post("/classify", data=FORM | {"slen": " 5,1 cm"} | token(client))
+    assert answer.status_code == 303
+    address = urlsplit(answer.location)
+    assert address.path == "/classify"
+    assert dict(parse_qsl(address.query)) == FORM | {"slen": " 5,1 cm"}
+
+
+def test_a_form_whose_address_would_be_too_long_is_answered_in_place(client: FlaskClient) -> None:
+    answer = client.post("/classify", data=FORM | {"slen": "5." + "1" * 8000} | token(client))
+    assert answer.status_code == 200
+    assert "Predicted class: " in answer.text
 
 
 def test_the_answer_shows_every_probability_as_a_bar_and_a_number(client: FlaskClient) -> None:
@@ -192,7 +206,7 @@ def test_a_usual_flower_is_answered_without_warnings(client: FlaskClient) -> Non
 
 
 def test_the_answer_links_to_itself(client: FlaskClient) -> None:
-    sent = client.post("/classify", data=FORM | token(client)).text
+    sent = client.post("/classify", data=FORM | token(client), follow_redirects=True).text
     (link,) = re.findall(r'href="([^"]+)">Link to this result', sent)
     assert dict(parse_qsl(urlsplit(unescape(link)).query)) == FORM
     shared = client.get(unescape(link)).text
@@ -201,7 +215,7 @@ def test_the_answer_links_to_itself(client: FlaskClient) -> None:
 
 def test_retry_brings_back_what_was_typed(client: FlaskClient) -> None:
     typed_form = FORM | {"slen": " 5,1 cm"}
-    answer = client.post("/classify", data=typed_form | token(client)).text
+    answer = client.post("/classify", data=typed_form | token(client), follow_redirects=True).text
     (retry,) = re.findall(r'<form [^>]*action="/home" method="get">.*?</form>', answer, re.DOTALL)
     assert typed(retry) == typed_form
     assert ">Retry</button>" in retry
@@ -272,7 +286,7 @@ def test_a_form_without_a_token_comes_back_with_what_was_typed_and_says_why(clie
 
 def test_a_form_that_came_back_can_be_sent(client: FlaskClient) -> None:
     back = typed(client.post("/classify", data=FORM).text)
-    assert client.post("/classify", data=back).status_code == 200
+    assert client.post("/classify", data=back, follow_redirects=True).status_code == 200
 
 
 def test_an_expired_token_brings_the_form_back(client: FlaskClient, monkeypatch: pytest.MonkeyPatch) -> None:

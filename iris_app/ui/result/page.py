@@ -51,7 +51,7 @@ def make_result(model: "Model", form: RowForm) -> dict[str, Any]:
         "snippets": make_snippets({field.feature.name: _to_value(field) for field in form.fields}),
         "version": model.version,
         "answered": datetime.now(UTC),
-        "retry": filled_url(".home", {field.name: field.text for field in form.fields}),
+        "retry": filled_url(".home", form.texts),
         "link": link,
         "address": urljoin(request.host_url, link) if link else None,
     }

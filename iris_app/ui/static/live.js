@@ -1,25 +1,76 @@
 "use strict";
 
-// Update the result in place when the form changes, with the page that the server renders. Fields may have any name, so
-// that nothing is asked of the form by a name: `form.action` may be one of them.
+// Answer in place when a field is left, with the page that the server renders. While a field is typed in, it is told no
+// error; only after a long pause it is answered. Fields may have any name, so that nothing is asked of the form by a name:
+// `form.action` may be one of them.
 
-const DELAY = 250; // milliseconds after the last key until the request
 const MAX_URL_LENGTH = 8000; // the server refuses longer ones
+const MAX_NAMED = 12; // values that a note names
+const PAUSE = 1500; // milliseconds without a key until a row that is complete is answered
+const PATIENCE = 1000; // milliseconds until it is announced that a request takes long
 
-let timer = 0;
-let controller = null;
+let timer = 0; // of the pause
+let request = null; // the one under way
+let answered = null; // the values that the answer on the page is for
+let here = ""; // the address of what the page shows
+let left = new Set(); // the fields whose errors are shown
 
+document.addEventListener("DOMContentLoaded", begin);
 document.addEventListener("input", (event) => {
   if (event.target.id === "filter-text") filter(event.target.value);
-  if (!event.target.matches("[data-feature]")) return;
-  clearTimeout(timer);
-  controller?.abort(); // its response would be outdated
-  if (fields().every((field) => !field.required || field.value.trim() !== "")) timer = setTimeout(update, DELAY);
-  else mark(event.target, "");
+  if (!isField(event.target)) return;
+  cancel();
+  left.delete(event.target.id);
+  mark(event.target, "");
+  if (isComplete() && !isAnswered()) timer = setTimeout(() => ask(read(), answerOf), PAUSE);
+});
+document.addEventListener("change", (event) => {
+  if (!isField(event.target)) return;
+  left.add(event.target.id);
+  if (!isAnswered()) ask(read());
+});
+document.addEventListener("paste", (event) => {
+  const text = event.clipboardData.getData("text").trim();
+  if (!isField(event.target) || !/\S[\s;,|:]+\S/.test(text)) return;
+  const { target } = event;
+  const texts = fields().map((field) => [field.name, field === target ? text : ""]);
+  setTimeout(() => ask(texts, (page) => isSpread(page, texts))); // after the text is in the field
+});
+document.addEventListener("submit", () => {
+  cancel();
+  request = new AbortController(); // the browser's own
+  refresh();
+});
+addEventListener("pageshow", (event) => event.persisted && cancel());
+addEventListener("popstate", () => {
+  if (address() !== here) restore(); // else only the place on the page changed
 });
 
-function fields() {
-  return [...document.querySelectorAll("#entry [data-feature]")];
+function begin() {
+  here = address();
+  left = new Set(fields().some((field) => field.matches(".is-invalid")) ? fields().map(({ id }) => id) : []);
+  answered = answerOf(document) ? fields().map((field) => [field.id, describe(field, true)]) : null;
+  refresh();
+}
+
+function address() {
+  return location.pathname + location.search;
+}
+
+function isField(element) {
+  return element.matches("#entry [data-feature]");
+}
+
+function fields(page = document) {
+  return [...page.querySelectorAll("#entry [data-feature]")];
+}
+
+function read() {
+  return fields().map((field) => [field.name, field.value]);
+}
+
+function answerOf(page) {
+  return page.getElementById("history")?.dataset.answer;
 }
 
 function filter(text) {
@@ -29,46 +80,128 @@ function filter(text) {
   }
 }
 
-async function update() {
-  controller = new AbortController();
-  const values = new URLSearchParams(fields().map((field) => [field.name, field.value]));
-  const address = `${document.getElementById("entry").dataset.answers}?${values}`;
-  let text;
-  try {
-    const response = await request(address, { signal: controller.signal, headers: { "X-Live": "1" } });
-    text = await response.text();
-  } catch (error) {
-    if (error.name !== "AbortError") fail("The answer below is not up to date: the server could not be reached.");
-    return;
-  }
-  const page = new DOMParser().parseFromString(text, "text/html");
-  if (page.getElementById("entry")) show(page, address);
-  else fail(`The answer below is not up to date: ${page.querySelector("h1")?.textContent ?? "the server could not be reached"}.`);
+// Describe a field with its value, or with the one that the page came with.
+function describe(field, first = false) {
+  const options = [...(field.options ?? [])];
+  const chosen = options.find((option) => (first ? option.defaultSelected : option.selected)) ?? options[0];
+  const text = chosen ? chosen.text : first ? field.defaultValue : field.value;
+  const label = field.labels[0].firstChild.textContent.trim();
+  const unit = document.getElementById(`${field.id}-unit`)?.textContent ?? "";
+  return `${label} ${text.trim() || "not known"} ${text.trim() && unit}`.trim();
 }
 
-function request(address, options) {
+function isAnswered() {
+  return answered !== null && answered.every(([id, text]) => describe(document.getElementById(id)) === text);
+}
+
+function isComplete() {
+  return fields().every((field) => !field.required || field.value.trim() !== "");
+}
+
+// Check whether the server put a row that was sent in one field into all of them.
+function isSpread(page, texts) {
+  return fields(page).some((field, index) => texts[index][1] === "" && field.value !== "");
+}
+
+function cancel() {
+  clearTimeout(timer);
+  request?.abort();
+  request = null;
+  refresh();
+}
+
+// Ask for the answer to texts, and show it, or their errors, if the page is one that is wanted.
+async function ask(texts, isWanted = () => true) {
+  const url = `${document.getElementById("entry").dataset.answers}?${new URLSearchParams(texts)}`;
   const { name, value } = digest(document);
-  const asked = `${address}&${new URLSearchParams([[name, value]])}`;
-  if (asked.length <= MAX_URL_LENGTH) return fetch(asked, options);
-  const body = new URLSearchParams(new FormData(document.querySelector("#entry form")));
-  return fetch(address.split("?")[0], { ...options, method: "POST", body });
+  const asked = `${url}&${new URLSearchParams([[name, value]])}`;
+  const page = await (asked.length > MAX_URL_LENGTH ? load(url.split("?")[0], body(texts)) : load(asked)).catch(fail);
+  if (page && isWanted(page)) show(page, texts, url);
+  refresh();
 }
 
-function show(page, address) {
+function body(texts) {
+  const data = new FormData(document.querySelector("#entry form"));
+  for (const [name, text] of texts) data.set(name, text);
+  return new URLSearchParams(data);
+}
+
+// Return a page of the form or of an answer.
+async function load(url, data) {
+  cancel();
+  const own = (request = new AbortController());
+  refresh();
+  document.getElementById("failure")?.remove();
+  const patience = setTimeout(() => announce("Classifying…"), PATIENCE);
+  try {
+    const options = { signal: own.signal, headers: { "X-Live": "1" }, ...(data && { method: "POST", body: data }) };
+    const text = await (await fetch(url, options)).text();
+    const page = new DOMParser().parseFromString(text, "text/html");
+    if (page.getElementById("entry")) return page;
+    throw new Error(page.querySelector("h1")?.textContent ?? "");
+  } finally {
+    clearTimeout(patience);
+    if (request === own) request = null;
+  }
+}
+
+function show(page, texts, url) {
   if (digest(page).value !== digest(document).value) {
-    document.getElementById("main").replaceWith(page.getElementById("main")); // another model asks for other values
+    swap(page); // another model asks for other values
     announce(document.querySelector("#verdict [role=alert]").textContent);
     return;
   }
-  fields().forEach((field) => mark(field, page.getElementById(`${field.id}-error`).textContent));
-  const answered = page.getElementById("probabilities") !== null;
-  announce(page.querySelector(answered ? "#verdict .lead" : "#verdict [role=alert]").textContent);
-  if (answered && address.length <= MAX_URL_LENGTH) history.replaceState(null, "", address);
-  const definitions = page.querySelector(".definitions");
-  if (definitions && !document.querySelector(".definitions")) document.body.append(definitions);
+  const spread = isSpread(page, texts) && fields(page);
+  fields().forEach((field, index) => {
+    if (spread) {
+      field.value = spread[index].value;
+      left.add(field.id);
+    }
+    if (left.has(field.id)) mark(field, page.getElementById(`${field.id}-error`).textContent);
+  });
+  replace(page, "repairs");
+  if (answerOf(page)) showAnswer(page, url);
+  else if (answered === null && document.querySelector("#verdict .alert")) showVerdict(page);
+}
+
+function showAnswer(page, url) {
+  announce(page.querySelector("#verdict .lead").textContent);
+  showVerdict(page);
+  replace(page, "details");
+  document.getElementById("history").dataset.answer = answerOf(page);
+  showDefinitions(page);
+  answered = fields().map((field) => [field.id, describe(field)]);
+  if (url.length <= MAX_URL_LENGTH) {
+    // One entry for all edits of an answer, so that Back leads to the one before.
+    history[history.state?.edited ? "replaceState" : "pushState"]({ edited: true }, "", url);
+    here = address();
+  }
+  document.dispatchEvent(new Event("answer"));
+}
+
+function showVerdict(page) {
   document.title = page.title;
   replace(page, "verdict");
-  replace(page, "details");
+}
+
+function showDefinitions(page) {
+  const definitions = page.querySelector(".definitions");
+  if (definitions && !document.querySelector(".definitions")) document.body.append(definitions);
+}
+
+async function restore() {
+  const page = await load(location.href).catch(() => location.reload());
+  if (!page) return;
+  swap(page);
+  announce(document.querySelector("h1").textContent);
+}
+
+function swap(page) {
+  document.title = page.title;
+  document.getElementById("main").replaceWith(page.getElementById("main"));
+  showDefinitions(page);
+  begin();
+  document.dispatchEvent(new Event("answer"));
 }
 
 function digest(page) {
@@ -76,9 +209,11 @@ function digest(page) {
 }
 
 function mark(field, error) {
+  const element = document.getElementById(`${field.id}-error`);
+  if (error !== "" && error !== element.textContent) announce(error);
   field.classList.toggle("is-invalid", error !== "");
   field.setAttribute("aria-invalid", error !== "");
-  document.getElementById(`${field.id}-error`).textContent = error;
+  element.textContent = error;
 }
 
 function replace(page, id) {
@@ -87,11 +222,43 @@ function replace(page, id) {
   document.getElementById(id).replaceWith(element);
 }
 
-function fail(text) {
+// Show whether the answer is for the values in the form, and if not, for which ones.
+function refresh() {
+  const isBusy = request !== null;
+  const isEarlier = answered !== null && (isBusy || !isAnswered());
+  for (const id of ["verdict", "details"]) {
+    const part = document.getElementById(id);
+    part.setAttribute("aria-busy", isBusy);
+    part.classList.toggle("earlier", isEarlier);
+  }
+  const busy = isBusy && (isEarlier || isComplete()) ? "Classifying…" : "";
+  note([busy, isEarlier ? `This answer is for other values: ${nameValues()}.` : ""].join(" ").trim());
+}
+
+// Name the values that the answer is for; where there are many, those that were changed since.
+function nameValues() {
+  const changed = answered.filter(([id, text]) => describe(document.getElementById(id)) !== text);
+  const named = answered.length > MAX_NAMED ? changed : answered;
+  return named.slice(0, MAX_NAMED).map(([, text]) => text).join(", ") + (named.length > MAX_NAMED ? ", …" : "");
+}
+
+function note(text) {
+  const element = document.getElementById("note") ?? document.createElement("p");
+  element.id = "note";
+  element.className = "fw-semibold border-start border-4 ps-3";
+  element.textContent = text;
+  if (text === "") element.remove();
+  else document.getElementById("details").prepend(element);
+}
+
+function fail(error) {
+  if (error.name === "AbortError") return;
+  const reason = (error.name === "Error" && error.message) || "the server could not be reached";
   const alert = document.createElement("p");
+  alert.id = "failure";
   alert.className = "alert alert-danger";
-  alert.textContent = `${text} Press Classify to try again.`;
-  document.querySelector("#verdict > .alert-danger")?.remove();
+  const state = answered === null ? "Nothing was classified" : "The answer is not up to date";
+  alert.textContent = `${state}: ${reason}. Press Classify to try again.`;
   document.getElementById("verdict").append(alert);
   announce(alert.textContent);
 }
