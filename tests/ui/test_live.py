@@ -114,7 +114,7 @@ def test_a_slow_server_is_seen_and_announced(open_page: OpenPage) -> None:
     expect(page.get_by_role("status")).to_have_text("Classifying…")
     held.pop().continue_()
     expect(page.locator("#verdict")).to_have_attribute("aria-busy", "false")
-    expect(page.get_by_role("row", name="Petal width 0.3 cm")).to_be_visible()
+    expect(page.get_by_role("row", name="Petal width 0.3 cm", exact=True)).to_be_visible()
     expect(page.get_by_text("Classifying…")).to_be_hidden()
 
 
@@ -176,7 +176,7 @@ def test_edits_of_an_answer_are_one_entry_before_which_it_stands(open_page: Open
     page.goto(ANSWER)
     length = page.evaluate("history.length")
     change(page, LENGTH, "5.1")
-    expect(page.get_by_role("row", name="Petal length 5.1 cm")).to_be_visible()
+    expect(page.get_by_role("row", name="Petal length 5.1 cm", exact=True)).to_be_visible()
     change(page, WIDTH, "2")
     expect(heading(page)).to_have_text("Predicted class: Virginica")
     assert page.evaluate("history.length") == length + 1
@@ -251,20 +251,21 @@ def test_a_link_that_cannot_be_copied_is_shown(open_page: OpenPage) -> None:
 
 def test_the_last_ten_answers_are_kept_downloaded_and_cleared(open_page: OpenPage) -> None:
     page = open_page(ANSWER)
-    for tenths in range(3, 14):
-        change(page, WIDTH, f"{tenths / 10}")
-        expect(page.get_by_role("row", name=f"Petal width {tenths / 10:g} cm")).to_be_visible()
+    widths = [f"0.{hundredths}" for hundredths in range(11, 20)] + ["0.21", "0.22"]
+    for width in widths:
+        change(page, WIDTH, width)
+        expect(page.get_by_role("row", name=f"Petal width {width} cm", exact=True)).to_be_visible()
     page.reload()
     page.get_by_text("Last answers in this tab").click()
     rows = page.locator("#history tbody tr")
     expect(rows).to_have_count(10)
-    assert rows.first.locator("td").all_inner_texts()[:4] == ["5.1 cm", "3.5 cm", "1.4 cm", "1.3 cm"]
+    assert rows.first.locator("td").all_inner_texts()[:4] == ["5.1 cm", "3.5 cm", "1.4 cm", "0.22 cm"]
     with page.expect_download() as download:
         page.get_by_role("link", name="Download as CSV").click()
     assert download.value.suggested_filename == "irises-answers.csv"
     lines = download.value.path().read_text().splitlines()
     assert lines[0].startswith("sepal_length,sepal_width,petal_length,petal_width,species,")
-    assert [line.split(",")[3] for line in lines[1:]] == [f"{tenths / 10:g}" for tenths in range(4, 14)]
+    assert [line.split(",")[3] for line in lines[1:]] == widths[1:]
     assert Axe().run(page).response["violations"] == []
     page.get_by_role("button", name="Clear the list").click()
     expect(page.locator("#history")).to_be_hidden()
