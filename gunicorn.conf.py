@@ -17,8 +17,17 @@ import gunicorn.util
 import joblib
 from gunicorn.glogging import Logger as GunicornLogger
 
-# Only this machine can connect, unless a proxy or --bind 0.0.0.0:8000 admits others.
+# Only this machine can connect, unless a proxy or --bind 0.0.0.0:8000 admits others, or Vertex AI names the port.
 bind = f"127.0.0.1:{os.environ.get('PORT', '8000')}"
+if "AIP_HTTP_PORT" in os.environ:
+    bind = f"0.0.0.0:{os.environ['AIP_HTTP_PORT']}"
+
+# gunicorn refuses what is not below SCRIPT_NAME, such as probes; the application answers there and at its own paths.
+if "SCRIPT_NAME" in os.environ:
+    os.environ["IRIS_APPLICATION_ROOT"] = os.environ.pop("SCRIPT_NAME") or "/"
+
+# Each worker counts in files of its own folder.
+os.environ.pop("PROMETHEUS_MULTIPROC_DIR", None)
 
 # One process per available core.
 workers = os.environ.get("WEB_CONCURRENCY") or joblib.cpu_count()

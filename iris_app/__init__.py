@@ -4,6 +4,7 @@ from collections.abc import Mapping
 
 from flask import Flask
 from flask_bootstrap import Bootstrap5
+from werkzeug.middleware.dispatcher import DispatcherMiddleware
 from werkzeug.middleware.proxy_fix import ProxyFix
 
 from iris_app import (
@@ -60,6 +61,8 @@ def create_app(overrides: Mapping[str, object] | None = None) -> Flask:
     app.register_blueprint(packaging.bp)
     errors.init_app(app, _renderers(app), pages=ui.render_problem, programs=api.render_problem)
     static_files.init_app(app)
+    if root := app.config["APPLICATION_ROOT"].rstrip("/"):
+        app.wsgi_app = DispatcherMiddleware(app.wsgi_app, {root: app.wsgi_app})  # type: ignore[method-assign]
     if proxies := app.config["PROXY_COUNT"]:
         app.wsgi_app = ProxyFix(app.wsgi_app, x_for=proxies, x_proto=proxies, x_host=proxies, x_prefix=proxies)  # type: ignore[method-assign]
     return app

@@ -432,7 +432,7 @@ def test_another_value_is_chosen_and_answered_in_place(open_page: OpenPage, mixe
     page.get_by_role("textbox", name="Age").fill("old")
     page.keyboard.press("Tab")
     expect(page.get_by_role("status")).to_contain_text("Age must be a whole number in years")
-    expect(page.get_by_label("BMI")).to_be_focused()
+    expect(page.get_by_role("textbox", name="BMI")).to_be_focused()
 
 
 def test_a_form_is_renewed_once_another_model_took_over(

@@ -14,6 +14,7 @@ from prometheus_client.exposition import choose_encoder
 from prometheus_client.multiprocess import MultiProcessCollector
 from werkzeug.routing import Rule
 
+from iris_app.exceptions import ConfigurationError
 from iris_app.model.manifest import Manifest
 from iris_app.observability.drift import (
     MIN_SAMPLE,
@@ -201,6 +202,16 @@ def preallocate_files(directory: Path, slot: int) -> None:
             except OSError:
                 path.unlink(missing_ok=True)
                 raise
+
+
+def check_directory() -> None:
+    """Raise ``ConfigurationError`` if the environment names a folder for files that cannot be written."""
+    directory = os.environ.get(DIRECTORY)
+    if directory is not None and not os.access(directory, os.W_OK | os.X_OK):
+        raise ConfigurationError(
+            f"{DIRECTORY} is {directory!r}, where nothing can be written. Make that folder, or unset {DIRECTORY}: "
+            "under gunicorn the application makes one itself."
+        )
 
 
 def enable_multiprocess(directory: Path, slot: int) -> None:

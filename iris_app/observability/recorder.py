@@ -13,7 +13,7 @@ from iris_app.formatting import parse_int
 from iris_app.model.predictions import PredictionBatch
 from iris_app.observability.drift import sample
 from iris_app.observability.logs import LineHandler, fast_handler
-from iris_app.observability.metrics import Metrics
+from iris_app.observability.metrics import Metrics, check_directory
 from iris_app.observability.records import RequestRecord, make_record
 from iris_app.schema import Feature, Schema
 from iris_app.web.request import PredictionStats, request
@@ -94,6 +94,7 @@ class RequestRecorder:
 
 def init_app(app: Flask) -> None:
     """Record every request of an application."""
+    check_directory()
     app.extensions[EXTENSION] = recorder = RequestRecorder(app)
     app.after_request(recorder.record)
 

@@ -187,3 +187,40 @@ def test_the_health_check_sees_that_nobody_answers(tmp_path: Path) -> None:
     with running(tmp_path / "log", "--workers=1", IRIS_MODEL_PATH="/nowhere") as server:
         pass
     assert check_health(server.port) != 0
+
+
+def environment(**settings: str) -> dict[str, str]:
+    others = ("IRIS_", "GUNICORN", "WEB_", "AIP_", "COVERAGE_PROCESS_")
+    given = {name: text for name, text in os.environ.items() if not name.startswith(others)}
+    return given | {"PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"} | settings
+
+
+@pytest.mark.parametrize(
+    ("command", "settings", "bind"),
+    [
+        (["deploy/serve"], {}, "0.0.0.0:8080"),
+        (["deploy/serve"], {"SAGEMAKER_BIND_TO_PORT": "9000"}, "0.0.0.0:9000"),
+        (["gunicorn", "wsgi:app"], {"IRIS_SECRET_KEY": SECRET_KEY, "AIP_HTTP_PORT": "9001"}, "0.0.0.0:9001"),
+        (["gunicorn", "wsgi:app"], {"IRIS_SECRET_KEY": SECRET_KEY, "PORT": "9002"}, "127.0.0.1:9002"),
+        (json.loads(FINAL.rpartition("CMD ")[2]), {"IRIS_SECRET_KEY": SECRET_KEY, "PORT": "9003"}, "0.0.0.0:9003"),
+    ],
+)
+def test_the_port_is_that_of_the_platform(command: list[str], settings: dict[str, str], bind: str) -> None:
+    # gunicorn prints its settings and exits
+    given = environment(GUNICORN_CMD_ARGS="--print-config", **settings)
+    printed = subprocess.run(command, cwd=CHECKOUT, env=given, check=True, capture_output=True, text=True).stdout
+    assert re.search(r"^bind\s+= \['(.*)'\]$", printed, re.MULTILINE)[1] == bind  # type: ignore[index]
+
+
+def test_below_a_path_the_application_is_served_there_and_probes_are_answered_where_they_were(
+    tmp_path: Path, trained_path: Path
+) -> None:
+    with running(tmp_path / "log", "--workers=1", IRIS_MODEL_PATH=str(trained_path), SCRIPT_NAME="/iris") as server:
+        assert {path: httpx.get(server.url + path).status_code for path in ("/readyz", "/iris/readyz", "/none")} == {
+            "/readyz": 200,
+            "/iris/readyz": 200,
+            "/none": 404,
+        }
+        assert 'action="/iris/classify"' in httpx.get(f"{server.url}/iris/home").text
+        assert httpx.get(f"{server.url}/iris/api/openapi.json").json()["servers"] == [{"url": "/iris"}]
+        assert httpx.post(f"{server.url}/iris/api/classify", json=FLOWER).json()["species"] == "setosa"

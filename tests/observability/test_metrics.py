@@ -9,6 +9,7 @@ from flask.testing import FlaskClient
 from prometheus_client import values
 from prometheus_client.parser import text_string_to_metric_families
 
+from iris_app.exceptions import ConfigurationError
 from iris_app.model_service import get_service
 from iris_app.observability.drift import MAX_SAMPLED, MIN_SAMPLE
 from iris_app.observability.metrics import DIRECTORY, FILE_SIZE, Metrics, enable_multiprocess, preallocate_files
@@ -262,3 +263,13 @@ def test_the_metrics_are_those_of_their_app(make_app: Callable[..., Flask]) -> N
     one.test_client().get("/home")
     assert get_metrics(one) is not get_metrics(other)
     assert read(other.test_client().get("/metrics").text, "iris_app_http_request_duration_seconds_count") == 0
+
+
+def test_a_folder_of_counts_that_does_not_exist_stops_the_start(
+    make_app: Callable[..., Flask], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv(DIRECTORY, str(tmp_path / "nowhere"))
+    with pytest.raises(ConfigurationError, match=r"PROMETHEUS_MULTIPROC_DIR is '.*nowhere', where nothing can be"):
+        make_app()
+    monkeypatch.setenv(DIRECTORY, str(tmp_path))
+    assert make_app().test_client().get("/metrics").status_code == 200
