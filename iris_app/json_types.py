@@ -168,7 +168,7 @@ def _value_type(feature: Feature) -> Any:
 
 def _text_type(feature: Feature) -> Any:
     """Return the type of any category; a blank one is a missing value, unless it is known."""
-    return str if feature.optional or "" in feature.indices else Annotated[str, Meta(pattern=r"\S")]
+    return str if feature.optional or "" in feature.indices else Annotated[str, Meta(pattern=r"[^\s\x1c-\x1f\x85]")]
 
 
 def _literals(feature: Feature) -> Iterator[str | int]:

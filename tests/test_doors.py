@@ -189,7 +189,7 @@ def test_files(
 def test_the_page(client: FlaskClient, served: ServedModel, probabilities: list[list[float]]) -> None:
     for row, expected in list(zip(served.rows, probabilities, strict=True))[::4]:
         page = client.get("/classify", query_string=served.to_form(row)).text
-        widths = re.findall(r'class="bar-value" width="([^"]+)"', page)
+        widths = re.findall(r'class="bar-value" width="([^"]+)%"', page)
         assert [float(width) for width in widths] == [100 * probability for probability in expected]
 
 

@@ -16,8 +16,8 @@ def splits(chance: Random, session: Session, number: int) -> Case:
     data = message.encode_chunked(chance) if number % 2 else message.encode()
     place = number % len(data)
     if number % 20 == 0:
-        return Case("every byte alone", [data[at : at + 1] for at in range(len(data))], pause=0.0005, statuses=(200,))
-    return Case(f"cut at {place}", [data[:place]], held=data[place:], statuses=(200,))
+        return Case("every byte alone", [data[at : at + 1] for at in range(len(data))], pause=0.0005, statuses=(message.status,))
+    return Case(f"cut at {place}", [data[:place]], held=data[place:], statuses=(message.status,))
 
 
 def pipelines(chance: Random, session: Session, _: int) -> Case:
@@ -25,12 +25,13 @@ def pipelines(chance: Random, session: Session, _: int) -> Case:
     data = b"".join(
         message.encode_chunked(chance) if chance.random() < 0.3 else message.encode() for message in messages
     )
-    return Case("pipeline", cut(chance, data), pause=0.001, statuses=(200,) * len(messages))
+    return Case("pipeline", cut(chance, data), pause=0.001, statuses=tuple(message.status for message in messages))
 
 
 def chunks(chance: Random, session: Session, _: int) -> Case:
     message = valid(chance, session)
-    return Case("chunks", cut(chance, message.encode_chunked(chance, chance.choice([1, 10, 10_000]))), statuses=(200,))
+    parts = cut(chance, message.encode_chunked(chance, chance.choice([1, 10, 10_000])))
+    return Case("chunks", parts, statuses=(message.status,))
 
 
 BROKEN_CHUNKS = (

@@ -35,6 +35,12 @@ class Message:
     method: bytes = b"POST"
     version: bytes = b"HTTP/1.1"
 
+    @property
+    def status(self) -> int:
+        """The status of its answer, if it is valid: the form leads to another address."""
+        is_form = self.method == b"POST" and self.target == b"/classify"
+        return 303 if is_form else 200
+
     def head(self, *framing: bytes) -> bytes:
         lines = [b" ".join((self.method, self.target, self.version)), b"Host: localhost"]
         return b"\r\n".join([*lines, *(b": ".join(field) for field in self.fields), *framing, b"", b""])
@@ -160,7 +166,7 @@ PATHS = (
 
 
 def valid(chance: Random, session: Session) -> Message:
-    """Make any request that is answered with 200."""
+    """Make any request that is answered well."""
     if chance.random() < 0.2:
         return Message(chance.choice(PATHS), method=b"GET")
     return VALID[chance.choice(list(VALID))](session, chance.choice([1, 1, 2, 5, 30]))

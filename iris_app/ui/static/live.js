@@ -22,7 +22,7 @@ document.addEventListener("input", (event) => {
   cancel();
   left.delete(event.target.id);
   mark(event.target, "");
-  if (isComplete() && !isAnswered()) timer = setTimeout(() => ask(read(), answerOf), PAUSE);
+  if (isComplete() && !isAnswered()) timer = setTimeout(() => ask(read(), (page) => answerOf(page) || isOther(page)), PAUSE);
 });
 document.addEventListener("change", (event) => {
   if (!isField(event.target)) return;
@@ -146,8 +146,8 @@ async function load(url, data) {
 }
 
 function show(page, texts, url) {
-  if (digest(page).value !== digest(document).value) {
-    swap(page); // another model asks for other values
+  if (isOther(page)) {
+    swap(page);
     announce(document.querySelector("#verdict [role=alert]").textContent);
     return;
   }
@@ -197,11 +197,17 @@ async function restore() {
 }
 
 function swap(page) {
+  cancel(); // what is asked for the fields that go
   document.title = page.title;
   document.getElementById("main").replaceWith(page.getElementById("main"));
   showDefinitions(page);
   begin();
   document.dispatchEvent(new Event("answer"));
+}
+
+// Check whether another model took over, which asks for other values.
+function isOther(page) {
+  return digest(page).value !== digest(document).value;
 }
 
 function digest(page) {
