@@ -93,7 +93,7 @@ def test_a_flower_gets_the_same_bits_through_page_object_and_array(steady_app: F
     _, among = client.post("/api/classify", json=[FLOWER, flower]).get_json()["predictions"]
     assert among == {name: alone[name] for name in among}
     page = client.get("/classify", query_string=dict(zip(FORM, map(repr, values), strict=True))).text
-    widths = [float(part.partition('%')[0]) for part in page.split('class="bar-value" width="')[1:]]
+    widths = [float(part.partition("%")[0]) for part in page.split('class="bar-value" width="')[1:]]
     assert widths == [100 * probability for probability in alone["probabilities"].values()]
 
 

@@ -16,7 +16,9 @@ def splits(chance: Random, session: Session, number: int) -> Case:
     data = message.encode_chunked(chance) if number % 2 else message.encode()
     place = number % len(data)
     if number % 20 == 0:
-        return Case("every byte alone", [data[at : at + 1] for at in range(len(data))], pause=0.0005, statuses=(message.status,))
+        return Case(
+            "every byte alone", [data[at : at + 1] for at in range(len(data))], pause=0.0005, statuses=(message.status,)
+        )
     return Case(f"cut at {place}", [data[:place]], held=data[place:], statuses=(message.status,))
 
 

@@ -129,7 +129,11 @@ def test_refused_values_are_counted_by_their_fields(
 def test_fields_that_clients_make_up_are_counted_as_one(
     client: FlaskClient, scrape: Callable[..., float], served: ServedModel
 ) -> None:
-    client.post("/api/classify", json=served.row | {"height": 1, "weight": 2})
+    document = served.row
+    for feature in served.outside:
+        del document[feature]
+        document[f"{feature}x"] = 1
+    client.post("/api/classify", json=document)
     assert scrape("iris_app_invalid_values_total", feature="other") == 2
 
 

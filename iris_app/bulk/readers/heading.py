@@ -149,13 +149,12 @@ def _suggest_options(lines: Sequence[str], number: int, delimiter: str, cells: S
     if number:
         mark = next((mark for mark in "#%" if all(line.startswith(mark) for line in lines[:number])), None)
         options.append(f'--comment "{mark}"' if mark else f"--skip-lines {number}")
-    if delimiter not in csv_header.DELIMITERS:
-        options.append(f'--delimiter "{delimiter}"')
+    options.append(f'--delimiter "{delimiter}"')
     below = _cells(lines[number + 1], delimiter) if number + 1 < len(lines) else []
     if len(below) == len(cells) + 1:  # as R's write.table does
         options.append(f"--columns row,{','.join(cells)}")
     finding = f"Line {number + 1} seems to be the header" if number else "It seems to be a table"
-    return f"{finding}: use {' '.join(options)}." if options else f"{finding}."
+    return f"{finding}: use {' '.join(options)}."
 
 
 def _lines(text: str) -> list[str]:

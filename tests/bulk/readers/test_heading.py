@@ -161,6 +161,15 @@ def test_a_row_of_empty_cells_counts_but_at_the_end() -> None:
     ("content", "advice"),
     [
         (f"{HEADER}".replace(",", "~"), 'It seems to be a table: use --delimiter "~".'),
+        (
+            f"Flowers\n\n{HEADER}".replace(",", "~"),
+            'Line 3 seems to be the header: use --skip-lines 2 --delimiter "~".',
+        ),
+        (f"# mine\n{HEADER}".replace(",", "~"), 'Line 2 seems to be the header: use --comment "#" --delimiter "~".'),
+        (
+            f"{HEADER}\n1,5,3,1,1".replace(",", "~"),
+            f'It seems to be a table: use --delimiter "~" --columns row,{HEADER}.',
+        ),
         ("5.1,3.5,1.4,0.2\n", "It seems to have no header: use --no-header --columns with the name of each column."),
         ("C1,C2,C3,C4,C5\n5.1,3.5,1.4,0.2,a\n", "Use --columns with a name for each column where they are called"),
         ("\v", "Use --columns with a name for each column"),
