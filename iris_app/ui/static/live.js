@@ -197,11 +197,11 @@ async function restore() {
 }
 
 function swap(page) {
-  cancel(); // what is asked for the fields that go
   document.title = page.title;
   document.getElementById("main").replaceWith(page.getElementById("main"));
   showDefinitions(page);
   begin();
+  cancel(); // a field that goes may have asked once more
   document.dispatchEvent(new Event("answer"));
 }
 
