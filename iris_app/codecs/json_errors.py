@@ -25,6 +25,9 @@ Matcher = Callable[[tuple[str, ...]], Match]
 # The length up to which an error repeats the name of an unknown field in full.
 MAX_NAME_LENGTH = 60
 
+# What an error calls the whole of a document, and the bytes of it by which its form is guessed.
+BODY, MAX_LOOKED_AT = "The body", 1000
+
 # The end of a field's name and the colon after it, with space between.
 SPACED_COLON = re.compile(rb'"[ \t\r\n]+:')
 
@@ -58,7 +61,7 @@ def read_untyped(schema: Schema, body: bytes, max_rows: int) -> tuple[Floats, bo
         check_row_count(rows, max_rows)  # before the slow search for errors
         texts = ((f"/{index}", None, bytes(row)) for index, row in enumerate(rows))
         return _read_each(schema, texts), False
-    document = _parse_bounded(body, "The body")
+    document = _parse_bounded(body, BODY)
     if isinstance(document, list):  # with half a surrogate pair, which msgspec does not read
         check_row_count(document, max_rows)
         return encode_rows(schema, document), False
@@ -95,7 +98,7 @@ def _read_each(schema: Schema, rows: Iterable[tuple[str, int | None, bytes]]) ->
         if len(listed) >= ERRORS_NAMED and (wrong := _count_errors(schema, text, match)) is not None:
             count += wrong
             continue
-        row = _parse_bounded(text, "The body" if line is None else f"Line {line}")
+        row = _parse_bounded(text, BODY if line is None else f"Line {line}")
         errors = list(find_errors(schema, row, match, pointer, line))
         count += len(errors)
         listed += errors[: ERRORS_NAMED - len(listed)]
@@ -180,7 +183,7 @@ def find_repeated(text: bytes, known: int) -> str | None:
     def collect(pairs: list[tuple[str, object]]) -> None:
         found.extend(_repeated(pairs))
 
-    _load(text, "The body", collect)
+    _load(text, BODY, collect)
     return truncate(found[0]) if found else None
 
 
@@ -197,7 +200,18 @@ def _load(text: bytes, what: str, hook: Callable[[list[tuple[str, object]]], obj
     except UnicodeDecodeError as error:
         raise MalformedDocument(f"{what} is not UTF-8: byte {error.start} cannot be read.") from error
     except ValueError as error:
-        raise MalformedDocument(f"{what} is not JSON: {error}.") from error
+        suggestion = _suggest_form(text, error) if what == BODY else ""
+        raise MalformedDocument(f"{what} is not JSON: {error}.{suggestion}") from error
+
+
+def _suggest_form(text: bytes, error: ValueError) -> str:
+    """Suggest the form of a body that is not JSON, by how it begins."""
+    line = text[:MAX_LOOKED_AT].lstrip().partition(b"\n")[0]
+    if line.startswith(b"{") and str(error).startswith("Extra data"):
+        return " An object a line is NDJSON: send it as application/x-ndjson."
+    if not line.startswith((b"{", b"[")) and any(delimiter in line for delimiter in (b",", b";", b"\t")):
+        return " It looks like CSV: send it as text/csv."
+    return ""
 
 
 class Object(dict[str, object]):

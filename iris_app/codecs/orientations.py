@@ -249,7 +249,7 @@ def _decode(decoder: msgspec.json.Decoder[Any], text: bytes | Raw) -> Any:
     try:
         return decoder.decode(text)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-        json_errors.parse(bytes(text), "The body")  # its errors say more
+        json_errors.parse(bytes(text), json_errors.BODY)  # its errors say more
         raise MalformedDocument(f"The body cannot be read: {error}.") from error
 
 

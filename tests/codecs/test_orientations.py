@@ -72,3 +72,24 @@ def test_a_header_that_is_declared_may_not_name_the_features(client: FlaskClient
     answer = client.post("/api/classify", data="1,2,3,4\n5,3,1,1\n", content_type="text/csv; header=present")
     assert answer.status_code == 422
     assert answer.get_json()["errors"]
+
+
+@pytest.mark.parametrize(
+    ("body", "suggestion"),
+    [
+        (f"{json.dumps(FLOWER)}\n{json.dumps(FLOWER)}\n", "is NDJSON: send it as application/x-ndjson."),
+        ("sepal_length,sepal_width\n5.1,3.5\n", "looks like CSV: send it as text/csv."),
+        ("5,1;3,5;1,4;0,2", "looks like CSV: send it as text/csv."),
+        ("5.1\t3.5", "looks like CSV: send it as text/csv."),
+        ('{"sepal_length": 5.1', "(char 20)."),
+        ("setosa", "(char 0)."),
+    ],
+)
+@pytest.mark.parametrize("path", ["/api/classify", "/invocations"])
+def test_a_body_of_another_form_is_told_how_to_be_sent(
+    client: FlaskClient, path: str, body: str, suggestion: str
+) -> None:
+    answer = client.post(path, data=body, content_type="application/json")
+    assert answer.status_code == 400
+    document = answer.get_json()
+    assert document.get("detail", document.get("message")).endswith(suggestion)
