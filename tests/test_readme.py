@@ -10,11 +10,12 @@ from pathlib import Path
 
 import httpx
 import pytest
+from playwright.sync_api import Browser
 
 from iris_app.iris import SCHEMA
 from iris_app.packaging.overrides import ABOUT, CLASS, FEATURE
 from iris_app.packaging.overrides import SCHEMA as SCHEMA_KEYS
-from tests.support import CHECKOUT, SECRET_KEY, Server, copy_checkout, serving
+from tests.support import CHECKOUT, SECRET_KEY, Server, copy_checkout, running, serving
 
 PAGES = [CHECKOUT / "README.md", *sorted((CHECKOUT / "docs").glob("*.md"))]
 TEXTS = [page.read_text() for page in PAGES]
@@ -23,7 +24,7 @@ EXAMPLES = [
     pytest.param(language, code, expected, id=f"{page.stem} {code.split()[2] if language == 'sh' else language}")
     for page, blocks in zip(PAGES, BLOCKS, strict=True)
     for (language, code), (_, expected) in pairwise(blocks)
-    if "http://127.0.0.1:8000/" in code or "tritonclient" in code
+    if language in {"sh", "python"} and ("http://127.0.0.1:8000/" in code or "tritonclient" in code)
 ]
 
 
@@ -153,3 +154,17 @@ def test_one_s_own_model_takes_six_lines() -> None:
 @pytest.mark.parametrize("key", [*SCHEMA_KEYS, *ABOUT, *FEATURE, *CLASS])
 def test_every_key_of_the_schema_is_explained(key: str) -> None:
     assert f"`{key}`" in YOUR_MODEL.read_text()
+
+
+def test_the_example_in_javascript_is_answered_in_a_page_of_another_origin(
+    browser: Browser, trained_path: Path, tmp_path: Path
+) -> None:
+    code = block(CHECKOUT / "docs" / "clients.md", "js", "fetch")
+    settings = {"IRIS_MODEL_PATH": str(trained_path), "IRIS_CORS_ORIGINS": '["*"]'}
+    with running(tmp_path / "log", "--workers=1", **settings) as server:
+        page = browser.new_page()
+        said: list[str] = []
+        page.on("console", lambda message: said.append(message.text))
+        page.evaluate(f"(async () => {{ {code.replace('http://127.0.0.1:8000', server.url)} }})()")
+        page.close()
+    assert said == ["setosa"]
