@@ -198,6 +198,11 @@ class RowForm(PageForm):
         names = {field.name for field in self}
         return [truncate(name) for name in self._sent_names if name not in names][:MAX_NAMES]
 
+    def validate_values(self) -> None:
+        """Validate the fields of the features alone, for a link has no CSRF token."""
+        for field in self.fields:
+            field.validate(self)
+
     def clear_wrong_fields(self) -> None:
         """Clear the fields whose values are not accepted, and their errors."""
         for field in self.wrong_fields:

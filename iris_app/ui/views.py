@@ -66,7 +66,7 @@ def show() -> Page:
     if not request.args:
         return redirect(url_for(".home"))
     form = _make_form(request.args)
-    form.validate()
+    form.validate_values()
     return _refuse(form) or _result_page(form)
 
 

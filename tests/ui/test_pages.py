@@ -347,3 +347,12 @@ def test_no_address_is_a_fault_of_ours(steady_app: Flask, texts: dict[str, str])
 def test_no_form_is_a_fault_of_ours(steady_app: Flask, body: bytes, content_type: str) -> None:
     content_type += "; boundary=x"
     assert steady_app.test_client().post("/classify", data=body, content_type=content_type).status_code in {400, 413}
+
+
+def test_a_link_to_an_answer_logs_nothing_of_a_missing_token(
+    client: FlaskClient, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level("INFO", "flask_wtf")
+    assert client.get("/classify", query_string=FORM).status_code == 200
+    assert caplog.messages == []
+    assert client.post("/classify", data=FORM).status_code in {303, 400}
