@@ -130,7 +130,7 @@ def test_fields_that_clients_make_up_are_counted_as_one(
     client: FlaskClient, scrape: Callable[..., float], served: ServedModel
 ) -> None:
     document = served.row
-    for feature in served.outside:
+    for feature in list(document)[:2]:
         del document[feature]
         document[f"{feature}x"] = 1
     client.post("/api/classify", json=document)
