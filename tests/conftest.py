@@ -10,7 +10,7 @@ import pytest
 from flask import Flask
 from flask.testing import FlaskClient
 from hypothesis import settings
-from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
 
 from iris_app import create_app
 from tests.models import SERVED, ServedModel
@@ -21,6 +21,9 @@ from tests.support import SECRET_KEY, Server, running
 EXAMPLES = int(os.environ.get("IRIS_EXAMPLES", "40"))
 settings.register_profile("iris_app", deadline=None, max_examples=EXAMPLES, derandomize="CI" in os.environ)
 settings.load_profile("iris_app")
+
+# A page of many fields may take long on a busy machine.
+expect.set_options(timeout=30_000)
 
 
 @pytest.fixture(scope="session")
