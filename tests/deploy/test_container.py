@@ -56,7 +56,7 @@ def copy(stage: str, folder: Path) -> None:
             if source.is_dir():
                 shutil.copytree(source, folder / target)
             else:
-                (folder / target).mkdir(exist_ok=True)
+                (folder / target).mkdir(parents=True, exist_ok=True)
                 shutil.copy(source, folder / target)
 
 
