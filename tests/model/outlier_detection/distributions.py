@@ -10,6 +10,10 @@ from iris_app.schema import Class, Feature, Floats, Kind, Schema
 
 Classes = NDArray[np.intp]
 
+# The columns of the example, with two pairs swapped.
+SEPALS_WITH_PETALS = [2, 3, 0, 1]
+LENGTHS_WITH_WIDTHS = [1, 0, 3, 2]
+
 
 def schema_of(rows: Floats, classes: int, *, units: str = "", **kinds: Kind) -> Schema:
     """Make a schema of features x0, x1 and so on, which are numbers or what is given."""

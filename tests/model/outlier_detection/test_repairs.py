@@ -1,28 +1,9 @@
 import numpy as np
 import pytest
-from sklearn.datasets import load_iris
-from sklearn.model_selection import train_test_split
 
-from iris_app.iris import SCHEMA
 from iris_app.model.outlier_detection.detector import OutlierDetector
 from iris_app.schema import MISSING, Feature, Floats, Schema
-from tests.model.outlier_detection.distributions import fit_detector, schema_of
-
-SEPALS_WITH_PETALS = [2, 3, 0, 1]
-LENGTHS_WITH_WIDTHS = [1, 0, 3, 2]
-
-
-@pytest.fixture(scope="module")
-def irises() -> Floats:
-    rows: Floats = load_iris().data
-    return rows
-
-
-@pytest.fixture(scope="module")
-def detector(irises: Floats) -> OutlierDetector:
-    """The detector of the example, which saw three quarters of the flowers."""
-    seen, held_out, classes, _ = train_test_split(irises, load_iris().target, random_state=0)
-    return fit_detector(SCHEMA, seen, classes, held_out)[0]
+from tests.model.outlier_detection.distributions import LENGTHS_WITH_WIDTHS, SEPALS_WITH_PETALS, fit_detector, schema_of
 
 
 @pytest.mark.parametrize("order", [SEPALS_WITH_PETALS, LENGTHS_WITH_WIDTHS])
