@@ -353,7 +353,7 @@ def test_the_example_is_classified_in_the_documentation(open_page: OpenPage) -> 
     expect(classify.locator(".live-responses-table .response-col_status").last).to_contain_text("200")
     for scheme in ("light", "dark"):
         page.emulate_media(color_scheme=scheme)  # type: ignore[arg-type]
-        page.wait_for_timeout(500)  # colours fade into each other
+        page.evaluate("Promise.allSettled(document.getAnimations().map((fade) => fade.finished)).then(() => null)")
         assert Axe().run(page).response["violations"] == []
 
 
