@@ -5,6 +5,7 @@ import pickle
 import subprocess
 import sys
 from collections.abc import Iterator
+from functools import cache
 from importlib.metadata import packages_distributions
 from types import FunctionType
 from typing import Any
@@ -140,9 +141,12 @@ def _find_step(classifier: Any, module: str, name: str) -> str:
     return "The classifier "
 
 
+_find_distributions = cache(packages_distributions)
+
+
 def find_packages(classifier: Any, *, takes_frames: bool) -> list[str]:
     """Return the packages that a classifier needs beside those that every server has."""
-    distributions = packages_distributions()
+    distributions = _find_distributions()
     modules = {module.partition(".")[0] for module, _ in _find_parts(classifier)}
     names = {distributions[module][0] for module in modules if module in distributions}
     return sorted(names | ({"pandas"} if takes_frames else set()))

@@ -5,7 +5,6 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from iris_app.formatting import MAX_FLOAT
 from iris_app.model.inputs import PipelineInputs
@@ -49,30 +48,43 @@ class Probe:
             return None
         return probabilities if np.isfinite(probabilities).all() else None
 
-    def takes_missing(self, index: int, *, seen: bool) -> bool:
-        """Check whether a value may be missing; one that was never ``seen`` so must not be taken for an unknown one."""
-        answers = self.predict_proba(self._with(index, MISSING))
-        if answers is None or seen or self._features[index].kind != "category":
-            return answers is not None
-        unknown = self.predict_proba(self._with(index, UNKNOWN))
-        return unknown is None or not np.array_equal(answers, unknown)
+    def take_missing(self, known: Sequence[bool]) -> list[bool]:
+        """Check for each feature whether its value may be missing.
+
+        Parameters
+        ----------
+        known : sequence of bool, one for each feature
+            Whether the classifier knows its missing values; a category whose are not must not be taken for one that is
+            unknown.
+        """
+        missing = self._try_each(range(len(known)), MISSING)
+        doubtful = [
+            index
+            for index, feature in enumerate(self._features)
+            if missing[index] is not None and feature.kind == "category" and not known[index]
+        ]
+        unknown = dict(zip(doubtful, self._try_each(doubtful, UNKNOWN), strict=True))
+        return [
+            answers is not None and not (index in unknown and _equal(answers, unknown[index]))
+            for index, answers in enumerate(missing)
+        ]
 
     def takes_all_missing(self, indices: Sequence[int]) -> bool:
         """Check whether the values of several features may be missing at once."""
         return self.predict_proba(self._with(list(indices), MISSING)) is not None
 
-    def takes_unknown(self, index: int) -> bool:
-        """Check whether a category that is not known is answered."""
-        return self.predict_proba(self._with(index, UNKNOWN)) is not None
+    def take_unknown(self, indices: Sequence[int]) -> set[int]:
+        """Return those of some features of which a category that is not known is answered."""
+        answers = self._try_each(indices, UNKNOWN)
+        return {index for index, answer in zip(indices, answers, strict=True) if answer is not None}
 
     def has_effect(self, index: int) -> bool:
         """Check whether the probabilities change when the values of a feature trade places."""
-        rows = self._rows.copy()
-        rows[:, index] = np.roll(rows[:, index], 1)
-        shuffled = self._rows.copy()
-        shuffled[:, index] = np.random.default_rng(1).permutation(rows[:, index])
-        before = self.predict_proba(self._rows)
-        return before is None or any(not _equal(before, self.predict_proba(changed)) for changed in (rows, shuffled))
+        rolled, shuffled = self._rows.copy(), self._rows.copy()
+        rolled[:, index] = np.roll(rolled[:, index], 1)
+        shuffled[:, index] = np.random.default_rng(1).permutation(rolled[:, index])
+        before, *after = self._answer_each([self._rows, rolled, shuffled])
+        return before is None or any(not _equal(before, answers) for answers in after)
 
     def find_limit(self, bounded: Sequence[tuple[int, int]]) -> float | None:
         """Return the largest magnitude at which all numbers are answered, or None if all are.
@@ -92,8 +104,8 @@ class Probe:
     def refused_sides(self) -> list[tuple[int, int]]:
         """Return the features, and the signs, of which large numbers are refused."""
         sides = self._sides()
-        answered = self._answered(self._extremes(sides, MAGNITUDES[-1]))
-        return [side for side, is_answered in zip(sides, answered, strict=True) if not is_answered]
+        answers = self._answer_each(np.split(self._extremes(sides, MAGNITUDES[-1]), len(sides))) if sides else []
+        return [side for side, answer in zip(sides, answers, strict=True) if answer is None]
 
     def answers(self, index: int, value: float) -> bool:
         """Check whether rows with a value of a feature are answered."""
@@ -123,15 +135,23 @@ class Probe:
                 row[int(index)] = sign * magnitude
         return rows
 
-    def _answered(self, rows: Floats) -> NDArray[np.bool_]:
-        """Return whether each row is answered, asking for halves where a batch is refused."""
-        if not len(rows) or self.predict_proba(rows) is not None:
-            return np.ones(len(rows), bool)
-        if len(rows) == 1:
-            return np.zeros(1, bool)
-        half = len(rows) // 2
-        return np.concatenate([self._answered(rows[:half]), self._answered(rows[half:])])
+    def _try_each(self, indices: Sequence[int], value: float) -> list[Floats | None]:
+        """Return the answers to rows in which one value is changed, for each of some features."""
+        return self._answer_each([self._with(index, value) for index in indices])
+
+    def _answer_each(self, blocks: Sequence[Floats]) -> list[Floats | None]:
+        """Return the answers to each block of rows, asking for halves where some are refused."""
+        if not blocks:
+            return []
+        answers = self.predict_proba(np.concatenate(blocks))
+        if answers is not None:
+            return list(np.split(answers, np.cumsum([len(block) for block in blocks])[:-1]))
+        if len(blocks) == 1:
+            return [None]
+        half = len(blocks) // 2
+        return self._answer_each(blocks[:half]) + self._answer_each(blocks[half:])
 
 
-def _equal(before: Floats, after: Floats | None) -> bool:
-    return after is not None and np.array_equal(before, after)
+def _equal(answers: Floats, others: Floats | None) -> bool:
+    """Check whether answers are the same, but for the last digits, in which an answer depends on the rows beside it."""
+    return others is not None and np.allclose(answers, others, rtol=0, atol=1e-12)

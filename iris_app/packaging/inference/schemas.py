@@ -55,16 +55,15 @@ def ask_about_values(
         The categories that it takes as such, whose missing values it knows.
     """
     seen = [bool(np.isnan(values).any()) for values in rows.T]
-    optional = [
-        probe.takes_missing(index, seen=seen[index] or feature.name in native) for index, feature in enumerate(features)
-    ]
+    optional = probe.take_missing([was or feature.name in native for was, feature in zip(seen, features, strict=True)])
     if not probe.takes_all_missing(np.flatnonzero(optional).tolist()):
         optional = [may and was for may, was in zip(optional, seen, strict=True)]
     refused = probe.refused_sides()
+    unknown = probe.take_unknown([index for index, feature in enumerate(features) if feature.allow_unknown])
     asked = [
         Feature(
             **{name: getattr(feature, name) for name in feature.__struct_fields__}
-            | {"optional": optional[index], "allow_unknown": feature.allow_unknown and probe.takes_unknown(index)}
+            | {"optional": optional[index], "allow_unknown": index in unknown}
             | _ask_bounds(probe, index, rows, refused)
         )
         for index, feature in enumerate(features)

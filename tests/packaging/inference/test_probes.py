@@ -63,7 +63,7 @@ def encoding(**options: Any) -> Any:
 )
 def test_a_classifier_says_whether_a_number_may_be_missing(classifier: Any, takes: bool) -> None:
     asked = probe(classifier, NUMBER, WHOLE)
-    assert asked.takes_missing(0, seen=False) is takes
+    assert asked.take_missing([False, False]) == [takes, takes]
     assert asked.takes_all_missing([0, 1]) is takes
 
 
@@ -71,23 +71,23 @@ def test_a_classifier_says_whether_a_number_may_be_missing(classifier: Any, take
     ("options", "takes"), [({}, False), ({"handle_unknown": "ignore"}, True), ({"handle_unknown": "warn"}, True)]
 )
 def test_a_classifier_says_whether_a_category_may_be_unknown(options: Any, takes: bool) -> None:
-    assert probe(encoding(**options), NUMBER, COLOUR).takes_unknown(1) is takes
+    assert probe(encoding(**options), NUMBER, COLOUR).take_unknown([1]) == ({1} if takes else set())
 
 
 def test_a_missing_category_that_is_answered_as_an_unknown_one_is_not_taken() -> None:
     asked = probe(encoding(handle_unknown="ignore"), NUMBER, COLOUR)
-    assert not asked.takes_missing(1, seen=False)
+    assert not asked.take_missing([False, False])[1]
 
 
 def test_a_missing_category_that_the_training_had_is_taken() -> None:
     asked = probe(encoding(handle_unknown="ignore"), NUMBER, COLOUR, missing=True)
-    assert asked.takes_missing(1, seen=True)
+    assert asked.take_missing([False, True])[1]
 
 
 def test_a_missing_category_that_has_an_answer_of_its_own_is_taken() -> None:
     impute = SimpleImputer(strategy="most_frequent")
     classifier = make_pipeline(impute, OneHotEncoder(handle_unknown="ignore"), LogisticRegression())
-    assert probe(classifier, COLOUR).takes_missing(0, seen=False)
+    assert probe(classifier, COLOUR).take_missing([False]) == [True]
 
 
 @pytest.mark.parametrize(
