@@ -1,5 +1,6 @@
 from collections import Counter
 from collections.abc import Callable
+from copy import deepcopy
 from pathlib import Path
 
 import msgspec
@@ -18,8 +19,8 @@ from iris_app.iris import SCHEMA
 from iris_app.model.artifact import load as load_artifact
 from iris_app.model.classifier import Model, load
 from iris_app.model.outlier_detection.detector import BLOCK_ROWS
-from iris_app.training import load_data, train
-from tests.support import classify
+from iris_app.training import load_data
+from tests.support import classify, trained
 
 Floats = NDArray[np.float64]
 
@@ -143,7 +144,7 @@ def test_a_classifier_that_is_not_compiled_answers_by_its_own_probabilities(
 def test_a_classifier_that_compiles_to_another_answers_by_its_own_probabilities(
     model_of: Callable[[object], Model], caplog: pytest.LogCaptureFixture
 ) -> None:
-    classifier = train().classifier
+    classifier = deepcopy(trained()[0])
     regression = classifier[-1]
     regression.decision_function = lambda rows: LogisticRegression.decision_function(regression, rows) / 2
     measurements, _ = load_data()
@@ -156,7 +157,7 @@ def test_a_classifier_that_compiles_to_another_answers_by_its_own_probabilities(
 def test_a_classifier_that_fails_when_it_is_compiled_answers_by_its_own_probabilities(
     model_of: Callable[[object], Model], caplog: pytest.LogCaptureFixture
 ) -> None:
-    classifier = train().classifier
+    classifier = deepcopy(trained()[0])
     classifier[-1].coef_ = classifier[-1].coef_.tolist()
     model = model_of(classifier)
     assert model.path_name == "pipeline"

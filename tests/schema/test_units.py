@@ -47,8 +47,9 @@ def test_a_value_in_another_unit_is_converted_exactly(text: str, unit: str, valu
 
 
 def test_every_decimal_of_millimetres_is_that_of_centimetres() -> None:
+    length = Feature(name="x", form_name="x", label="X", unit="cm")
     for tenths in range(10_000):
-        assert read(f"{tenths} mm", "cm") == float(f"{tenths // 10}.{tenths % 10}")
+        assert length.read_text(f"{tenths} mm") == float(f"{tenths // 10}.{tenths % 10}")
 
 
 @pytest.mark.parametrize(

@@ -101,7 +101,7 @@ def tables(draw: st.DrawFn) -> bytes:
 sizes = st.sampled_from([1, 2, 7, 64, 1000, 2**20])
 
 # Many more for scripts/soak.
-EXAMPLES = int(os.environ.get("IRIS_EXAMPLES", "300"))
+EXAMPLES = int(os.environ.get("IRIS_EXAMPLES", "60"))
 
 
 @settings(max_examples=EXAMPLES)

@@ -63,7 +63,7 @@ def lines(draw: st.DrawFn) -> bytes:
     return ("{" + ",".join(f'"{name}"{space}:{space}{text}' for name, text in pairs) + "}" + space).encode()
 
 
-@settings(max_examples=int(os.environ.get("IRIS_EXAMPLES", "100")))
+@settings(max_examples=int(os.environ.get("IRIS_EXAMPLES", "60")))
 @given(
     content=st.lists(st.one_of(lines(), st.sampled_from([b"", b" ", b"\r"])), max_size=20),
     chunk=st.sampled_from([1, 10, 100, 2**20]),
