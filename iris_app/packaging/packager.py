@@ -104,6 +104,7 @@ def package(
         If it cannot be served; what is wrong, and what to do about it, is named all at once.
     """
     overrides = overrides or {}
+    frame = frame.rename(columns=str)  # of an array of numbers, they are numbers
     inferred = infer(classifier, frame, target, name, _class_words(schema, overrides))
     schema = check_given(inferred.schema, schema) if schema else apply_overrides(inferred.schema, overrides)
     refuse(find_unaccepted(schema, inferred.rows))
@@ -172,6 +173,7 @@ def _class_words(schema: Schema | None, overrides: Table) -> Mapping[str, Table]
 
 
 def _read_holdout(inferred: Inferred, schema: Schema, holdout: pd.DataFrame, target: str) -> _HeldOut:
+    holdout = holdout.rename(columns=str)
     labelled = holdout[holdout[target].notna()] if target in holdout else holdout
     rows, classes = read_rows(inferred.layout, schema, labelled, target)
     good = schema.accepted(rows).all(axis=1)

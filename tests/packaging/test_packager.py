@@ -307,6 +307,13 @@ def test_one_feature_and_two_hundred_are_packaged(tmp_path: Path) -> None:
         assert len(model.schema.features) == count
 
 
+def test_columns_that_have_numbers_for_names_are_packaged() -> None:
+    rows = np.random.default_rng(0).normal(size=(80, 2))
+    table = pd.DataFrame(rows).assign(y=rows[:, 0] > 0)
+    packaged = package(LogisticRegression().fit(rows, table["y"]), table, "y", holdout=table, picture=False)
+    assert list(packaged.training.schema.features_by_name) == ["0", "1"]
+
+
 def test_thirty_classes_are_packaged(tmp_path: Path) -> None:
     random = np.random.default_rng(0)
     classes = random.integers(0, 30, 600)

@@ -93,15 +93,16 @@ def infer_column(name: str, values: "pd.Series[Any]", structure: Structure) -> C
     return _text(name, values, present)
 
 
-def check_name(name: str) -> str | None:
+def check_name(name: str, kind: str = "Column", remedy: str = "Rename it, and train again") -> str | None:
     """Return the error in the name of a column or class, or None."""
+    named = f'{kind} "{truncate(name)}"'
     if NOT_IN_NAMES.search(name):
         return (
-            f"{_quote(name)} has a character in its name that names in JSON cannot carry (a quote, a backslash or a "
-            "control character). Rename it, and train again."
+            f"{named} has a character in its name that names in JSON cannot carry (a quote, a backslash or a control "
+            f"character). {remedy}."
         )
     if not name.strip() or len(name) > 200:
-        return f"{_quote(name)} has a name that is empty or longer than 200 characters. Rename it, and train again."
+        return f"{named} has a name that is empty or longer than 200 characters. {remedy}."
     return None
 
 

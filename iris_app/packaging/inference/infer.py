@@ -1,6 +1,6 @@
 """The inference of a schema, step by step."""
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
@@ -14,16 +14,19 @@ from iris_app.formatting import truncate
 from iris_app.model.inputs import Inputs, PipelineInputs
 from iris_app.packaging.inference import checks
 from iris_app.packaging.inference.classes import encode_classes, find_class_problem, make_classes
+from iris_app.packaging.inference.columns import check_name
 from iris_app.packaging.inference.layout import Layout, find_layout
 from iris_app.packaging.inference.probes import Probe
 from iris_app.packaging.inference.schemas import ask_about_values, make_features, make_schema
-from iris_app.schema import Feature, Floats, Schema
+from iris_app.schema import Class, Feature, Floats, Schema
 
 Classes: TypeAlias = NDArray[np.intp]
 
 # Rows of the table that are predicted as they stand, to see that rows of the schema get the same answers.
 COMPARED_ROWS = 1000
 TOLERANCE = 1e-9
+
+RENAME_CLASS = "Give it another in the file of --schema, as the name of the class"
 
 
 @dataclass(frozen=True)
@@ -79,6 +82,7 @@ def infer(
     layout = find_layout(classifier, frame, target)
     features = make_features(layout.columns)
     classes = make_classes(classifier.classes_, words)
+    refuse(_find_name_problems(target, classes))
     provisional = make_schema(name, target, features, classes)
     labelled = frame[frame[target].notna()]
     rows, indices = read_rows(layout, provisional, labelled, target)
@@ -94,6 +98,13 @@ def infer(
         classes=indices,
         left_out=len(frame) - len(labelled),
     )
+
+
+def _find_name_problems(target: str, classes: Sequence[Class]) -> Iterator[str]:
+    """Yield the errors in the names of the target and of the classes."""
+    for error in [check_name(target, "The target"), *(check_name(one.name, "Class", RENAME_CLASS) for one in classes)]:
+        if error:
+            yield error
 
 
 def refuse(problems: Iterable[str]) -> None:

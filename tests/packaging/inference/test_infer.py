@@ -121,3 +121,17 @@ def test_a_schema_that_was_given_must_fit(classifier: Any, table: pd.DataFrame) 
         check_given(inferred, replaced(inferred, 0, kind="integer"))
     with pytest.raises(PackagingRefused, match="other classes"):
         check_given(inferred, msgspec.structs.replace(inferred, classes=inferred.classes[::-1]))
+
+
+@pytest.mark.parametrize("name", ["", " ", "x" * 201, 'a "b"', "a\nb"])
+def test_names_of_classes_and_of_the_target_that_no_answer_can_carry_are_refused_at_once(name: str) -> None:
+    values, classes = np.arange(6.0)[:, None], np.array([name, "b\\", "c"] * 2, object)
+    table = pd.DataFrame({"x": values[:, 0], name: classes})
+    with pytest.raises(PackagingRefused) as refused:
+        infer(LogisticRegression().fit(values, classes), table, name, "letters", {})
+    assert len(refused.value.problems) == 3
+    assert refused.value.problems[0].startswith('The target "')
+    assert all(problem.startswith('Class "') for problem in refused.value.problems[1:])
+    words = {"b\\": {"name": "b"}, name: {"name": "a"}}
+    renamed = infer(LogisticRegression().fit(values, classes), table.rename(columns={name: "y"}), "y", "letters", words)
+    assert sorted(renamed.schema.class_names) == ["a", "b", "c"]
