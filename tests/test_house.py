@@ -2,6 +2,7 @@
 
 import ast
 import re
+from functools import cache
 from pathlib import Path
 from typing import get_type_hints
 
@@ -33,6 +34,11 @@ def is_python(path: Path) -> bool:
     return path.suffix == ".py" or (
         path.suffix == "" and path.read_bytes().partition(b"\n")[0].endswith(b'python" "$0" "$@"\'')
     )
+
+
+@cache
+def parse(path: Path) -> ast.Module:
+    return ast.parse(path.read_text())
 
 
 def relative(path: Path) -> str:
@@ -84,7 +90,7 @@ def docstrings(tree: ast.AST) -> list[str]:
 @pytest.mark.parametrize("path", MODULES, ids=relative)
 def test_a_docstring_begins_neither_with_say_nor_with_a_question_word(path: Path) -> None:
     first_words = re.compile(r"(Say|Tell|Who|What|Which|Where|How|Whether)\b")
-    assert [text for text in docstrings(ast.parse(path.read_text())) if first_words.match(text)] == []
+    assert [text for text in docstrings(parse(path)) if first_words.match(text)] == []
 
 
 def is_private(name: str) -> bool:
@@ -117,7 +123,7 @@ UNSTABLE = re.compile(
 )
 def test_no_private_part_of_another_library_is_used(path: Path) -> None:
     text = path.read_text()
-    assert private_parts(ast.parse(text)) == []
+    assert private_parts(parse(path)) == []
     assert UNSTABLE.findall(text) == []
 
 
@@ -152,7 +158,7 @@ def test_imports_run_one_way(path: Path) -> None:
     layer = next(index for index, parts in enumerate(LAYERS) if own in parts)
     below = {name for parts in LAYERS[layer + 1 :] for name in parts}
     below |= set(LAYERS[-1][LAYERS[-1].index(own) :]) if own in LAYERS[-1] else set()
-    assert imports(ast.parse(path.read_text())) - {own} - below == set()
+    assert imports(parse(path)) - {own} - below == set()
 
 
 def test_contributing_shows_the_layers() -> None:
@@ -170,7 +176,7 @@ def test_the_only_imports_inside_a_function_keep_scikit_learn_and_polars_out_of_
         (relative(path), ast.unparse(node))
         for path in SOURCES
         if path.suffix == ".py"
-        for function in ast.walk(ast.parse(path.read_text()))
+        for function in ast.walk(parse(path))
         if isinstance(function, ast.FunctionDef)
         for node in ast.walk(function)
         if isinstance(node, ast.Import | ast.ImportFrom)
