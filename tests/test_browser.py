@@ -154,16 +154,39 @@ def test_a_file_is_classified_and_downloaded(open_page: OpenPage, javascript: bo
     page = open_page("/batch", java_script_enabled=javascript, viewport={"width": width, "height": 800})
     choose(page, TABLE)
     page.get_by_role("button", name="Classify the file").click()
-    expect(page.get_by_role("heading", name="2 flowers")).to_be_visible()
+    expect(page.get_by_role("heading", name="2 flowers in my irises.csv")).to_be_focused()
     expect(page.get_by_text("1 of them is unlike those that the model was trained on.")).to_be_visible()
     expect(page.get_by_role("heading", name="Compared with the species in your file")).to_be_visible()
+    if not javascript:
+        expect(page.get_by_text("Choose the file again first")).to_be_visible()
+        choose(page, TABLE)
     with page.expect_download() as download:
-        page.get_by_role("link", name="Download all answers").click()
+        page.get_by_role("button", name="Download all answers").click()
     assert download.value.suggested_filename == "my_irises-classified.csv"
     assert download.value.path().read_text().count("\n") == 3
     if javascript:
+        expect(page.get_by_role("status")).to_have_text("Downloaded my_irises-classified.csv.")
         assert Axe().run(page).response["violations"] == []
         assert page.evaluate("document.documentElement.scrollWidth") <= width
+
+
+@pytest.mark.parametrize("javascript", [True, False])
+def test_a_file_is_downloaded_without_its_summary(open_page: OpenPage, javascript: bool) -> None:
+    page = open_page("/batch", java_script_enabled=javascript)
+    choose(page, TABLE)
+    with page.expect_download() as download:
+        page.get_by_role("button", name="Download the answers as CSV").click()
+    assert download.value.path().read_text().splitlines()[2].endswith("out_of_range:petal_width")
+    expect(page.get_by_role("heading", level=2)).to_have_count(0)
+
+
+def test_the_result_of_a_file_goes_when_another_is_chosen(open_page: OpenPage) -> None:
+    page = open_page("/batch")
+    choose(page, TABLE)
+    page.get_by_role("button", name="Classify the file").click()
+    expect(page.get_by_role("heading", level=2)).to_be_focused()
+    choose(page, TABLE)
+    expect(page.get_by_role("heading", level=2)).to_have_count(0)
 
 
 def test_a_bad_file_is_told_and_its_rest_classified_without_choosing_it_again(open_page: OpenPage) -> None:
@@ -171,17 +194,18 @@ def test_a_bad_file_is_told_and_its_rest_classified_without_choosing_it_again(op
     choose(page, TABLE.replace("5.1", "wide"))
     page.get_by_role("button", name="Classify the file").click()
     expect(page.locator(".alert")).to_contain_text("Line 2, column Sepal.Length: Sepal length must be a number")
-    expect(page.get_by_role("status")).to_have_text("One value cannot be used.")
+    expect(page.locator(".alert")).to_be_focused()
     page.get_by_label("Leave out rows that cannot be read").check()
     page.get_by_role("button", name="Classify the file").click()
     expect(page.get_by_text("Rows were left out, with 1 value that cannot be used.")).to_be_visible()
-    expect(page.get_by_role("status")).to_have_text("1 flower")
+    expect(page.get_by_role("heading", name="1 flower in my irises.csv")).to_be_focused()
 
 
 def test_no_file_is_told_in_place(open_page: OpenPage) -> None:
     page = open_page("/batch")
     page.get_by_role("button", name="Classify the file").click()
     expect(page.get_by_text("Choose a file first.").first).to_be_visible()
+    expect(page.get_by_label("A CSV file")).to_be_focused()
 
 
 def test_the_keyboard_is_enough_for_a_file(open_page: OpenPage) -> None:
@@ -334,6 +358,7 @@ def test_a_bad_file_is_told_without_javascript(open_page: OpenPage) -> None:
     choose(page, TABLE.replace("5.1", "wide"))
     page.get_by_role("button", name="Classify the file").click()
     expect(page.get_by_role("alert")).to_contain_text("Line 2, column Sepal.Length")
+    expect(page.get_by_role("alert")).to_be_focused()
 
 
 def open_documentation(open_page: OpenPage, **settings: object) -> Page:

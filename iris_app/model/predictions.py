@@ -74,6 +74,16 @@ class PredictionBatch:
         """Count the warnings by their codes."""
         return self.outliers.warning_counts()
 
+    def least_sure(self, count: int) -> NDArray[np.int64]:
+        """Return the indices of the rows whose classes have the lowest probabilities, the lowest first."""
+        sureness = self.probabilities[self.classes, np.arange(len(self))]
+        return np.argsort(sureness, kind="stable")[:count]
+
+    def take(self, indices: NDArray[np.int64]) -> "PredictionBatch":
+        """Return the predictions for some of the rows."""
+        rows, probabilities = self.rows[indices], self.probabilities[:, indices]
+        return PredictionBatch(self.manifest, rows, probabilities, self.detector, self.get_explainer)
+
     def to_predictions(self, *, explain: bool = False) -> Iterator[list[Prediction]]:
         """Yield the predictions in blocks, so that not all objects exist at once."""
         explainer = self._find_explainer() if explain else None

@@ -1,12 +1,14 @@
-"""``/batch``: classify an uploaded CSV file."""
+"""``/batch``: classify an uploaded file, and download the answer to each of its rows.
 
-import base64
+The page shows a summary alone. The answers are a download of their own, and a second request: the browser sends the
+file again, by another button of the same form. So a page of any file is small, the server keeps no file, nobody can
+download what another has sent, and it works without a script. Whatever else the page could hold (the file in a hidden
+field, an address of a kept answer) is as large as the file, or is kept.
+"""
+
 import csv
 import io
-from collections import Counter
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
-from operator import attrgetter
+from collections.abc import Iterator
 from pathlib import PurePath
 
 from flask import current_app, render_template
@@ -17,28 +19,23 @@ from wtforms import BooleanField
 
 from iris_app import model_service
 from iris_app.codecs import csv_rows
-from iris_app.codecs.csv_rows import Table
+from iris_app.codecs.encodings import to_utf_8
 from iris_app.exceptions import InvalidValues, MalformedDocument, TooManyRows
-from iris_app.json_types import Prediction, PredictionWarning
-from iris_app.model.agreement import Agreement
+from iris_app.formatting import truncate
 from iris_app.model_service import get_model
 from iris_app.observability.recorder import record_errors
-from iris_app.schema import Class, Schema
-from iris_app.ui import charts
+from iris_app.ui.batch_result import BatchResult
 from iris_app.ui.blueprint import bp, status
-from iris_app.ui.charts import Odds
 from iris_app.ui.forms import PageForm
+from iris_app.web.api_response import ApiResponse, join_or_stream
 from iris_app.web.request import request
 from iris_app.web.response import Response
 
-# The rows that the page shows; the file to download has all.
-MAX_ROWS_SHOWN = 50
+# The name of the buttons that ask for the download, and the value of the one below a summary, whose rows are counted.
+DOWNLOAD, AGAIN = "download", "again"
 
-# The columns that are searched for the true classes, and the characters of a cell that are.
-MAX_TARGET_COLUMNS = 3
-MAX_LABEL_LENGTH = 100
-
-# The characters of the uploaded file's name that the file to download keeps.
+# The characters of the uploaded file's name that the page shows, and those that the download keeps.
+MAX_NAME_LENGTH = 60
 MAX_STEM_LENGTH = 80
 
 
@@ -47,71 +44,13 @@ class BatchForm(PageForm):
 
     file = FileField("A CSV file", [FileRequired("Choose a file first.")])
     skip_bad_rows = BooleanField("Leave out rows that cannot be read, and classify the others")
-    keep_formulas = BooleanField("Keep cells that look like formulas as they are, without an apostrophe before them")
-
-
-@dataclass(frozen=True, slots=True)
-class BatchResult:
-    """The result of a file.
-
-    Attributes
-    ----------
-    schema : Schema
-    table : Table
-    labels : list of str
-        The predicted class of each row.
-    outliers : int
-        The number of rows with warnings.
-    shown : list of tuple
-        The cells, the predicted class and the warnings of the first rows.
-    filename, download : str
-        The name of the file to download, and its ``data:`` URL.
-    """
-
-    schema: Schema
-    table: Table
-    labels: list[str]
-    outliers: int
-    shown: list[tuple[list[str], Odds, tuple[PredictionWarning, ...]]]
-    filename: str
-    download: str
+    keep_formulas = BooleanField("Download cells that look like formulas as they are, without an apostrophe in front")
 
     @property
-    def counts(self) -> list[tuple[str, int]]:
-        """The label of each class and its number of rows."""
-        counts = Counter(self.labels)
-        return [(class_.label, counts[class_.name]) for class_ in self.schema.classes]
-
-    @property
-    def agreement(self) -> Agreement | None:
-        """The agreement with the column that names most true classes, if there is one."""
-        columns = [index for index, name in enumerate(self.table.header) if self.schema.is_target_column(name)]
-        columns = columns[:MAX_TARGET_COLUMNS]
-        candidates: list[list[Class | None]] = [[] for _ in columns]
-        for row in self.table.rows if columns else ():
-            for index, classes in zip(columns, candidates, strict=True):
-                classes.append(self.schema.match_class(row[index][:MAX_LABEL_LENGTH]))
-        actual = max(candidates, key=lambda classes: sum(map(bool, classes)), default=[])
-        names = [class_.name if class_ else None for class_ in actual]
-        agreement = Agreement.count(self.schema.class_names, Counter(zip(names, self.labels, strict=False)))
-        return agreement if agreement.named else None
-
-
-class BlockCollector:
-    """Collect the labels and the first predictions of blocks that are passed on."""
-
-    def __init__(self) -> None:
-        self.labels: list[str] = []
-        self.outliers = 0
-        self.first: list[Prediction] = []
-
-    def collect(self, blocks: Iterable[list[Prediction]]) -> Iterator[list[Prediction]]:
-        """Yield each block unchanged."""
-        for block in blocks:
-            self.labels += map(attrgetter("predicted_class"), block)
-            self.outliers += sum(bool(prediction.warnings) for prediction in block)
-            self.first += block[: MAX_ROWS_SHOWN - len(self.first)]
-            yield block
+    def filename(self) -> str:
+        """The name of the file, as the browser sent it."""
+        name: str = self.file.data.filename
+        return name
 
 
 @bp.get("/batch")
@@ -121,13 +60,14 @@ def batch() -> str:
 
 
 @bp.post("/batch")
-def classify_batch() -> str | tuple[str, int]:
-    """Classify the rows of the file, which is not stored."""
+def classify_batch() -> str | tuple[str, int] | Response:
+    """Classify the rows of the file, which is not stored, and show a summary or return the answers."""
     form = BatchForm(CombinedMultiDict((request.files, request.form)))
     if not form.validate():
         return _page(form, expired=form.is_expired), status(400 if form.is_expired else 422)
+    request.is_preview = request.form.get(DOWNLOAD) == AGAIN
     try:
-        return _page(form, result=_classify(form))
+        result = _classify(form)
     except InvalidValues as error:
         record_errors(error.errors)
         return _page(form, error=error), status(422)
@@ -135,6 +75,7 @@ def classify_batch() -> str | tuple[str, int]:
         return _page(form, error=error), status(400)
     except TooManyRows as error:
         return _page(form, error=error), status(413)
+    return _download(form, result) if DOWNLOAD in request.form else _page(form, result=result)
 
 
 @bp.get("/batch/sample.csv")
@@ -148,32 +89,29 @@ def sample() -> Response:
         if class_.typical:
             values = zip(schema.features, schema.encode(class_.typical), strict=True)
             writer.writerow([*(feature.format(value) for feature, value in values), class_.name])
-    response = Response(lines.getvalue(), mimetype="text/csv")
-    response.headers.set("Content-Disposition", "attachment", filename=f"{schema.sample_name}.csv")
-    return response
+    return _attachment(iter([lines.getvalue().encode()]), f"{schema.sample_name}.csv")
 
 
 def _classify(form: BatchForm) -> BatchResult:
-    model = get_model()
-    schema, body = model.schema, form.file.data.read()
-    table = csv_rows.read(schema, body, current_app.config["MAX_BATCH_ROWS"], skip_bad_rows=form.skip_bad_rows.data)
-    collector = BlockCollector()
-    blocks = collector.collect(model_service.predict(model, table.values).to_predictions())
-    chunks = csv_rows.write(schema, table if form.keep_formulas.data else csv_rows.guard(table), blocks)
-    content = b"".join(map(str.encode, chunks))
-    stem = secure_filename(PurePath(form.file.data.filename).stem)[:MAX_STEM_LENGTH] or schema.sample_name
-    return BatchResult(
-        schema,
-        table,
-        collector.labels,
-        collector.outliers,
-        [
-            (cells, charts.predicted_odds(schema, prediction), prediction.warnings)
-            for cells, prediction in zip(table.rows, collector.first, strict=False)
-        ],
-        f"{stem}-classified.csv",
-        "data:text/csv;base64," + base64.b64encode(content).decode(),
-    )
+    model, settings = get_model(), current_app.config
+    body = to_utf_8(form.file.data.read(), "", settings["MAX_CONTENT_LENGTH"])
+    table = csv_rows.read(model.schema, body, settings["MAX_BATCH_ROWS"], skip_bad_rows=form.skip_bad_rows.data)
+    batch = model_service.predict(model, table.values)
+    return BatchResult(truncate(form.filename, MAX_NAME_LENGTH), table, batch, "")
+
+
+def _download(form: BatchForm, result: BatchResult) -> Response:
+    """Return the rows of the file, each with its prediction and its warnings."""
+    table = result.table if form.keep_formulas.data else csv_rows.guard(result.table)
+    chunks = csv_rows.write(result.schema, table, result.batch.to_predictions())
+    stem = secure_filename(PurePath(form.filename).stem)[:MAX_STEM_LENGTH] or result.schema.sample_name
+    return _attachment(map(str.encode, chunks), f"{stem}-classified.csv")
+
+
+def _attachment(chunks: Iterator[bytes], filename: str) -> Response:
+    response = ApiResponse(join_or_stream(chunks), mimetype="text/csv")
+    response.headers.set("Content-Disposition", "attachment", filename=filename)
+    return response
 
 
 def _page(

@@ -53,7 +53,8 @@ class PredictionStats(msgspec.Struct, gc=False):
 class Request(flask.Request):
     """A request with an id, the model that answers it, statistics of its predictions, and the name of its API key.
 
-    ``is_preview`` is true where the row may still be edited: then neither its values nor its prediction are counted.
+    ``is_preview`` is true where the row may still be edited, or was counted before: then neither its values nor its
+    prediction are counted.
     """
 
     model: "Model | None" = None

@@ -20,7 +20,7 @@ from iris_app.ui import blueprint
 from iris_app.ui.charts import MAX_CLASSES
 from tests.models import ONE, SCHEMAS, WIDE, ServedModel, package
 from tests.schemas import MIXED, NAMES
-from tests.ui.test_batch import downloaded, upload
+from tests.ui.test_batch import download, upload
 
 OpenClient = Callable[[str], FlaskClient]
 PAGES = ["/home", "/classify?nothing=1", "/typical/0", "/batch", "/model", "/nowhere"]
@@ -274,7 +274,7 @@ def test_a_file_is_classified_and_compared(open_client: OpenClient) -> None:
     assert "60 visits" in text
     assert "Compared with the outcomes in your file" in text
     assert text.count("Fraud") > 25
-    assert len(downloaded(answer)[1].splitlines()) == 61
+    assert len(download(client, lines.getvalue()).text.splitlines()) == 61
 
 
 def test_many_columns_are_folded(open_client: OpenClient) -> None:

@@ -1,4 +1,3 @@
-import base64
 import csv
 import io
 import json
@@ -12,10 +11,12 @@ import pandas as pd
 import pytest
 from flask import Flask
 from flask.testing import FlaskClient
+from playwright.sync_api import FilePayload, Page, expect
 from sklearn.datasets import load_iris
 from werkzeug.test import TestResponse
 
 from iris_app.iris import SCHEMA
+from tests.models import ServedModel
 
 HEADER = "slen,swid,plen,pwid"
 GOOD = f"{HEADER}\n5.1,3.5,1.4,0.2\n6.5,3.0,5.6,2.0\n"
@@ -28,10 +29,14 @@ def upload(client: FlaskClient, text: str | bytes, filename: str = "irises.csv",
     return client.post("/batch", data={"csrf_token": token, "file": (io.BytesIO(content), filename)} | boxes)
 
 
-def downloaded(answer: TestResponse) -> tuple[str, str]:
-    """Return the name and the text of the file that the page offers."""
-    ((name, content),) = re.findall(r'download="([^"]+)" href="data:text/csv;base64,([^"]*)"', answer.text)
-    return name, base64.b64decode(content).decode()
+def download(
+    client: FlaskClient, text: str | bytes, filename: str = "irises.csv", again: str = "", **boxes: str
+) -> TestResponse:
+    return upload(client, text, filename, download=again, **boxes)
+
+
+def rows_of(answer: TestResponse) -> list[dict[str, str]]:
+    return list(csv.DictReader(io.StringIO(answer.text)))
 
 
 def test_the_page_asks_for_a_file(client: FlaskClient) -> None:
@@ -43,23 +48,87 @@ def test_the_page_asks_for_a_file(client: FlaskClient) -> None:
 def test_a_file_is_summed_up(client: FlaskClient) -> None:
     answer = upload(client, GOOD + "5.1,3.5,1.4,9\n")
     assert answer.status_code == 200
-    assert "<h2>3 flowers</h2>" in answer.text
+    assert ">3 flowers in irises.csv</h2>" in answer.text
     assert "1 of them is unlike those that the model was trained on." in answer.text
     counts = re.findall(r'<th scope="row">(\w+)</th>.*?<td class="text-end">([\d,]+)</td>', answer.text, re.DOTALL)
     assert counts == [("Setosa", "1"), ("Versicolor", "0"), ("Virginica", "2")]
 
 
-def test_the_first_rows_are_shown_and_the_unusual_marked(client: FlaskClient) -> None:
-    text = upload(client, GOOD + "5.1,3.5,1.4,9\n" * 60).text
-    assert text.count('<tr class="table-warning">') == 48
-    assert "Petal width 9 cm is outside what the model was trained on" in text
+def shown(text: str, heading: str) -> list[list[str]]:
+    """Return the cells of a table of rows that the page shows."""
+    (part,) = re.findall(rf">{heading}</h3>.*?<tbody>(.*?)</tbody>", text, re.DOTALL)
+    return [re.findall(r"<td[^>]*>(.*?)</td>", row) for row in part.split("</tr>")[:-1]]
+
+
+def test_the_most_unusual_rows_are_shown_first(client: FlaskClient) -> None:
+    text = upload(client, GOOD + "".join(f"5.1,3.5,1.4,{3 + index / 10}\n" for index in range(60))).text
+    rows = shown(text, "The most unusual rows")
+    assert [int(row[0]) for row in rows] == list(range(62, 12, -1))
+    assert rows[0][4] == "8.9"
+    assert "Petal width 8.9 cm is outside what the model was trained on" in rows[0][-1]
+    assert "The download has all 60." in text
+
+
+def test_the_answers_that_are_least_certain_are_shown_first(client: FlaskClient, served: ServedModel) -> None:
+    header = ",".join(feature.name for feature in served.schema.features)
+    table = "\n".join([header, *(",".join(map(str, row)) for row in served.rows.tolist())])
+    rows = shown(upload(client, table).text, "The least certain answers")
+    sure = client.post("/api/classify", data=table, content_type="text/csv", headers={"Accept": "application/json"})
+    highest = [max(one["probabilities"].values()) for one in sure.json["predictions"]]
+    assert [int(row[0]) - 1 for row in rows] == sorted(range(150), key=lambda index: highest[index])[:50]
+
+
+def test_a_file_without_unusual_rows_shows_none(client: FlaskClient) -> None:
+    assert "The most unusual rows" not in upload(client, GOOD).text
+
+
+def test_columns_of_features_are_shown_before_others(client: FlaskClient) -> None:
+    others = ",".join(f"note {index}" for index in range(30))
+    text = upload(client, f"{others},{HEADER}\n" + ",".join(["x" * 99] * 30) + ",5.1,3.5,1.4,0.2\n").text
+    (row,) = shown(text, "The least certain answers")
+    assert row[1:-3] == ["x" * 40 + "…"] * 16 + ["5.1", "3.5", "1.4", "0.2"]
+    assert "14 more columns are in the download." in text
+
+
+def test_a_large_file_has_a_small_page_and_all_unusual_rows_in_its_download(open_page: Callable[..., Page]) -> None:
+    random = np.random.default_rng(0)
+    rows = random.uniform([4, 2, 1, 0.1], [8, 4.5, 7, 2.5], (20_000, 4)).round(1)
+    table = "\n".join([HEADER, *(",".join(map(str, row)) for row in rows.tolist())])
+    page = open_page("/batch")
+    page.get_by_label("A CSV file").set_input_files(
+        FilePayload(name="large.csv", mimeType="text/csv", buffer=table.encode())
+    )
+    with page.expect_response("**/batch") as response:
+        page.get_by_role("button", name="Classify the file").click()
+    expect(page.get_by_role("heading", name="20,000 flowers in large.csv")).to_be_focused()
+    assert len(response.value.body()) < 200_000
+    (unusual,) = re.findall(r"([\d,]+) of them are unlike", page.content())
+    with page.expect_download() as download:
+        page.get_by_role("button", name="Download all answers").click()
+    answers = list(csv.DictReader(io.StringIO(download.value.path().read_text())))
+    assert len(answers) == 20_000
+    assert sum(bool(row["warnings"]) for row in answers) == int(unusual.replace(",", "")) > 1000
 
 
 def test_the_whole_result_can_be_downloaded(client: FlaskClient) -> None:
-    name, text = downloaded(upload(client, GOOD, "Fred's irises.csv"))
-    assert name == "Freds_irises-classified.csv"
-    api = client.post("/api/classify", data=GOOD, content_type="text/csv").text
-    assert text == api
+    answer = download(client, GOOD, "Fred's irises.csv")
+    assert answer.headers["Content-Disposition"] == "attachment; filename=Freds_irises-classified.csv"
+    assert answer.mimetype == "text/csv"
+    assert answer.text == client.post("/api/classify", data=GOOD, content_type="text/csv").text
+
+
+def test_a_download_below_a_summary_is_not_counted_again(client: FlaskClient) -> None:
+    def counted() -> list[str]:
+        return re.findall(r"^iris_app_rows.*", client.get("/metrics").text, re.MULTILINE)
+
+    before = counted()
+    upload(client, GOOD)
+    after = counted()
+    assert after != before
+    download(client, GOOD, again="again")
+    assert counted() == after
+    download(client, GOOD)
+    assert counted() != after
 
 
 @pytest.mark.parametrize(
@@ -74,7 +143,8 @@ def test_the_whole_result_can_be_downloaded(client: FlaskClient) -> None:
     ],
 )
 def test_file_names_are_made_harmless(client: FlaskClient, filename: str, name: str) -> None:
-    assert downloaded(upload(client, GOOD, filename))[0] == f"{name}-classified.csv"
+    disposition = download(client, GOOD, filename).headers["Content-Disposition"]
+    assert disposition == f"attachment; filename={name}-classified.csv"
 
 
 def test_bad_cells_are_listed_with_line_and_column(client: FlaskClient) -> None:
@@ -88,13 +158,19 @@ def test_bad_cells_are_listed_with_line_and_column(client: FlaskClient) -> None:
     assert "Download all answers" not in text
 
 
+def test_bad_cells_are_listed_in_place_of_a_download(client: FlaskClient) -> None:
+    answer = download(client, BAD)
+    assert (answer.status_code, answer.mimetype) == (422, "text/html")
+    assert "3 values cannot be used." in answer.text
+
+
 def test_the_rest_can_be_downloaded_where_that_is_asked_for(client: FlaskClient) -> None:
     answer = upload(client, BAD, skip_bad_rows="y")
     assert answer.status_code == 200
     text = unescape(answer.text)
     assert "Rows were left out, with 3 values that cannot be used." in text
     assert "Line 4, column slen: Sepal length is missing." in text
-    (row,) = csv.DictReader(io.StringIO(downloaded(answer)[1]))
+    (row,) = rows_of(download(client, BAD, skip_bad_rows="y"))
     assert row["species"] == "virginica"
 
 
@@ -164,7 +240,7 @@ def test_a_file_that_names_none_is_not_compared(client: FlaskClient) -> None:
 
 
 def test_formulas_behind_other_separators_are_guarded_too(client: FlaskClient) -> None:
-    text = downloaded(upload(client, f'{HEADER},note\n5.1,3.5,1.4,0.2,"a;=1+1"\n'))[1]
+    text = download(client, f'{HEADER},note\n5.1,3.5,1.4,0.2,"a;=1+1"\n').text
     assert '"\'a;=1+1"' in text
 
 
@@ -172,26 +248,26 @@ FORMULAS = f'{HEADER},=note\n5.1,3.5,1.4,0.2,"=HYPERLINK(""x"")"\n5.1,3.5,1.4,0.
 
 
 def test_cells_that_a_spreadsheet_would_compute_are_guarded(client: FlaskClient) -> None:
-    header, *rows = csv.reader(io.StringIO(downloaded(upload(client, FORMULAS))[1]))
+    header, *rows = csv.reader(io.StringIO(download(client, FORMULAS).text))
     assert header[4] == "'=note"
     assert [row[4] for row in rows] == ['\'=HYPERLINK("x")', "-5", "'@SUM(1)"]
 
 
 def test_formulas_stay_as_they_are_where_that_is_asked_for(client: FlaskClient) -> None:
-    _, *rows = csv.reader(io.StringIO(downloaded(upload(client, FORMULAS, keep_formulas="y"))[1]))
+    _, *rows = csv.reader(io.StringIO(download(client, FORMULAS, keep_formulas="y").text))
     assert rows[0][4] == '=HYPERLINK("x")'
 
 
 def test_a_header_alone_is_no_flowers(client: FlaskClient) -> None:
     answer = upload(client, HEADER)
-    assert "<h2>No flowers to classify</h2>" in answer.text
+    assert "No flowers to classify in irises.csv</h2>" in answer.text
     assert "Download all answers" not in answer.text
 
 
 @pytest.mark.parametrize(("width", "words"), [("0.2", "It is like those"), ("9", "It is unlike those")])
 def test_one_flower_is_told_as_one(client: FlaskClient, width: str, words: str) -> None:
     text = upload(client, f"{HEADER}\n5.1,3.5,1.4,{width}\n").text
-    assert "<h2>1 flower</h2>" in text
+    assert ">1 flower in irises.csv</h2>" in text
     assert words in text
 
 
@@ -219,7 +295,7 @@ def test_a_script_that_shows_the_page_gets_it_whatever_it_says(client: FlaskClie
 def test_the_sample_file_is_classified_as_it_says(client: FlaskClient) -> None:
     sample = client.get("/batch/sample.csv")
     assert sample.headers["Content-Disposition"] == "attachment; filename=irises.csv"
-    rows = list(csv.DictReader(io.StringIO(downloaded(upload(client, sample.data))[1])))
+    rows = rows_of(download(client, sample.data))
     assert [row["predicted_species"] for row in rows] == [row["species"] for row in rows] == SCHEMA.class_names
 
 
@@ -263,5 +339,5 @@ FILES = {
 def test_the_files_that_circulate_are_classified(client: FlaskClient, text: str) -> None:
     answer = upload(client, text)
     assert answer.status_code == 200
-    assert "<h2>150 flowers</h2>" in answer.text
+    assert ">150 flowers in irises.csv</h2>" in answer.text
     assert "Compared with the species in your file" in answer.text

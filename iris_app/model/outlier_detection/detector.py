@@ -39,18 +39,27 @@ class Outliers:
         combination of the values is unlike the training.
     swaps : ndarray of shape (u,), int16
         The index of the swap that would make the row usual, or -1.
+    squares : ndarray of shape (u,), float64
+        The squared distance of each row from the nearest class.
     """
 
     schema: Schema
     rows: NDArray[np.int64]
     outside: NDArray[np.bool_]
     swaps: NDArray[np.int16]
+    squares: Floats
 
     def between(self, start: int, stop: int) -> "Outliers":
         """Return the outliers among the rows from ``start`` to ``stop``, with their indices among these."""
         first, last = np.searchsorted(self.rows, [start, stop])
         part = slice(first, last)
-        return Outliers(self.schema, self.rows[part] - start, self.outside[:, part], self.swaps[part])
+        rows = self.rows[part] - start
+        return Outliers(self.schema, rows, self.outside[:, part], self.swaps[part], self.squares[part])
+
+    def most_unusual(self, count: int) -> NDArray[np.int64]:
+        """Return the indices of the rows that are farthest from every class, the farthest first."""
+        order = np.argsort(-np.nan_to_num(self.squares, nan=np.inf), kind="stable")
+        return self.rows[order[:count]]
 
     def warning_counts(self) -> Counter[str]:
         """Count the warnings by their codes."""
@@ -112,12 +121,14 @@ class OutlierDetector:
     def find(self, rows: Floats) -> Outliers:
         """Find the outliers in an array of shape (n, features)."""
         starts = range(0, max(len(rows), 1), BLOCK_ROWS)
-        found, outside, swaps = zip(*(self._find(rows[start : start + BLOCK_ROWS]) for start in starts), strict=True)
+        blocks = (self._find(rows[start : start + BLOCK_ROWS]) for start in starts)
+        found, outside, swaps, squares = zip(*blocks, strict=True)
         return Outliers(
             self._schema,
             np.concatenate([part + start for part, start in zip(found, starts, strict=True)]),
             np.concatenate(outside, axis=1),
             np.concatenate(swaps),
+            np.concatenate(squares),
         )
 
     def find_swap(self, row: Sequence[float]) -> list[int] | None:
@@ -151,13 +162,14 @@ class OutlierDetector:
             swaps = [self._swap_finder.swaps[swap].warning] if swap >= 0 else []
             yield index, (*(values or [self._unlike]), *swaps)
 
-    def _find(self, rows: Floats) -> tuple[NDArray[np.int64], NDArray[np.bool_], NDArray[np.int16]]:
-        """Return the indices of the outliers of a block, which of their values are outside, and their swaps."""
+    def _find(self, rows: Floats) -> tuple[NDArray[np.int64], NDArray[np.bool_], NDArray[np.int16], Floats]:
+        """Return what ``Outliers`` has of a block."""
         columns = np.ascontiguousarray(rows.T)
         outside = (columns < self._minimum) | (columns > self._maximum)
         squares = self._distances.nearest(columns)
         (found,) = (np.logical_or.reduce(outside) | ~(squares <= self._threshold)).nonzero()
-        return found, outside[:, found], self._swap_finder.find(columns[:, found], squares[found])
+        swaps = self._swap_finder.find(columns[:, found], squares[found])
+        return found, outside[:, found], swaps, squares[found]
 
     def _find_swap(self, row: Sequence[float]) -> Swap | None:
         swaps = self.find(np.array([row])).swaps.tolist()

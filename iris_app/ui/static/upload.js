@@ -1,18 +1,21 @@
 "use strict";
 
-// Send the file in place, with a progress bar, so that it stays selected.
+// Send the file in place, with a progress bar, so that it stays selected: for a summary, or for a file to save.
 
 const form = document.getElementById("upload");
-const button = form.querySelector("button");
 const progress = document.getElementById("progress");
 
-form.file.addEventListener("change", () => mark(""));
+form.file.addEventListener("change", () => {
+  mark("");
+  document.getElementById("outcome").replaceChildren(); // of another file
+});
 
 form.addEventListener("submit", async (event) => {
   event.preventDefault();
-  if (button.getAttribute("aria-disabled") === "true") return; // one request at a time
+  if (!progress.classList.contains("d-none")) return; // one request at a time
   busy(true);
   const data = new FormData(form);
+  if (event.submitter?.name) data.set(event.submitter.name, event.submitter.value);
   const [file] = form.file.files;
   if (file) {
     try {
@@ -29,7 +32,12 @@ form.addEventListener("submit", async (event) => {
 function send(data) {
   const request = new XMLHttpRequest(); // fetch reports no upload progress
   request.upload.addEventListener("progress", ({ loaded, total }) => report(loaded / total));
-  request.addEventListener("load", () => show(new DOMParser().parseFromString(request.responseText, "text/html")));
+  request.responseType = "blob";
+  request.addEventListener("load", async () => {
+    const [, name] = /^attachment; filename="?([^"]+)/.exec(request.getResponseHeader("Content-Disposition")) ?? [];
+    if (name) save(request.response, name);
+    else show(new DOMParser().parseFromString(await request.response.text(), "text/html"));
+  });
   request.addEventListener("error", () => fail("The file could not be sent. Please try again."));
   request.open("POST", form.action);
   request.setRequestHeader("X-Live", "1");
@@ -37,7 +45,7 @@ function send(data) {
 }
 
 function busy(yes) {
-  button.setAttribute("aria-disabled", yes); // unlike disabled, this keeps the focus
+  for (const button of document.querySelectorAll("button")) button.setAttribute("aria-disabled", yes); // keeps the focus
   progress.classList.toggle("d-none", !yes);
   if (yes) report(0);
 }
@@ -51,6 +59,17 @@ function report(share) {
   else bar.removeAttribute("value"); // sent; the duration of classifying is unknown
 }
 
+function save(content, name) {
+  busy(false);
+  mark("");
+  const link = document.createElement("a");
+  link.href = URL.createObjectURL(content);
+  link.download = name;
+  link.click();
+  URL.revokeObjectURL(link.href);
+  announce(`Downloaded ${name}.`);
+}
+
 function show(page) {
   const outcome = page.getElementById("outcome");
   if (outcome === null) {
@@ -60,10 +79,13 @@ function show(page) {
   }
   busy(false);
   mark(page.getElementById("file-error").textContent);
-  announce((outcome.querySelector("[role=alert] p, h2") ?? page.getElementById("file-error")).textContent);
-  outcome.querySelectorAll("[role=alert]").forEach((alert) => alert.removeAttribute("role")); // announced already
+  outcome.querySelectorAll("[role=alert]").forEach((alert) => alert.removeAttribute("role")); // read out when it has the focus
   document.title = page.title;
+  const target = outcome.querySelector("[autofocus]") ?? form.file;
+  target.removeAttribute("autofocus"); // which is for a page that loads
   document.getElementById("outcome").replaceWith(outcome);
+  target.focus();
+  announce(document.getElementById("file-error").textContent);
 }
 
 function mark(error) {
