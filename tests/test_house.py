@@ -191,6 +191,7 @@ def test_the_only_imports_inside_a_function_keep_scikit_learn_and_polars_out_of_
         ("iris_app/model_service.py", "from iris_app.model.classifier import load"),
         ("iris_app/packaging/command.py", "from iris_app.packaging.run import run_command"),
         ("iris_app/packaging/tables.py", "import pyarrow.parquet as parquet"),
+        ("iris_app/ui/workbooks.py", "import openpyxl"),
     ]
 
 

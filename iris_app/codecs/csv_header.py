@@ -22,14 +22,41 @@ MAX_ROWS_ABOVE = 20
 # The name of a column of row names that has none, as R writes it.
 ROW_NAMES = "row"
 
-# How files begin that are no tables in text.
+# How files begin that are no tables in text, what they are, and what to do.
 SIGNATURES = {
-    "PK\x03\x04": "an Excel workbook or another archive; save the sheet as CSV",
+    "PK\x03\x04": "a zip archive; unpack it and send the table in it, as CSV",
     "PAR1": "Parquet; convert it to CSV",
     "{": "JSON, so send it as application/json",
     "[": "JSON, so send it as application/json",
     "<": "HTML or XML; save the table as CSV",
     "@relation": "ARFF; save the table as CSV",
+    "\xd0\xcf\x11\xe0": "an old Excel workbook (.xls), or one with a password; save the sheet as CSV",
+    "\x1f\x8b": "compressed with gzip; unpack it first",
+    "BZh": "compressed with bzip2; unpack it first",
+    "\xfd7zXZ": "compressed with xz; unpack it first",
+    "(\xb5/\xfd": "compressed with Zstandard; unpack it first",
+    "7z\xbc\xaf": "a 7z archive; unpack it and send the table in it, as CSV",
+    "Rar!": "a RAR archive; unpack it and send the table in it, as CSV",
+    "%PDF": "a PDF document; save the table as CSV",
+    "\x89PNG": "a picture; type its values into a table, and save that as CSV",
+    "\xff\xd8\xff": "a picture; type its values into a table, and save that as CSV",
+    "GIF8": "a picture; type its values into a table, and save that as CSV",
+    "RIFF": "a picture, a sound or a film; type its values into a table, and save that as CSV",
+    "II*\x00": "a picture; type its values into a table, and save that as CSV",
+    "MM\x00*": "a picture; type its values into a table, and save that as CSV",
+    "SQLite format 3": "an SQLite database; save the table as CSV",
+    "ARROW1": "an Arrow file; convert it to CSV",
+    "\x89HDF": "HDF5; convert it to CSV",
+    "\x93NUMPY": "an array of NumPy; convert it to CSV",
+}
+
+# What zip archives hold, by a name that is in them.
+ARCHIVES = {
+    "xl/workbook": "an Excel workbook; save the sheet as CSV",
+    "opendocument.spreadsheet": "an OpenDocument spreadsheet; save the sheet as CSV",
+    "Index/Document.iwa": "a document of Numbers or Pages; export the table as CSV",
+    "word/document": "a Word document; save its table as CSV",
+    "ppt/presentation": "a presentation; save its table as CSV",
 }
 
 Numbered = tuple[int, list[str]]
@@ -66,7 +93,7 @@ def _rate(schema: Schema, lines: Iterable[str], delimiter: str) -> tuple[int, bo
     except MalformedDocument:
         return 0, False
     widths = {len(schema.features), len(schema.features) + 1}
-    return max(map(partial(_count_features, schema), rows), default=0), bool(rows) and len(rows[0]) in widths
+    return max(map(partial(count_features, schema), rows), default=0), bool(rows) and len(rows[0]) in widths
 
 
 def first_rows(lines: Iterable[str], delimiter: str) -> list[Numbered]:
@@ -157,7 +184,7 @@ def _find_named(schema: Schema, rows: Sequence[Numbered]) -> int | None:
     """Return the index of the first row that names features; below others, those that may not be missing."""
     required = sum(not feature.optional for feature in schema.features) or 1
     for index, (_, row) in enumerate(rows):
-        if _count_features(schema, row) >= (required if index else 1):
+        if count_features(schema, row) >= (required if index else 1):
             return index
         if holds_values(schema, row):
             return None
@@ -193,7 +220,7 @@ def _are_consecutive(labels: list[str]) -> bool:
     return start >= 0 and (len(labels) > 1 or start < 2) and labels == [str(start + i) for i in range(len(labels))]
 
 
-def _count_features(schema: Schema, names: list[str]) -> int:
+def count_features(schema: Schema, names: list[str]) -> int:
     """Count the names that mean a feature, where they are no more than a table may have."""
     is_heading = len(names) <= MAX_NAMES and sum(map(len, names)) <= MAX_CHARACTERS
     return sum(map(bool, map(schema.match_feature, names))) if is_heading else 0
@@ -218,12 +245,26 @@ def is_number(cell: str) -> bool:
     return not math.isnan(read_decimal(cell))
 
 
+def recognize(body: bytes) -> str:
+    """Return what a file is that is no table in text, and what to do; an empty string if that is not known."""
+    if body.startswith(b"PK\3\4"):
+        found = (kind for name, kind in ARCHIVES.items() if name.encode() in body)
+        return next(found, SIGNATURES["PK\x03\x04"])
+    if 0 in body[:2]:
+        return "text in UTF-16; save it as “CSV UTF-8”"
+    return recognize_text(body[:100].decode("latin-1"))
+
+
+def recognize_text(text: str) -> str:
+    """Return the same by the beginning of its text."""
+    begins = text[:100].casefold()
+    return next((kind for signature, kind in SIGNATURES.items() if begins.startswith(signature.casefold())), "")
+
+
 def _unnamed(schema: Schema, line: int, cells: list[str]) -> InvalidValue:
     """Return the error for a first row that names no feature."""
-    begins = cells[0].lstrip().casefold()
-    kinds = (kind for signature, kind in SIGNATURES.items() if begins.startswith(signature.casefold()))
     detail = f"There is no column {_names(schema)}; line {line} is {quote_names(cells)}. "
-    if kind := next(kinds, ""):
+    if kind := recognize_text(cells[0].lstrip()):
         detail += f"It looks like {kind}."
     elif any(map(is_number, cells)):
         detail += (

@@ -316,10 +316,15 @@ def _untaken(name: str, taken: Sequence[str]) -> str:
 
 def _check_text(body: bytes, max_rows: int) -> None:
     """Raise ``MalformedDocument`` where a body is no text in lines, or ``TooManyRows`` where these are too many."""
-    if not body.isascii():
-        _check_utf_8(body)
-    if b"\0" in body:
-        raise MalformedDocument("There is a NUL character in it, as no table has; is it saved as CSV?")
+    try:
+        if not body.isascii():
+            _check_utf_8(body)
+        if b"\0" in body:
+            raise MalformedDocument("There is a NUL character in it, as no table has; is it saved as CSV?")
+    except MalformedDocument:
+        if kind := csv_header.recognize(body):
+            raise MalformedDocument(f"This is {kind}.") from None
+        raise
     bounds.check_lines(body, max_rows)
     start = 0
     while len(body) - start > MAX_LINE:

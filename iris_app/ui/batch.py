@@ -27,6 +27,7 @@ from iris_app.observability.recorder import record_errors
 from iris_app.ui.batch_result import BatchResult
 from iris_app.ui.blueprint import bp, status
 from iris_app.ui.forms import PageForm
+from iris_app.ui.workbooks import CAN_READ_WORKBOOKS, is_workbook, read_workbook
 from iris_app.web.api_response import ApiResponse, join_or_stream
 from iris_app.web.request import request
 from iris_app.web.response import Response
@@ -42,9 +43,11 @@ MAX_STEM_LENGTH = 80
 class BatchForm(PageForm):
     """A file, options for its bad rows and its formulas, and a CSRF token."""
 
-    file = FileField("A CSV file", [FileRequired("Choose a file first.")])
+    file = FileField("Choose a file", [FileRequired("Choose a file first.")])
     skip_bad_rows = BooleanField("Leave out rows that cannot be read, and classify the others")
     keep_formulas = BooleanField("Download cells that look like formulas as they are, without an apostrophe in front")
+
+    note = ""  # what is to be known of how the file was read
 
     @property
     def filename(self) -> str:
@@ -94,10 +97,14 @@ def sample() -> Response:
 
 def _classify(form: BatchForm) -> BatchResult:
     model, settings = get_model(), current_app.config
-    body = to_utf_8(form.file.data.read(), "", settings["MAX_CONTENT_LENGTH"])
+    body, limit = form.file.data.read(), settings["MAX_CONTENT_LENGTH"]
+    if is_workbook(body):
+        body, form.note = read_workbook(model.schema, body, limit)
+    else:
+        body = to_utf_8(body, "", limit)
     table = csv_rows.read(model.schema, body, settings["MAX_BATCH_ROWS"], skip_bad_rows=form.skip_bad_rows.data)
     batch = model_service.predict(model, table.values)
-    return BatchResult(truncate(form.filename, MAX_NAME_LENGTH), table, batch, "")
+    return BatchResult(truncate(form.filename, MAX_NAME_LENGTH), table, batch)
 
 
 def _download(form: BatchForm, result: BatchResult) -> Response:
@@ -128,5 +135,6 @@ def _page(
         error=error,
         expired=expired,
         has_sample=any(class_.typical for class_ in get_model().schema.classes),
+        reads_workbooks=CAN_READ_WORKBOOKS,
         max_rows=current_app.config["MAX_BATCH_ROWS"],
     )

@@ -46,14 +46,11 @@ class BatchResult:
         The name of the file, as it is shown.
     table : Table
     batch : PredictionBatch
-    note : str
-        What is unusual about how the file was read, as a sentence.
     """
 
     filename: str
     table: Table
     batch: PredictionBatch
-    note: str
 
     @property
     def schema(self) -> Schema:

@@ -6,6 +6,7 @@ from dataclasses import replace
 from functools import cache, partial
 from itertools import chain
 
+from iris_app.ui.workbooks import MAX_TAGS, OTHER_TAG
 from tests.fuzz.messages import (
     BOUNDARY,
     COLUMNS,
@@ -22,6 +23,7 @@ from tests.fuzz.messages import (
     upload,
 )
 from tests.support import FLOWER
+from tests.workbooks import replaced, workbook
 
 LIMIT = 16 * 1024 * 1024
 FORM_LIMIT = 512 * 1024
@@ -187,6 +189,28 @@ OTHERS: dict[str, Callable[[], bytes]] = {
     "a bomb": lambda: b" " * LIMIT * 20,
 }
 
+NAMESPACE = b"http://schemas.openxmlformats.org/spreadsheetml/2006/main"
+
+
+def _workbook(name: str, start: bytes, unit: bytes, end: bytes) -> bytes:
+    """Return a workbook, of whose parts one has as many tags as may be."""
+    count = MAX_TAGS // (unit.count(b"<") + 1) // (OTHER_TAG if name == "styles" else 1)
+    head = start.replace(b">", b' xmlns="%s">' % NAMESPACE, 1)
+    return replaced(workbook(Sheet1=[["slen", 1]]), f"xl/{name}.xml", head + unit * count + end)
+
+
+SHEET = "worksheets/sheet1", b"<worksheet><sheetData>"
+END = b"</sheetData></worksheet>"
+
+WORKBOOKS: dict[str, Callable[[], bytes]] = {
+    "rows": partial(_workbook, *SHEET, b"<row><c><v>1</v></c></row>", END),
+    "cells": partial(_workbook, *SHEET, b"<c><v>1</v></c>", END),
+    "rows without cells": partial(_workbook, *SHEET, b"<row/>", END),
+    "other tags": partial(_workbook, *SHEET, b"<a/>", END),
+    "nested tags": partial(_workbook, *SHEET, b"<a>", END),
+    "styles": partial(_workbook, "styles", b"<styleSheet><cellXfs>", b"<xf/>", b"</cellXfs></styleSheet>"),
+}
+
 Factory = Callable[[], Message]
 
 
@@ -202,6 +226,8 @@ def _uploads(session: Session) -> Iterator[tuple[str, Factory]]:
         yield f"a file of {name}", partial(_upload, session, CSV[name])
     formulas = b"%s,note\n" % header + b"%s,= = = = =\n" % values * 50_000
     yield "many cells of formulas", partial(upload, session, formulas)
+    for name, content in WORKBOOKS.items():
+        yield f"a workbook of {name}", partial(_upload, session, content)
     for unit in (b"\r\n--", b"\r\n", b"\r", b"-", b"\r\n--" + BOUNDARY[:-1]):
         yield f"a file of {unit!r}", partial(_upload, session, partial(fill, unit))
 

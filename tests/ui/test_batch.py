@@ -95,7 +95,7 @@ def test_a_large_file_has_a_small_page_and_all_unusual_rows_in_its_download(open
     rows = random.uniform([4, 2, 1, 0.1], [8, 4.5, 7, 2.5], (20_000, 4)).round(1)
     table = "\n".join([HEADER, *(",".join(map(str, row)) for row in rows.tolist())])
     page = open_page("/batch")
-    page.get_by_label("A CSV file").set_input_files(
+    page.get_by_label("Choose a file").set_input_files(
         FilePayload(name="large.csv", mimeType="text/csv", buffer=table.encode())
     )
     with page.expect_response("**/batch") as response:
@@ -190,13 +190,26 @@ def test_a_missing_column_is_named_and_cannot_be_left_out(client: FlaskClient) -
     [
         (b"", 400, "It is empty"),
         (b"\xff", 400, "This is not UTF-8"),
-        (b"PK\3\4\0\0", 400, "There is a NUL character in it"),
+        (b"slen,swid\0", 400, "There is a NUL character in it"),
+        (b"PK\3\4\0\0", 400, "This is a zip archive; unpack it"),
+        (b"PK\3\4\0\0word/document.xml", 400, "This is a Word document; save its table as CSV."),
+        (b"\x89PNG\r\n\x1a\n\0\0", 400, "This is a picture;"),
+        (b"\xff\xd8\xff\xe0\0\x10JFIF", 400, "This is a picture;"),
+        (b"%PDF-1.7\n%\xb5\xed\xae\xfb", 400, "This is a PDF document; save the table as CSV."),
+        (b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1", 400, "This is an old Excel workbook (.xls)"),
+        (b"\x1f\x8b\x08\0\0", 400, "This is compressed with gzip; unpack it first."),
+        ("slen,swid".encode("utf-16-le"), 400, "This is text in UTF-16;"),
     ],
 )
 def test_what_is_no_table_is_told_why(client: FlaskClient, content: bytes, status: int, sentence: str) -> None:
     answer = upload(client, content)
     assert answer.status_code == status
     assert sentence in answer.text
+
+
+@pytest.mark.parametrize("charset", ["utf-16", "utf-8-sig"])
+def test_text_with_a_byte_order_mark_is_read(client: FlaskClient, charset: str) -> None:
+    assert "2 flowers in irises.csv" in upload(client, GOOD.encode(charset)).text
 
 
 def test_too_many_rows_are_told_the_limit(make_app: Callable[..., Flask]) -> None:
