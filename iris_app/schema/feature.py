@@ -71,6 +71,8 @@ class Feature(msgspec.Struct, frozen=True, kw_only=True, dict=True, omit_default
         Other names of its column.
     less, more : str
         Adjectives for a number that is too small or too large.
+    locked : bool
+        Whether nobody can change the value, so that no page suggests another.
     """
 
     name: Annotated[str, Meta(min_length=1, max_length=200)]
@@ -89,6 +91,7 @@ class Feature(msgspec.Struct, frozen=True, kw_only=True, dict=True, omit_default
     spellings: tuple[str, ...] = ()
     less: str = "low"
     more: str = "high"
+    locked: bool = False
 
     @property
     def title(self) -> str:

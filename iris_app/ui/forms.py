@@ -4,6 +4,7 @@ import hashlib
 import math
 import re
 from collections.abc import Collection, Sequence
+from decimal import Decimal
 from typing import Any, ClassVar
 
 import msgspec
@@ -28,7 +29,7 @@ MAX_COLUMN = 12
 CSRF_TOKEN, DIGEST = OWN_NAMES = ("csrf_token", "schema")
 
 # A number that is written with decimals, whose last zeros say how exact it is.
-DECIMALS = re.compile(r"\A[0-9]{1,15}[.,][0-9]{1,15}")
+DECIMALS = re.compile(r"\A[+\-\u2212]?[0-9]{0,15}[.,][0-9]{1,15}")
 
 # The names that a message about another model lists.
 MAX_NAMES = 10
@@ -64,10 +65,18 @@ class FeatureField(StringField):
     def formatted(self) -> str:
         """The text of the value: its decimals as they were entered, and else the shortest one."""
         written = DECIMALS.match(self.text.strip()) if self.feature.kind == "number" else None
-        number = written[0].replace(",", ".") if written else ""
+        number = written[0].replace(",", ".").replace("\N{MINUS SIGN}", "-") if written else ""
         if number and float(number) == self.value:
             return number
         return self.feature.format(self.value) if self.is_known else self.text
+
+    @property
+    def reading_error(self) -> float | None:
+        """Half of the last digit of a number that was entered, by which it may be wrong; None for other values."""
+        if self.feature.kind != "number" or not math.isfinite(self.value):
+            return None
+        exponent = Decimal(self.formatted).as_tuple().exponent
+        return float(Decimal((0, (5,), int(exponent) - 1)))
 
     @property
     def described(self) -> str:

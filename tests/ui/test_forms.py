@@ -203,3 +203,35 @@ def test_no_text_is_a_fault_of_ours(steady_app: Flask, texts: dict[str, str]) ->
         assert isinstance(one.choices, list)
         if not one.errors:
             assert one.described
+
+
+@pytest.mark.parametrize(
+    ("text", "error"),
+    [
+        ("5.1", 0.05),
+        ("5.10", 0.005),
+        ("5,1", 0.05),
+        ("51 mm", 0.05),
+        ("6", 0.5),
+        ("1e-5", 5e-6),
+        ("", None),
+        ("x", None),
+    ],
+)
+def test_a_number_may_be_wrong_by_half_of_its_last_digit(app: Flask, text: str, error: float | None) -> None:
+    form = fill(app, schema(Feature(name="a", form_name="a", label="A", unit="cm", optional=True)), {"a": text})
+    assert form.fields[0].reading_error == error
+
+
+def test_what_is_counted_has_no_reading_error(app: Flask) -> None:
+    form = fill(app, schema(Feature(name="a", form_name="a", label="A", kind="integer")), {"a": "5"})
+    assert form.fields[0].reading_error is None
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [("6.0", "6.0"), ("6,00", "6.00"), ("-6.0", "-6.0"), ("\N{MINUS SIGN}6.0", "-6.0"), (".50", ".50"), ("6", "6")],
+)
+def test_a_number_comes_back_with_the_decimals_that_were_typed(app: Flask, text: str, shown: str) -> None:
+    form = fill(app, schema(Feature(name="a", form_name="a", label="A", unit="cm")), {"a": text})
+    assert (form.fields[0].formatted, form.fields[0].described) == (shown, f"{shown} cm")

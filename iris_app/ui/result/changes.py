@@ -6,11 +6,15 @@ from itertools import groupby
 from operator import attrgetter
 
 from iris_app.formatting import format_number, truncate
+from iris_app.model.explanations.misreadings import Misreading
 from iris_app.model.explanations.profiles import Change
 from iris_app.schema import Feature, Schema
 
 # The features with changes that are shown, and the categories of each; the others are counted.
 MAX_FEATURES, MAX_CATEGORIES = 12, 8
+
+# The difference of probabilities from which a misreading matters.
+MIN_SPAN = 0.01
 
 BOOLEANS = {1.0: "Yes", 0.0: "No"}
 
@@ -59,6 +63,33 @@ def describe_changes(
         ]
         described.append(FeatureChanges(index, feature.label, options, len(found) - len(options)))
     return described
+
+
+@dataclass(frozen=True, slots=True)
+class MisreadingEffect:
+    """The range of the probability of an answer if a number is read wrong, in words."""
+
+    label: str
+    error: str
+    lowest: float
+    highest: float
+    changes_class: bool
+
+
+def describe_misreadings(schema: Schema, misreadings: Sequence[Misreading]) -> list[MisreadingEffect]:
+    """Describe the misreadings that matter most, the worst first."""
+    worst = sorted(misreadings, key=lambda one: (not one.changes_class, -one.span))
+    matter = [one for one in worst if one.changes_class or one.span >= MIN_SPAN]
+    return [
+        MisreadingEffect(
+            schema.features[one.index].label,
+            f"± {schema.features[one.index].with_unit(format_number(one.error))}",
+            one.lowest,
+            one.highest,
+            one.changes_class,
+        )
+        for one in matter[:MAX_FEATURES]
+    ]
 
 
 def _describe(feature: Feature, change: Change) -> str:

@@ -5,12 +5,13 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import urljoin
 
 from iris_app import model_service
+from iris_app.model.explanations.misreadings import find_misreadings
 from iris_app.model.explanations.profiles import find_changes, make_profiles
 from iris_app.schema import Value
 from iris_app.ui import charts
 from iris_app.ui.blueprint import filled_url
 from iris_app.ui.forms import FeatureField, RowForm
-from iris_app.ui.result.changes import MAX_FEATURES, describe_changes
+from iris_app.ui.result.changes import MAX_FEATURES, describe_changes, describe_misreadings
 from iris_app.ui.result.code import make_snippets
 from iris_app.ui.result.curves import draw_curves
 from iris_app.ui.result.verdict import make_verdict
@@ -27,6 +28,8 @@ def make_result(model: "Model", form: RowForm) -> dict[str, Any]:
     ((prediction,),) = model_service.predict(model, rows).to_predictions(explain=True)
     panels = charts.panels(row, training, lambda rows: model.predict(rows).classes, prediction)
     profiles = make_profiles(training, row, model.predict)
+    changeable = [profile for profile in profiles if not schema.features[profile.index].locked]
+    errors = {index: field.reading_error for index, field in enumerate(form.fields) if field.reading_error}
     predicted = schema.class_names.index(prediction.predicted_class)
     texts = {field.name: field.formatted for field in form.fields}
     names, link = list(texts), filled_url(".show", texts)
@@ -42,10 +45,12 @@ def make_result(model: "Model", form: RowForm) -> dict[str, Any]:
         "max_bars": charts.MAX_BARS + 1,
         "changes": describe_changes(
             schema,
-            find_changes(profiles, row, predicted, model.predict),
+            find_changes(changeable, row, predicted, model.predict),
             lambda index, text: filled_url(".show", texts | {names[index]: text}),
         ),
         "max_changes": MAX_FEATURES,
+        "misreadings": describe_misreadings(schema, find_misreadings(training, row, errors, model.predict)),
+        "has_errors": bool(errors),
         "curves": curves,
         "drawn": set[int]().union(*(chart.classes for chart in curves)),
         "snippets": make_snippets({field.feature.name: _to_value(field) for field in form.fields}),

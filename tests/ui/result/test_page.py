@@ -60,6 +60,29 @@ def test_each_change_links_to_an_answer_of_the_class_that_it_names(client: Flask
     assert seen
 
 
+def test_no_other_value_of_a_locked_feature_is_suggested(make_app: Callable[..., Flask], tmp_path: Path) -> None:
+    texts = []
+    for locked in (False, True):
+        features = (QUOTES.features[0], msgspec.structs.replace(QUOTES.features[1], locked=locked))
+        path = tmp_path / str(locked) / "model.joblib"
+        package(path, msgspec.structs.replace(QUOTES, features=features))
+        text = page_of(make_app(MODEL_PATH=str(path)).test_client(), {"it": "it's", "n": "20"})
+        texts.append(text[text.index('id="changes"') : text.index('id="values"')])
+    assert [bool(re.search(r'<th scope="row">N</th>\s*<td>20</td>', text)) for text in texts] == [True, False]
+
+
+def test_a_value_that_may_be_read_wrong_shows_what_that_does(client: FlaskClient) -> None:
+    text = page_of(client, BORDERLINE)
+    ((low, high),) = re.findall(r'<th scope="row">Petal width</th><td>± 0.05 cm</td><td>([\d.]+) % to ([\d.]+) %', text)
+    ends = [shown_probabilities(page_of(client, BORDERLINE | {"pwid": pwid}))[2] for pwid in ("1.65", "1.75")]
+    assert [float(low), float(high)] == [round(100 * end, 1) for end in ends]
+
+
+def test_a_value_that_matters_little_is_not_listed(client: FlaskClient) -> None:
+    exact = {name: f"{value}000" for name, value in BORDERLINE.items()}
+    assert "makes Virginica less than 1 % more or less likely." in page_of(client, exact)
+
+
 @for_every_model
 def test_each_feature_has_a_chart(client: FlaskClient, served: ServedModel) -> None:
     text = page_of(client, served.form)
