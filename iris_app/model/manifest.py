@@ -88,6 +88,25 @@ class Scores(msgspec.Struct, frozen=True, kw_only=True):
     calibration: list[CalibrationBin] = []
 
 
+class Importances(msgspec.Struct, frozen=True, kw_only=True):
+    """The permutation importance of each feature: the accuracy that is lost when its values are shuffled.
+
+    Attributes
+    ----------
+    drops, deviations : list of float
+        The mean of each loss and its standard deviation over the repeats, from 0 to 1; below 0 is chance.
+    rows : int
+        The number of rows that were predicted with shuffled values.
+    held_out : bool
+        Whether the model was not trained on them.
+    """
+
+    drops: list[float]
+    deviations: list[float]
+    rows: int
+    held_out: bool
+
+
 class GoldenRow(msgspec.Struct, frozen=True):
     """A row, and the probabilities that the model gave it when it was packaged."""
 
@@ -116,6 +135,8 @@ class Training(msgspec.Struct, frozen=True, kw_only=True):
         The distribution of the training's rows, to tell others from.
     scores : Scores, optional
         None if nothing was measured on held-out rows.
+    importances : Importances, optional
+        None if predicting takes too long to measure them.
     threshold : float, optional
         The probability from which the second of two classes is predicted, unless it is the higher one.
     explanation_rows : int, optional
@@ -131,6 +152,7 @@ class Training(msgspec.Struct, frozen=True, kw_only=True):
     classes: list[ClassSummary]
     distribution: Distribution
     scores: Scores | None = None
+    importances: Importances | None = None
     threshold: float | None = None
     explanation_rows: int | None = None
     packages: list[str] = []
@@ -143,6 +165,7 @@ class Training(msgspec.Struct, frozen=True, kw_only=True):
         rows: list[GoldenRow | TrainingRow] = [*self.golden_rows, *self.training_rows]
         by_feature: list[Sized] = [self.features, *(row.values for row in rows)]
         by_feature += [values for summary in self.classes for values in (summary.means, summary.deviations)]
+        by_feature += [self.importances.drops, self.importances.deviations] if self.importances else []
         by_class: list[Sized] = [self.classes, *(row.probabilities for row in self.golden_rows)]
         if self.scores:
             by_class += [self.scores.classes, self.scores.confusion_matrix, *self.scores.confusion_matrix]

@@ -12,7 +12,7 @@ from flask import Flask
 
 from iris_app.model import artifact
 from iris_app.model.explanations.explainer import Explainer
-from iris_app.model.manifest import GoldenRow, Manifest, Scores, Training
+from iris_app.model.manifest import GoldenRow, Importances, Manifest, Scores, Training
 from iris_app.model.outlier_detection.distribution import fit_distribution
 from iris_app.model_service import get_registry
 from iris_app.packaging.answers import Answers
@@ -23,7 +23,7 @@ from iris_app.packaging.inference.ranking import choose_panels, rank_numbers
 from iris_app.packaging.inference.schemas import with_examples
 from iris_app.packaging.overrides import Table, apply_overrides, class_overrides
 from iris_app.packaging.pairplot import draw_pairplot
-from iris_app.packaging.scores import score
+from iris_app.packaging.scores import measure_importances, score
 from iris_app.packaging.summaries import (
     find_typical_rows,
     make_golden_rows,
@@ -129,6 +129,7 @@ def package(
             schema, inferred.rows, inferred.classes, None if held_out is None else held_out.rows
         ),
         scores=_score(schema, answers, held_out, cross_validation),
+        importances=_measure_importances(answers, inferred, held_out),
         training_rows=sample_rows(inferred.rows, inferred.classes) if keep_rows else [],
         golden_rows=_golden_rows(schema, answers, inferred, held_out, keep_rows=keep_rows),
     )
@@ -188,6 +189,11 @@ def _score(
         return None
     probabilities = answers.predict_proba(held_out.rows)
     return score(schema, held_out.classes, answers.choose(probabilities), probabilities, cross_validation)
+
+
+def _measure_importances(answers: Answers, inferred: Inferred, held_out: _HeldOut | None) -> Importances | None:
+    source = inferred if held_out is None else held_out
+    return measure_importances(answers.predict, source.rows, source.classes, held_out=held_out is not None)
 
 
 def _golden_rows(

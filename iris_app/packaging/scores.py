@@ -1,6 +1,8 @@
-"""The scores of a classifier on rows that it has not seen."""
+"""The scores of a classifier on rows that it has not seen, and the importance of each feature."""
 
-from collections.abc import Sequence
+import math
+from collections.abc import Callable, Sequence
+from time import perf_counter
 from typing import TypeAlias
 
 import numpy as np
@@ -13,12 +15,21 @@ from sklearn.metrics import (
     precision_recall_fscore_support,
 )
 
-from iris_app.model.manifest import CalibrationBin, ClassScore, Scores
+from iris_app.model.manifest import CalibrationBin, ClassScore, Importances, Scores
 from iris_app.schema import Floats, Schema
 
 Classes: TypeAlias = NDArray[np.integer]
 
 CALIBRATION_BINS = 10
+
+# The rows that importances are measured on, fewest and most, how often each feature is shuffled, and the seconds that
+# it may take.
+MIN_SHUFFLED, MAX_SHUFFLED = 50, 500
+REPEATS = 5
+MAX_SECONDS = 2.0
+
+# The values that are predicted at once for importances.
+MAX_VALUES = 1_000_000
 
 
 def score(
@@ -76,3 +87,53 @@ def _calibrate(actual: Classes, predicted: Classes, probabilities: Floats) -> li
         for index in range(CALIBRATION_BINS)
         if (inside := bins == index).any()
     ]
+
+
+def measure_importances(
+    predict: Callable[[Floats], Classes], rows: Floats, actual: Classes, *, held_out: bool
+) -> Importances | None:
+    """Measure the permutation importance of each feature, as scikit-learn does; None if it would take too long.
+
+    Rows are left out, and features are shuffled less often, where predicting takes long.
+
+    Parameters
+    ----------
+    predict : callable
+        Takes rows of shape (m, features), and returns the indices of their classes.
+    rows : ndarray of shape (n, features)
+    actual : ndarray of shape (n,)
+        The indices of the true classes.
+    held_out : bool
+        Whether the classifier was not trained on the rows.
+    """
+    random = np.random.default_rng(0)
+    chosen = random.permutation(len(rows))[:MAX_SHUFFLED]
+    rows, actual = rows[chosen], actual[chosen]
+    began = perf_counter()
+    right = predict(rows) == actual
+    seconds = (perf_counter() - began) / len(rows)
+    features = rows.shape[1]
+    affordable = int(MAX_SECONDS / max(seconds, 1e-9)) // features
+    count = min(len(rows), affordable)
+    if count < min(MIN_SHUFFLED, len(rows)):
+        return None
+    rows, actual, right = rows[:count], actual[:count], right[:count]
+    repeats = min(affordable // count, REPEATS)
+    drops = np.array([right.mean() - _shuffled_accuracy(predict, rows, actual, random) for _ in range(repeats)])
+    return Importances(
+        drops=drops.mean(axis=0).tolist(), deviations=drops.std(axis=0).tolist(), rows=count, held_out=held_out
+    )
+
+
+def _shuffled_accuracy(
+    predict: Callable[[Floats], Classes], rows: Floats, actual: Classes, random: np.random.Generator
+) -> Floats:
+    """Return the accuracy after each feature was shuffled, of shape (features,); several are predicted at once."""
+    parts = []
+    for group in np.array_split(np.arange(rows.shape[1]), math.ceil(rows.size * rows.shape[1] / MAX_VALUES)):
+        shuffled = np.tile(rows, (len(group), 1, 1))
+        for copy, index in zip(shuffled, group, strict=True):
+            random.shuffle(copy[:, index])
+        predicted = predict(shuffled.reshape(-1, rows.shape[1])).reshape(len(group), -1)
+        parts.append((predicted == actual).mean(axis=1))
+    return np.concatenate(parts)

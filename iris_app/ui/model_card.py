@@ -137,6 +137,16 @@ def work_formula(model: "Model") -> Formula | None:
     )
 
 
+def rank_importances(manifest: Manifest) -> list[tuple[Feature, float, float]]:
+    """Return each feature with its importance and the deviation of it, the most important first."""
+    if manifest.importances is None:
+        return []
+    importances = zip(
+        manifest.schema.features, manifest.importances.drops, manifest.importances.deviations, strict=True
+    )
+    return sorted(importances, key=lambda one: -one[1])
+
+
 @bp.get("/model")
 def model_card() -> str:
     """Show the card of the current model."""
@@ -149,6 +159,7 @@ def model_card() -> str:
         interval=_interval(model.manifest),
         borderline=count_borderline(model.manifest),
         formula=work_formula(model),
+        importances=rank_importances(model.manifest),
         size=_size(model.pairplot or b""),
     )
 

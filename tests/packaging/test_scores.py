@@ -2,8 +2,9 @@ import numpy as np
 import pytest
 from sklearn.metrics import accuracy_score, balanced_accuracy_score, brier_score_loss, log_loss
 
-from iris_app.packaging.scores import score
-from iris_app.schema import Class, Feature, Schema
+from iris_app.packaging import scores
+from iris_app.packaging.scores import Classes, measure_importances, score
+from iris_app.schema import Class, Feature, Floats, Schema
 
 
 def schema(count: int) -> Schema:
@@ -17,24 +18,24 @@ def test_the_scores_are_scikit_learn_s(count: int) -> None:
     actual = random.integers(0, count, 300)
     probabilities = random.dirichlet(np.ones(count), 300)
     predicted = probabilities.argmax(axis=1)
-    scores = score(schema(count), actual, predicted, probabilities, [0.5, 0.7])
-    assert scores.held_out_accuracy == accuracy_score(actual, predicted)
-    assert scores.balanced_accuracy == pytest.approx(balanced_accuracy_score(actual, predicted))
-    assert scores.log_loss == pytest.approx(log_loss(actual, probabilities))
+    found = score(schema(count), actual, predicted, probabilities, [0.5, 0.7])
+    assert found.held_out_accuracy == accuracy_score(actual, predicted)
+    assert found.balanced_accuracy == pytest.approx(balanced_accuracy_score(actual, predicted))
+    assert found.log_loss == pytest.approx(log_loss(actual, probabilities))
     expected = brier_score_loss(actual, probabilities[:, 1] if count == 2 else probabilities)
-    assert scores.brier == pytest.approx(expected)
-    assert scores.cross_validation == [0.5, 0.7]
-    confusion = np.array(scores.confusion_matrix)
-    assert confusion.sum() == scores.held_out_rows == 300
-    assert [one.recall for one in scores.classes] == pytest.approx(np.diag(confusion) / confusion.sum(axis=1))
+    assert found.brier == pytest.approx(expected)
+    assert found.cross_validation == [0.5, 0.7]
+    confusion = np.array(found.confusion_matrix)
+    assert confusion.sum() == found.held_out_rows == 300
+    assert [one.recall for one in found.classes] == pytest.approx(np.diag(confusion) / confusion.sum(axis=1))
 
 
 def test_a_class_without_held_out_rows_has_no_share_in_the_balance() -> None:
     probabilities = np.array([[0.8, 0.1, 0.1], [0.1, 0.8, 0.1], [0.1, 0.1, 0.8]])
-    scores = score(schema(3), np.array([0, 1, 1]), np.array([0, 1, 2]), probabilities)
-    assert scores.balanced_accuracy == 0.75
-    assert (scores.classes[2].precision, scores.classes[2].recall) == (0, 0)
-    assert scores.confusion_matrix == [[1, 0, 0], [0, 1, 1], [0, 0, 0]]
+    found = score(schema(3), np.array([0, 1, 1]), np.array([0, 1, 2]), probabilities)
+    assert found.balanced_accuracy == 0.75
+    assert (found.classes[2].precision, found.classes[2].recall) == (0, 0)
+    assert found.confusion_matrix == [[1, 0, 0], [0, 1, 1], [0, 0, 0]]
 
 
 def test_certainty_is_compared_with_how_often_it_is_right() -> None:
@@ -50,3 +51,35 @@ def test_certainty_is_that_of_the_class_that_is_predicted() -> None:
     probabilities = np.array([[0.7, 0.3]])
     (found,) = score(schema(2), np.array([1]), np.array([1]), probabilities).calibration
     assert (found.low, found.mean_probability) == (pytest.approx(0.3), 0.3)
+
+
+def predict_by_first(rows: Floats) -> Classes:
+    return (rows[:, 0] > 0).astype(np.int64)
+
+
+def test_a_feature_that_decides_is_important_and_one_that_is_not_used_is_not() -> None:
+    rows = np.random.default_rng(0).normal(size=(2000, 3))
+    found = measure_importances(predict_by_first, rows, predict_by_first(rows), held_out=True)
+    assert found is not None
+    assert (found.rows, found.held_out) == (500, True)
+    assert found.drops[0] == pytest.approx(0.5, abs=0.05)
+    assert 0 < found.deviations[0] < 0.05
+    assert found.drops[1:] == found.deviations[1:] == [0, 0]
+
+
+def test_features_are_shuffled_alone_where_there_are_many(monkeypatch: pytest.MonkeyPatch) -> None:
+    rows = np.random.default_rng(0).normal(size=(100, 4))
+    at_once = measure_importances(predict_by_first, rows, predict_by_first(rows), held_out=False)
+    monkeypatch.setattr(scores, "MAX_VALUES", 400)
+    assert measure_importances(predict_by_first, rows, predict_by_first(rows), held_out=False) == at_once
+
+
+@pytest.mark.parametrize(("seconds", "rows"), [(1e-6, 500), (1e-3, 400), (1e-2, None)])
+def test_fewer_rows_are_predicted_where_that_takes_long(
+    monkeypatch: pytest.MonkeyPatch, seconds: float, rows: int | None
+) -> None:
+    times = iter([0.0, 500 * seconds])
+    monkeypatch.setattr(scores, "perf_counter", lambda: next(times))
+    values = np.random.default_rng(0).normal(size=(1000, 5))
+    found = measure_importances(predict_by_first, values, predict_by_first(values), held_out=True)
+    assert (found and found.rows) == rows

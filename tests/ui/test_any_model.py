@@ -286,7 +286,7 @@ def test_many_columns_are_folded(open_client: OpenClient) -> None:
 def test_the_card_says_what_is_known_and_no_more(open_client: OpenClient) -> None:
     text = visible(open_client("mixed").get("/model").text)
     assert "Nobody has measured it on visits that it was not trained on." in text
-    assert "with 400 usual visits, each left out of the training data in turn, it warned without need of" in text
+    assert "with 400 usual visits, each left out of the training data in turn, it warned without need about" in text
     assert "cross-validation" not in text
     assert "Not made for" not in text
     assert "picture" not in text

@@ -9,7 +9,7 @@ from flask import Flask
 from flask.testing import FlaskClient
 
 from iris_app.iris import SCHEMA
-from iris_app.model.manifest import pairplot_path
+from iris_app.model.manifest import manifest_path, pairplot_path
 from iris_app.ui.model_card import wilson_interval
 from tests.models import ServedModel
 from tests.support import FORM, trained
@@ -29,7 +29,7 @@ def test_the_card_says_how_good_the_model_is(client: FlaskClient) -> None:
 def test_the_card_says_how_often_it_warns_of_usual_rows(client: FlaskClient) -> None:
     text = " ".join(client.get("/model").text.split())
     warned = round(38 * trained()[1].distribution.unlike_share)
-    assert f"with 38 usual flowers, which it was not trained on, it warned without need of {warned}." in text
+    assert f"with 38 usual flowers, which it was not trained on, it warned without need about {warned}." in text
 
 
 def test_the_confusion_matrix_is_a_table_and_a_picture(client: FlaskClient) -> None:
@@ -146,3 +146,30 @@ def test_a_model_that_is_no_formula_has_none(
 )
 def test_the_interval_of_an_accuracy_is_wilson_s(right: int, rows: int, interval: tuple[float, float]) -> None:
     assert wilson_interval(right, rows) == pytest.approx(interval, abs=1e-4)
+
+
+def test_a_model_without_a_formula_shows_which_values_matter_most(
+    make_app: Callable[..., Flask], serve: Callable[[str], ServedModel]
+) -> None:
+    client = make_app(MODEL_PATH=str(serve("mixed").path)).test_client()
+    text = client.get("/model").text
+    table = text[text.index('id="importances"') : text.index('id="data"')]
+    shown = [float(drop) for drop in re.findall(r"([\d.]+) ± [\d.]+</td>", table)]
+    drops = client.get("/model/manifest.json").get_json()["importances"]["drops"]
+    assert shown == sorted((round(max(100 * drop, 0), 1) for drop in drops), reverse=True)
+    assert max(shown) > 1
+    assert "visits of the training data" in table
+
+
+def test_a_linear_model_shows_its_formula_in_place_of_importances(client: FlaskClient) -> None:
+    assert 'id="importances"' not in client.get("/model").text
+
+
+def test_a_model_that_was_packaged_without_importances_has_a_card(
+    model_path: Path, make_app: Callable[..., Flask]
+) -> None:
+    path = manifest_path(model_path)
+    document = json.loads(path.read_bytes())
+    del document["importances"]
+    path.write_text(json.dumps(document))
+    assert make_app(MODEL_PATH=str(model_path)).test_client().get("/model").status_code == 200
