@@ -29,7 +29,7 @@ MAX_COLUMN = 12
 CSRF_TOKEN, DIGEST = OWN_NAMES = ("csrf_token", "schema")
 
 # A number that is written with decimals, whose last zeros say how exact it is.
-DECIMALS = re.compile(r"\A[+\-\u2212]?[0-9]{0,15}[.,][0-9]{1,15}")
+DECIMALS = re.compile(r"\A[+-]?[0-9]{0,15}[.,][0-9]{1,15}")
 
 # The names that a message about another model lists.
 MAX_NAMES = 10
@@ -65,7 +65,7 @@ class FeatureField(StringField):
     def formatted(self) -> str:
         """The text of the value: its decimals as they were entered, and else the shortest one."""
         written = DECIMALS.match(self.text.strip()) if self.feature.kind == "number" else None
-        number = written[0].replace(",", ".").replace("\N{MINUS SIGN}", "-") if written else ""
+        number = written[0].replace(",", ".") if written else ""
         if number and float(number) == self.value:
             return number
         return self.feature.format(self.value) if self.is_known else self.text

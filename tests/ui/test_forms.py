@@ -230,7 +230,7 @@ def test_what_is_counted_has_no_reading_error(app: Flask) -> None:
 
 @pytest.mark.parametrize(
     ("text", "shown"),
-    [("6.0", "6.0"), ("6,00", "6.00"), ("-6.0", "-6.0"), ("\N{MINUS SIGN}6.0", "-6.0"), (".50", ".50"), ("6", "6")],
+    [("6.0", "6.0"), ("6,00", "6.00"), ("-6.0", "-6.0"), (".50", ".50"), ("6", "6")],
 )
 def test_a_number_comes_back_with_the_decimals_that_were_typed(app: Flask, text: str, shown: str) -> None:
     form = fill(app, schema(Feature(name="a", form_name="a", label="A", unit="cm")), {"a": text})

@@ -3,6 +3,7 @@ from collections.abc import Callable
 import msgspec
 import numpy as np
 import pytest
+from flask import Flask
 
 from iris_app.model.classifier import Model, load
 from iris_app.model.explanations.profiles import MAX_ROWS, Change, Steps, find_changes, make_profiles
@@ -25,23 +26,24 @@ def changes_of(model: Model, row: Floats) -> list[Change]:
 
 
 @pytest.mark.parametrize("name", ["iris", "mixed", "wine"])
-def test_each_change_gives_the_class_that_it_states_and_is_within_the_training(
-    serve: Callable[[str], ServedModel], name: str
+def test_each_change_asked_of_the_api_gives_the_class_that_it_states(
+    make_app: Callable[..., Flask], serve: Callable[[str], ServedModel], name: str
 ) -> None:
     served = serve(name)
-    model = load(served.path)
-    rows = np.random.default_rng(0).choice(served.rows, ROWS)
+    model, random = load(served.path), np.random.default_rng(0)
     moved, stated = [], []
-    for row in rows:
+    for row in np.column_stack([random.choice(column, ROWS) for column in served.rows.T]):
         for change in changes_of(model, row):
             changed = row.copy()
             changed[change.index] = change.value
-            moved.append(changed)
-            stated.append(change.class_index)
+            moved.append(dict(zip(served.schema.features_by_name, served.to_values(changed), strict=True)))
+            stated.append(served.schema.class_names[change.class_index])
             seen, feature = model.manifest.features[change.index], served.schema.features[change.index]
             assert not feature.is_numeric or seen.minimum <= change.value <= seen.maximum  # type: ignore[operator]
     assert len(stated) > ROWS / 4
-    assert [int(model.predict(row[None]).classes[0]) for row in np.array(moved)] == stated
+    client = make_app(MODEL_PATH=str(served.path)).test_client()
+    answers = client.post("/api/classify", json=moved).get_json()["predictions"]
+    assert [answer[served.schema.answer_key] for answer in answers] == stated
 
 
 def test_a_change_is_the_nearest_value_of_so_few_decimals(serve: Callable[[str], ServedModel]) -> None:
