@@ -41,7 +41,7 @@ def parse_int(text: str) -> int | None:
 def format_number(value: float) -> str:
     """Format a number as the shortest text that parses to the same float."""
     if not -MAX_FLOAT <= value <= MAX_FLOAT:
-        return "NaN" if value != value else "a number beyond all bounds"
+        return "NaN" if value != value else "a number that is too large"
     return repr(value).removesuffix(".0")
 
 

@@ -14,7 +14,7 @@ from iris_app.schema import UNREADABLE, Feature, Schema, read_decimal
 # Those of write.table in R are spaces.
 DELIMITERS = ",;\t| "
 
-EMPTY = "It is empty; a table begins with the names of its columns."
+EMPTY = "The table is empty. Its first line should name the columns."
 
 # The rows that are searched for a header, below lines that are no part of the table.
 MAX_ROWS_ABOVE = 20

@@ -320,7 +320,7 @@ def _check_text(body: bytes, max_rows: int) -> None:
         if not body.isascii():
             _check_utf_8(body)
         if b"\0" in body:
-            raise MalformedDocument("There is a NUL character in it, as no table has; is it saved as CSV?")
+            raise MalformedDocument("The table holds a NUL character, which text never does. Is it saved as CSV?")
     except MalformedDocument:
         if kind := csv_header.recognize(body):
             raise MalformedDocument(f"This is {kind}.") from None
@@ -343,7 +343,7 @@ def _check_utf_8(body: bytes) -> None:
             decoder.decode(piece, final=not piece)
         except UnicodeDecodeError as error:
             at = start - len(pending) + error.start
-            message = f"This is not UTF-8: byte {at} cannot be read. A spreadsheet saves it as “CSV UTF-8”."
+            message = f"This text is not UTF-8: byte {at} cannot be read. In a spreadsheet, save it as “CSV UTF-8”."
             raise MalformedDocument(message) from error
 
 

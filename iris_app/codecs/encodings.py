@@ -67,7 +67,9 @@ def to_utf_8(body: bytes, charset: str, limit: int) -> bytes:
         except LookupError:  # a codec of bytes
             raise _unknown_charset(charset) from None
         except UnicodeError as error:
-            raise MalformedDocument(f"The body is not {truncate(charset or codec)}, or not whole.") from error
+            raise MalformedDocument(
+                f"This is not text in {truncate(charset or codec)}, or a part of it is missing."
+            ) from error
         if len(body) > limit:
             raise RequestEntityTooLarge
     return body.removeprefix(codecs.BOM_UTF8)

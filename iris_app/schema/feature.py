@@ -126,7 +126,7 @@ class Feature(msgspec.Struct, frozen=True, kw_only=True, dict=True, omit_default
             )
             if bound is not None
         ]
-        return self.with_unit(" and ".join(parts)) if parts else "a number that is not beyond all bounds"
+        return self.with_unit(" and ".join(parts)) if parts else "a finite number"
 
     @property
     def missing(self) -> str:

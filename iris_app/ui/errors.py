@@ -16,8 +16,11 @@ MESSAGES = {
         "The browser sent something that we did not understand. Please start again from the form.",
     ),
     404: ("There is no such page", "The address may be mistyped, or the page may have moved."),
-    405: ("This page cannot be used like that", "It answers the form. Please start from there."),
-    413: ("That was too much at once", "More was sent than the form can take. Please start again from the form."),
+    405: ("This page cannot be opened by itself", "It shows the answer to a form. Please start from the form."),
+    413: (
+        "That was too much at once",
+        "More was sent than this page can take. Please send less, or start again from the form.",
+    ),
     500: ("Something went wrong on our side", "This is not your fault, and it was noted. Please try again later."),
     503: ("No answer at the moment", "Nothing can be classified just now. Please try again in a few seconds."),
 }

@@ -189,19 +189,19 @@ def test_an_exact_name_goes_before_another_spelling_and_two_others_are_named() -
 
 @pytest.mark.parametrize("body", [b"", b"\n\n", b"\xef\xbb\xbf", b" \n,,\n".replace(b" ", b"")])
 def test_an_empty_body_is_malformed(body: bytes) -> None:
-    assert malformed(body) == "It is empty; a table begins with the names of its columns."
+    assert malformed(body) == "The table is empty. Its first line should name the columns."
 
 
 def test_what_is_not_utf_8_is_malformed() -> None:
     assert malformed(HEADER.encode() + b"\n5.1,3.5,1.4,\xff") == (
-        "This is not UTF-8: byte 62 cannot be read. A spreadsheet saves it as “CSV UTF-8”."
+        "This text is not UTF-8: byte 62 cannot be read. In a spreadsheet, save it as “CSV UTF-8”."
     )
 
 
 def test_a_nul_is_malformed() -> None:
     assert (
         malformed(f"{HEADER}\n5.1,3.5,1.4,0\0".encode())
-        == "There is a NUL character in it, as no table has; is it saved as CSV?"
+        == "The table holds a NUL character, which text never does. Is it saved as CSV?"
     )
 
 

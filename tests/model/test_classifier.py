@@ -205,7 +205,7 @@ def test_no_flower_of_the_training_is_doubted(model: Model) -> None:
 def test_two_values_that_may_be_swapped_are_named(model: Model, row: list[float], swapped: str) -> None:
     (prediction,) = classify(model, np.array([row]))
     assert prediction.warnings[-1].code == "maybe_swapped"
-    assert prediction.warnings[-1].detail == f"With {swapped} swapped it would be a usual flower."
+    assert prediction.warnings[-1].detail == f"Are {swapped} swapped? Then this would be a usual flower."
 
 
 def test_nothing_is_swapped_where_that_makes_no_usual_flower(model: Model) -> None:

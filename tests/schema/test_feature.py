@@ -52,7 +52,7 @@ def test_a_value_that_is_accepted_is_encoded(feature: Feature, value: Value, enc
     ("feature", "value", "error"),
     [
         (NUMBER, "5", "Dose must be a number in mg, not text."),
-        (NUMBER, math.inf, "Dose must be a number that is not beyond all bounds, not a number beyond all bounds."),
+        (NUMBER, math.inf, "Dose must be a finite number, not a number that is too large."),
         (COUNT, 2.5, "Count must be a whole number, not 2.5."),
         (COUNT, -1, "Count must be at least 0, not -1."),
         (COUNT, None, "Count must be a whole number, not null."),

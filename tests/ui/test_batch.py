@@ -168,7 +168,7 @@ def test_the_rest_can_be_downloaded_where_that_is_asked_for(client: FlaskClient)
     answer = upload(client, BAD, skip_bad_rows="y")
     assert answer.status_code == 200
     text = unescape(answer.text)
-    assert "Rows were left out, with 3 values that cannot be used." in text
+    assert "Rows with 3 values that cannot be used were left out." in text
     assert "Line 4, column slen: Sepal length is missing." in text
     (row,) = rows_of(download(client, BAD, skip_bad_rows="y"))
     assert row["species"] == "virginica"
@@ -188,9 +188,9 @@ def test_a_missing_column_is_named_and_cannot_be_left_out(client: FlaskClient) -
 @pytest.mark.parametrize(
     ("content", "status", "sentence"),
     [
-        (b"", 400, "It is empty"),
-        (b"\xff", 400, "This is not UTF-8"),
-        (b"slen,swid\0", 400, "There is a NUL character in it"),
+        (b"", 400, "The table is empty"),
+        (b"\xff", 400, "This text is not UTF-8"),
+        (b"slen,swid\0", 400, "The table holds a NUL character"),
         (b"PK\3\4\0\0", 400, "This is a zip archive; unpack it"),
         (b"PK\3\4\0\0word/document.xml", 400, "This is a Word document; save its table as CSV."),
         (b"\x89PNG\r\n\x1a\n\0\0", 400, "This is a picture;"),

@@ -71,7 +71,7 @@ def test_errors_name_the_sheet_and_its_rows(client: FlaskClient) -> None:
 def test_an_empty_workbook_is_named_so(client: FlaskClient) -> None:
     answer = upload(client, workbook(Sheet1=[]), "empty.xlsx")
     assert answer.status_code == 400
-    assert "It is empty" in answer.text
+    assert "The table is empty" in answer.text
 
 
 def bomb(text: bytes, size: int) -> bytes:

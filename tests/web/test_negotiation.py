@@ -170,7 +170,7 @@ def test_what_is_no_charset_is_a_415(client: FlaskClient, path: str, charset: st
 def test_a_body_that_is_not_of_its_charset_is_a_400(client: FlaskClient, charset: str, body: bytes) -> None:
     answer = send(client, "/api/classify", body, f"text/csv; charset={charset}")
     assert answer.status_code == 400
-    assert f"The body is not {charset}, or not whole." in answer.text
+    assert f"This is not text in {charset}, or a part of it is missing." in answer.text
 
 
 def test_a_body_that_grows_beyond_the_limit_in_utf_8_is_a_413(client: FlaskClient) -> None:

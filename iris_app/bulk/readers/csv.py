@@ -195,7 +195,7 @@ class CsvFile:
         if wrong is None and cells and len(cells) != len(self.columns):
             wrong = f"has {len(cells)} cells where the header has {len(self.columns)}."
         if b"\0" in record:
-            wrong = "holds a NUL character, as no table does."
+            wrong = "holds a NUL character, which text never does."
         elif "\N{REPLACEMENT CHARACTER}" in text and not _is_utf_8(record):
             hint = ". Save it as “CSV UTF-8”, or use --encoding cp1252 where it is of Windows."
             encoding = self._records.encoding

@@ -55,7 +55,7 @@ def sentence(
     best = _find_best(contributions)
     if best in doubtful and compared(best).is_far:
         return f"The {compared(best).doubt(name)}"
-    reason = f"No value alone speaks for {name}; all of them together do."
+    reason = f"No single value points to {name}, but all of them together do."
     if best is not None:
         reason = f"Mostly because of the {compared(best).reason(name, next_name)}"
     if not doubtful:
@@ -107,14 +107,14 @@ class _Value:
             how = _compare(self.feature, self.value, (name, self.own), (next_name, self.other))
             if how:
                 return f"{self}: {how}."
-        speaks = ": that speaks" if math.isnan(self.value) else ", which speaks"
-        return f"{self}{speaks} for {name} against {next_name}."
+        points = ": that points" if math.isnan(self.value) else ", which points"
+        return f"{self}{points} to {name} rather than {next_name}."
 
     def doubt(self, name: str) -> str:
         """Describe that the model did not learn from such a value."""
         guess = f", so {name} is a guess." if self.is_far else "."
         if _is_unknown(self.feature, self.value):
-            return f"{_label(self.feature)} is none that the model knows{guess}"
+            return f"{_label(self.feature)} is one that the model does not know{guess}"
         comma = "," if self.feature.is_numeric else ""
         far = "far " if self.is_far and self.own else ""
         return f"{self}{comma} is {far}outside what the model learnt from{guess}"

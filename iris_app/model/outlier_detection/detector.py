@@ -107,7 +107,7 @@ class OutlierDetector:
         self._unknown = {
             index: PredictionWarning(
                 UNKNOWN_CATEGORY,
-                f"{feature.label} is a category that the model does not know: it is not {feature.expected}.",
+                f"{feature.label} is a category that the model has never seen. It should be {feature.expected}.",
                 feature.name,
             )
             for index, feature in enumerate(schema.features)

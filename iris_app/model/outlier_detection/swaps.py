@@ -115,7 +115,7 @@ def _make_swap(schema: Schema, pairs: Pairs) -> Swap:
     for first, second in pairs:
         order[first], order[second] = second, first
     names = [" and ".join(_lower_initial(schema.features[index].label) for index in pair) for pair in pairs]
-    detail = f"With {', and '.join(names)} swapped it would be a usual {schema.noun}."
+    detail = f"Are {', and '.join(names)} swapped? Then this would be a usual {schema.noun}."
     return Swap(order, PredictionWarning(MAYBE_SWAPPED, detail))
 
 

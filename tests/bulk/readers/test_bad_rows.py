@@ -58,8 +58,8 @@ VALUES = {
     "-0.2": f"{BOUNDS}-0.2.",
     "20e0": "",
     "30.1": f"{BOUNDS}30.1. In millimetres? Then it is 3.01 cm.",
-    "1e999": f"{BOUNDS}a number beyond all bounds.",
-    "9" * 400: f"{BOUNDS}a number beyond all bounds.",
+    "1e999": f"{BOUNDS}a number that is too large.",
+    "9" * 400: f"{BOUNDS}a number that is too large.",
 }
 
 # Lines of NDJSON that are no flowers, and what is said of them.
@@ -84,8 +84,8 @@ LENGTHS = {"5.1,3.5,1.4": 3, "5.1": 1, "5.1,3.5,1.4,0.2,": 5, "5.1,3.5,1.4,0.2,1
 FLOATS = {
     None: MISSING,
     math.nan: MISSING,
-    math.inf: f"{BOUNDS}a number beyond all bounds.",
-    -math.inf: f"{BOUNDS}a number beyond all bounds.",
+    math.inf: f"{BOUNDS}a number that is too large.",
+    -math.inf: f"{BOUNDS}a number that is too large.",
     0.0: f"{BOUNDS}0.",
     -0.2: f"{BOUNDS}-0.2.",
     30.1: f"{BOUNDS}30.1. In millimetres? Then it is 3.01 cm.",

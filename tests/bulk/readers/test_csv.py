@@ -218,7 +218,7 @@ NOT_UTF_8 = "is not UTF-8. Save it as “CSV UTF-8”, or use --encoding cp1252 
     [
         (b"5.1,3.5,1.4,\xff", NOT_UTF_8),
         (b'"5.1",3.5,1.4,"0.2\xc3"', NOT_UTF_8),
-        (b"5.1,3.5,1.4,0.2\0", "holds a NUL character, as no table does."),
+        (b"5.1,3.5,1.4,0.2\0", "holds a NUL character, which text never does."),
         (b'5.1,"3.5,1.4,0.2', "is not CSV: unexpected end of data."),
         (b'5.1,3.5,1.4,"0"2', "is not CSV: ',' expected after '\"'."),
         (b'5.1,3.5,1.4,"', "is not CSV: unexpected end of data."),

@@ -68,7 +68,7 @@ def test_a_value_far_outside_the_training_is_not_compared_with_what_is_usual(mod
 def test_a_flower_for_which_nothing_alone_speaks_is_told_so(model: Model) -> None:
     average = [summary.mean for summary in model.manifest.features]
     species, explanation = explain(model, average)
-    assert explanation.sentence == f"No value alone speaks for {species}; all of them together do."
+    assert explanation.sentence == f"No single value points to {species}, but all of them together do."
 
 
 def test_no_reason_speaks_against_its_answer(model: Model) -> None:

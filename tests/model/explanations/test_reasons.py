@@ -52,13 +52,13 @@ def explain(index: int, value: float, outside: set[int] | None = None, predicted
             "bill length, 42.5 mm: nearer to the 38 mm that are usual for adelie than to Gentoo penguin's 48 mm.",
         ),
         (1, 7.3, "pH of the water, 7.3: nearer to the 7.3 that is usual for adelie than to Gentoo penguin's 7.0."),
-        (1, 7.0, "pH of the water, 7, which speaks for adelie against Gentoo penguin."),
-        (1, MISSING, "pH of the water, which is missing: that speaks for adelie against Gentoo penguin."),
-        (2, 2.0, "eggs, 2, which speaks for adelie against Gentoo penguin."),
-        (3, 1.0, "tagged (yes), which speaks for adelie against Gentoo penguin."),
-        (3, 0.0, "tagged (no), which speaks for adelie against Gentoo penguin."),
-        (4, 0.0, "island (Biscoe), which speaks for adelie against Gentoo penguin."),
-        (4, MISSING, "island, which is missing: that speaks for adelie against Gentoo penguin."),
+        (1, 7.0, "pH of the water, 7, which points to adelie rather than Gentoo penguin."),
+        (1, MISSING, "pH of the water, which is missing: that points to adelie rather than Gentoo penguin."),
+        (2, 2.0, "eggs, 2, which points to adelie rather than Gentoo penguin."),
+        (3, 1.0, "tagged (yes), which points to adelie rather than Gentoo penguin."),
+        (3, 0.0, "tagged (no), which points to adelie rather than Gentoo penguin."),
+        (4, 0.0, "island (Biscoe), which points to adelie rather than Gentoo penguin."),
+        (4, MISSING, "island, which is missing: that points to adelie rather than Gentoo penguin."),
     ],
 )
 def test_each_kind_of_value_has_its_words(index: int, value: float, reason: str) -> None:
@@ -67,7 +67,8 @@ def test_each_kind_of_value_has_its_words(index: int, value: float, reason: str)
 
 def test_a_value_that_is_nearer_to_the_runner_up_is_not_called_typical() -> None:
     assert (
-        explain(0, 47.0) == "Mostly because of the bill length, 47 mm, which speaks for adelie against Gentoo penguin."
+        explain(0, 47.0)
+        == "Mostly because of the bill length, 47 mm, which points to adelie rather than Gentoo penguin."
     )
 
 
@@ -91,7 +92,7 @@ def test_a_value_far_outside_is_no_reason(index: int, value: float, predicted: i
 
 
 def test_a_category_that_is_not_known_is_no_reason() -> None:
-    assert explain(4, UNKNOWN) == "The island is none that the model knows, so adelie is a guess."
+    assert explain(4, UNKNOWN) == "The island is one that the model does not know, so adelie is a guess."
 
 
 def test_a_value_just_outside_is_a_reason_with_a_doubt() -> None:
@@ -106,8 +107,8 @@ def test_a_reason_is_doubted_where_another_value_is_outside() -> None:
     contributions = np.array([1.0, 0.1, -0.5, 0.0, -0.2])
     reason = "Mostly because of the bill length, 38 mm: typical for adelie, too short for Gentoo penguin. But the"
     for outside, doubt in (
-        ({1}, "island is none that the model knows, so adelie is a guess."),
-        ({1, 2}, "island is none that the model knows, so adelie is a guess."),
+        ({1}, "island is one that the model does not know, so adelie is a guess."),
+        ({1, 2}, "island is one that the model does not know, so adelie is a guess."),
     ):
         assert sentence(SCHEMA, SUMMARIES, row, contributions, 0, 1, outside) == f"{reason} {doubt}"
     row[4] = MISSING
@@ -121,12 +122,12 @@ def test_a_reason_is_doubted_where_another_value_is_outside() -> None:
 @pytest.mark.parametrize("contributions", [[0.0, 0.0, 0.0, 0.0, 0.0], [0.1, 0.0, -1.0, 0.0, 0.0], [-1.0] * 5])
 def test_a_small_contribution_is_no_reason(contributions: list[float]) -> None:
     found = sentence(SCHEMA, SUMMARIES, np.array(TYPICAL), np.array(contributions), 0, 1)
-    assert found == "No value alone speaks for adelie; all of them together do."
+    assert found == "No single value points to adelie, but all of them together do."
 
 
 def test_no_reason_is_doubted_too() -> None:
     found = sentence(SCHEMA, SUMMARIES, np.array([90.0, *TYPICAL[1:]]), np.full(5, -1.0), 0, 1, {0})
     assert found == (
-        "No value alone speaks for adelie; all of them together do. "
+        "No single value points to adelie, but all of them together do. "
         "But the bill length, 90 mm, is far outside what the model learnt from, so adelie is a guess."
     )

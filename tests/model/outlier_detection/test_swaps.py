@@ -20,8 +20,8 @@ def detail(detector: OutlierDetector, row: Floats) -> str:
 @pytest.mark.parametrize(
     ("order", "words"),
     [
-        (SEPALS_WITH_PETALS, "With sepal length and petal length, and sepal width and petal width swapped"),
-        (LENGTHS_WITH_WIDTHS, "With sepal length and sepal width, and petal length and petal width swapped"),
+        (SEPALS_WITH_PETALS, "Are sepal length and petal length, and sepal width and petal width swapped?"),
+        (LENGTHS_WITH_WIDTHS, "Are sepal length and sepal width, and petal length and petal width swapped?"),
     ],
 )
 def test_every_flower_with_two_swaps_is_recognised(
@@ -30,7 +30,7 @@ def test_every_flower_with_two_swaps_is_recognised(
     swapped = irises[:, order]
     assert detector.find(swapped).warning_counts()["maybe_swapped"] == 150
     assert [detector.find_swap(row) for row in swapped.tolist()] == [order] * 150
-    assert {detail(detector, row) for row in swapped} == {f"{words} it would be a usual flower."}
+    assert {detail(detector, row) for row in swapped} == {f"{words} Then this would be a usual flower."}
 
 
 @pytest.mark.parametrize("pair", list(combinations(range(4), 2)))
@@ -115,5 +115,5 @@ def test_an_abbreviation_keeps_its_capitals() -> None:
     schema = msgspec.structs.replace(schema_of(rows, 2), features=tuple(features), noun="sample")
     detector, _ = fit_detector(schema, rows, np.arange(200) % 2)
     assert detail(detector, np.array([20.0, 10.0])) == (
-        "With LDL cholesterol and total cholesterol swapped it would be a usual sample."
+        "Are LDL cholesterol and total cholesterol swapped? Then this would be a usual sample."
     )

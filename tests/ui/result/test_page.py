@@ -121,7 +121,7 @@ def test_the_three_verdicts_look_different(client: FlaskClient) -> None:
 
 def test_a_value_far_outside_is_no_reason(client: FlaskClient) -> None:
     text = page_of(client, {"slen": "6.5", "swid": "3.0", "plen": "5.6", "pwid": "9"})
-    assert "What the guess rests on" in text
+    assert "What the guess is based on" in text
     assert "The petal width, 9 cm, is far outside what the model learnt from, so virginica is a guess." in text
     assert "usual for" not in text
 
