@@ -197,7 +197,7 @@ def test_a_bad_file_is_told_and_its_rest_classified_without_choosing_it_again(op
     expect(page.locator(".alert")).to_be_focused()
     page.get_by_label("Leave out rows that cannot be read").check()
     page.get_by_role("button", name="Classify the file").click()
-    expect(page.get_by_text("Rows were left out, with 1 value that cannot be used.")).to_be_visible()
+    expect(page.get_by_text("Rows with 1 value that cannot be used were left out.")).to_be_visible()
     expect(page.get_by_role("heading", name="1 flower in my irises.csv")).to_be_focused()
 
 
@@ -363,6 +363,7 @@ def test_a_bad_file_is_told_without_javascript(open_page: OpenPage) -> None:
 
 def open_documentation(open_page: OpenPage, **settings: object) -> Page:
     page = open_page("/api/docs", **settings)
+    page.get_by_role("button", name="Show and try all requests").click()
     page.get_by_role("button", name="Classify one flower or many").click()
     expect(page.get_by_role("button", name="Try it out")).to_be_visible()
     return page
@@ -394,6 +395,17 @@ def test_the_documentation_fits_and_follows_the_system_s_colours(open_page: Open
 def test_the_documentation_says_what_it_needs_without_javascript(open_page: OpenPage) -> None:
     page = open_page("/api/docs", java_script_enabled=False)
     expect(page.get_by_role("link", name="openapi.json")).to_be_visible()
+    expect(page.get_by_role("button", name="Show and try all requests")).to_be_hidden()
+
+
+def test_documentation_that_cannot_be_loaded_can_be_asked_for_again(open_page: OpenPage) -> None:
+    page = open_page("/api/docs")
+    page.route("**/swagger-ui-bundle.js*", lambda route: route.abort())
+    page.get_by_role("button", name="Show and try all requests").click()
+    expect(page.get_by_role("status")).to_have_text("It could not be loaded. Please try again.")
+    page.unroute("**/swagger-ui-bundle.js*")
+    page.get_by_role("button", name="Show and try all requests").click()
+    expect(page.get_by_role("heading", name="All requests")).to_be_focused()
 
 
 MIXED_FORM = {one.form_name: one.format(one.encode(one.example)) for one in MIXED.features}

@@ -20,11 +20,41 @@ const fixAccessibility = () => {
 };
 new MutationObserver(fixAccessibility).observe(container, { childList: true, subtree: true });
 
-SwaggerUIBundle({
-  domNode: container,
-  url: container.dataset.url,
-  layout: "BaseLayout",
-  deepLinking: false, // its links would be inside buttons
-  defaultModelsExpandDepth: 0,
-  validatorUrl: null,
+// Its half a megabyte is loaded when it is asked for.
+const button = document.getElementById("open");
+const announcement = document.getElementById("announcement");
+button.addEventListener("click", () => {
+  if (button.getAttribute("aria-disabled") === "true") return;
+  button.setAttribute("aria-disabled", "true");
+  announcement.textContent = "Loading…";
+  const style = document.createElement("link");
+  style.rel = "stylesheet";
+  style.href = container.dataset.style;
+  const script = document.createElement("script");
+  script.src = container.dataset.script;
+  script.addEventListener("load", show);
+  script.addEventListener("error", () => {
+    button.setAttribute("aria-disabled", "false");
+    announcement.textContent = "It could not be loaded. Please try again.";
+  });
+  document.head.append(style, script);
 });
+
+function show() {
+  const page = document.getElementById("api-page"); // Swagger UI has its own main landmark
+  const section = document.createElement("section");
+  section.setAttribute("aria-labelledby", "api");
+  section.append(...page.childNodes);
+  page.replaceWith(section);
+  button.parentElement.remove();
+  announcement.textContent = "";
+  document.getElementById("requests").focus();
+  SwaggerUIBundle({
+    domNode: container,
+    url: container.dataset.url,
+    layout: "BaseLayout",
+    deepLinking: false, // its links would be inside buttons
+    defaultModelsExpandDepth: 0,
+    validatorUrl: null,
+  });
+}
