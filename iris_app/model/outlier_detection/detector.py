@@ -147,7 +147,7 @@ class OutlierDetector:
     def is_typical(self, row: Sequence[float], class_index: int) -> bool:
         """Check whether one row is within the training's range and near enough to the rows of a class.
 
-        It is fast, and False for some typical rows: those with missing numbers, or near another class.
+        It is fast, and False for some typical rows: those near another class, or some with missing numbers.
         """
         for (minimum, maximum), value in zip(self._ranges, row, strict=True):
             if not minimum <= value <= maximum and value == value:

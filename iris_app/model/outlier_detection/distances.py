@@ -146,7 +146,8 @@ class Distances:
     def is_within(self, row: Sequence[float], class_index: int, maximum: float) -> bool:
         """Check whether the squared distance of a row from a class is at most ``maximum``.
 
-        It is computed in Python's floats, whose last digits may differ, and False if a number is missing.
+        It is computed in Python's floats, whose last digits may differ, with missing numbers as the mean of the class:
+        that is no less than the distance of the other numbers.
         """
         total = sum(categories.take_one(row)[class_index] for categories in self._categories)
         for numbers in self._numbers:
@@ -219,13 +220,14 @@ class _Numbers:
         return squares
 
     def whiten_one(self, row: Sequence[float], class_index: int) -> Iterator[float]:
-        """Yield the whitened coordinates of one row's difference from the mean of a class."""
+        """Yield the whitened coordinates of one row's difference from the mean of a class, 0 for missing numbers."""
         values = [row[feature] for feature in self._group.features]
         for tails in self._group.tails:
             values[tails.index] = math.asinh((values[tails.index] - tails.centre) / tails.scale)
         for shifts in self._shifts:
             values = list(map(operator.sub, values, shifts.take_one(row)))
-        differences = list(map(operator.sub, values, self._group.means[class_index]))
+        means = self._group.means[class_index]
+        differences = [0.0 if value != value else value - mean for value, mean in zip(values, means, strict=True)]
         for weights in self._group.whitenings[0 if self._is_shared else class_index]:
             yield sum(map(operator.mul, weights, differences))  # up to the diagonal
 

@@ -119,7 +119,18 @@ def test_what_is_typical_alone_is_no_outlier() -> None:
     typical = [any(detector.is_typical(row, index) for index in range(2)) for row in rows.tolist()]
     assert [index in outliers for index in range(len(rows))] == [not one for one in typical]
     assert not detector.is_typical((rows[0] * 10).tolist(), 0)
-    assert not detector.is_typical([MISSING, *rows[0, 1:]], 0)
+
+
+@pytest.mark.parametrize("missing", [1, 3, 30])
+def test_most_rows_with_missing_numbers_are_known_to_be_typical_and_no_outlier_is(missing: int) -> None:
+    rows, classes = load_breast_cancer(return_X_y=True)
+    detector, _ = fit_detector(schema_of(rows, 2), rows, classes)
+    random = np.random.default_rng(0)
+    for row in rows:
+        row[random.choice(rows.shape[1], missing, replace=False)] = MISSING
+    typical = [any(detector.is_typical(row, index) for index in range(2)) for row in rows.tolist()]
+    assert np.mean(typical) > 0.8
+    assert not set(np.flatnonzero(typical)) & set(detector.find(rows).rows)
 
 
 def test_a_typical_row_with_categories_is_no_outlier(mixed: tuple[OutlierDetector, Floats]) -> None:

@@ -120,5 +120,12 @@ def test_one_row_with_categories_is_measured_as_many_are(code: float, penalties:
     assert not distances.is_within(row, 0, square * (1 - 1e-12))
 
 
-def test_one_row_with_a_missing_number_is_not_measured() -> None:
-    assert not Distances([NUMBERS], []).is_within([1.0, MISSING, 0.0], 0, np.inf)
+def test_one_row_with_a_missing_number_is_measured_as_if_it_were_the_mean_of_the_class() -> None:
+    distances, (first, *_) = Distances([NUMBERS], []), MEANS
+    for index in range(3):
+        row, filled = [2.0, 7.0, 4.0], [2.0, 7.0, 4.0]
+        row[index], filled[index] = MISSING, first[index]
+        (square,) = Distances([NumberGroup([0, 1, 2], [first], [WHITENING])], []).nearest(np.array([filled]).T)
+        assert distances.is_within(row, 0, square * (1 + 1e-12))
+        assert not distances.is_within(row, 0, square * (1 - 1e-12))
+        assert distances.nearest(np.array([row]).T)[0] <= square
