@@ -3,9 +3,7 @@
 import shutil
 import subprocess
 import sys
-from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import pytest
 from flask import Flask
@@ -43,33 +41,29 @@ def test_a_profile_says_where_the_time_goes() -> None:
 
 
 @pytest.mark.usefixtures("_benchmarks")
-def test_ours_is_asked_in_every_form(app: Flask) -> None:
-    from benchmarks import contestants, over_http
-    from benchmarks.flowers import flowers
+def test_ours_is_asked_in_every_form(app: Flask, tmp_path: Path) -> None:
+    from benchmarks import contestants, models, over_http
     from benchmarks.production import caller
 
-    forms = contestants.ours().forms
-    assert tuple(forms) == over_http.FORMS
-    for make in forms.values():
-        assert caller(app, make(flowers(2)))()
-
-
-def only_json(contestant: Any) -> Any:
-    return replace(contestant, forms={"JSON": contestant.forms["JSON"]})
+    ours = contestants.ours(models.lay_out("example", tmp_path))
+    assert tuple(ours.forms) == over_http.FORMS
+    for make in ours.forms.values():
+        assert caller(app, make(ours.model.rows(2)))()
 
 
 @pytest.mark.skipif(not (shutil.which("wrk") and shutil.which("taskset")), reason="needs wrk")
 @pytest.mark.usefixtures("_benchmarks")
 def test_servers_are_measured_one_beside_the_other(tmp_path: Path) -> None:
-    from benchmarks import contestants, over_http, parts, report
+    from benchmarks import contestants, models, over_http, parts, report
     from benchmarks.rounds import QUICK
 
-    probability = parts.lay_out_model(tmp_path)
-    compared = [only_json(one) for one in (contestants.ours("--workers", "1"), contestants.baselines(tmp_path)[0])]
-    figures = over_http.compare(compared, [1], QUICK, parts.cores(), tmp_path, probability)
-    assert list(figures.loads["JSON", 1]) == ["ours", "floor"]
+    model = models.lay_out("example", tmp_path)
+    compared = [contestants.ours(model, "--workers", "1"), contestants.naive(model)]
+    figures = over_http.compare(compared, [1], QUICK, parts.cores(), ["JSON"])
+    assert list(figures.loads["JSON", 1]) == ["ours", "naive"]
     assert report.of_loads(figures).count("| 1 as JSON |") == 2
-    assert "| floor |" in report.of_servers(figures)
+    assert "| naive |" in report.of_servers(figures)
+    assert "| example |" in report.of_models({"example": figures.loads["JSON", 1]})
 
 
 @pytest.mark.usefixtures("_benchmarks")

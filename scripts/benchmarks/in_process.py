@@ -12,8 +12,8 @@ import numpy as np
 from flask import Flask
 
 from benchmarks.baselines import flask_app
-from benchmarks.flowers import Request, binary_tensor, flowers, objects
 from benchmarks.production import caller
+from benchmarks.requests import Request, binary_tensor, flowers, objects
 from benchmarks.rounds import Effort, alternate, ratio
 from iris_app.iris import SCHEMA
 from iris_app.model_service import get_service
@@ -42,7 +42,7 @@ def against_parsing(app: Flask, effort: Effort, rows: int) -> float:
 
 def against_numpy(app: Flask, effort: Effort, rows: int) -> float:
     """Compare a request of a binary tensor with only computing by the same affine map."""
-    model, content = get_service(app).model, flowers(rows).tobytes()
+    model, content = get_service(app).model, flowers(rows).to_numpy().tobytes()
 
     def compute() -> bytes:
         return model.predict_proba(np.frombuffer(content).reshape(rows, -1)).tobytes()

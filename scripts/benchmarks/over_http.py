@@ -8,8 +8,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from benchmarks import wrk
-from benchmarks.flowers import flowers
-from benchmarks.rounds import Effort, alternate
+from benchmarks.rounds import Effort, alternate, ratio
 from benchmarks.servers import Contestant, Server, check, running
 
 FORMS = ("JSON", "CSV", "binary")
@@ -43,46 +42,48 @@ def compare(
     sizes: Sequence[int],
     effort: Effort,
     cores: Cores,
-    folder: Path,
-    probability: float,
+    forms: Sequence[str] = FORMS,
 ) -> Figures:
     """Start all servers and measure them in turns, by form and size.
 
-    ``probability`` must be in the response to the first row, so that all serve the same model.
+    The probability of the first row must be in each response to it, so that all serve the same model.
     """
     with contextlib.ExitStack() as stack:
-        servers = [_start(stack, contestant, cores, folder, probability) for contestant in contestants]
+        servers = [_start(stack, contestant, cores) for contestant in contestants]
         loads = {}
-        for form in FORMS:
+        for form in forms:
             for rows in sizes:
                 print(f"over HTTP: {rows:,} rows as {form}", file=sys.stderr)
-                rounds = _rounds(servers, form, rows, effort.seconds, cores, folder)
+                rounds = _rounds(servers, form, rows, effort.seconds, cores)
                 loads[form, rows] = alternate(effort.rounds, rounds)
         return Figures(loads, {server.contestant.name: (server, server.memory()) for server in servers})
 
 
-def _start(
-    stack: contextlib.ExitStack, contestant: Contestant, cores: Cores, folder: Path, probability: float
-) -> Server:
+def speed(loads: Mapping[str, Sequence[Load]], name: str) -> float:
+    """Return how many times the requests per second of another server ours answers."""
+    return ratio(*([load.rate for load in loads[one]] for one in ("ours", name)))
+
+
+def _start(stack: contextlib.ExitStack, contestant: Contestant, cores: Cores) -> Server:
     print(f"over HTTP: starting {contestant.name}", file=sys.stderr)
-    request = contestant.forms["JSON"](flowers(1))
-    server = stack.enter_context(running(contestant, request, cores.server, folder))
-    check(server, request, probability if request.body else None)
+    request = contestant.forms["JSON"](contestant.model.rows(1))
+    server = stack.enter_context(running(contestant, request, cores.server))
+    check(server, request, contestant.model.probability if request.body else None)
     return server
 
 
 def _rounds(
-    servers: Iterable[Server], form: str, rows: int, seconds: int, cores: Cores, folder: Path
+    servers: Iterable[Server], form: str, rows: int, seconds: int, cores: Cores
 ) -> Mapping[str, Callable[[], Load]]:
     """Return a round for each server that supports the form, after a warm-up."""
     rounds = {}
     for server in servers:
         if make := server.contestant.forms.get(form):
-            request = make(flowers(rows))
+            request = make(server.contestant.model.rows(rows))
             if not request.body and rows > 1:  # it takes no rows, and was measured already
                 continue
             check(server, request, None)
-            script = wrk.write_script(folder / f"{server.contestant.name}-{form}-{rows}.lua", request)
+            script = wrk.write_script(server.log.with_suffix(f".{form}-{rows}.lua"), request)
             rounds[server.contestant.name] = partial(_drive, server, request.path, script, seconds, cores)
             rounds[server.contestant.name]()
     return rounds

@@ -7,26 +7,19 @@ import shutil
 import sys
 import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from itertools import pairwise
 from os import sched_getaffinity
 from pathlib import Path
 from statistics import median
 from typing import NamedTuple
 
-import msgspec
-
-from benchmarks import contestants, files, in_process, operating, over_http, report
+from benchmarks import contestants, files, in_process, models, operating, over_http, report
 from benchmarks.bounds import BOUNDS, MEGABYTE
-from benchmarks.flowers import flowers
-from benchmarks.over_http import Cores
+from benchmarks.over_http import Cores, Load
 from benchmarks.production import production
 from benchmarks.rounds import Effort, ratio
-from benchmarks.servers import Failed
-from iris_app import create_app
-from iris_app.iris import SCHEMA
-from iris_app.model import artifact
-from iris_app.model.compiled import CompiledClassifier
-from iris_app.model_service import model_path
+from benchmarks.servers import Contestant, Failed, ServedModel
 
 Found = tuple[dict[str, float], list[str]]
 
@@ -50,19 +43,42 @@ def bench(effort: Effort, against: Sequence[str], environments: Path) -> Iterato
 
 
 def measure_over_http(bench: Bench) -> Found:
-    """Measure the servers under load."""
+    """Measure the servers under load, with the example."""
     _need("taskset", "wrk")
-    probability = lay_out_model(bench.folder)
-    others = [contestants.foreign(name, bench.folder, bench.environments) for name in bench.against]
-    own = [contestants.ours("--workers", "1"), contestants.silent("--workers", "1")]
-    compared = [*own, *contestants.baselines(bench.folder), *others]
-    figures = over_http.compare(compared, SIZES, bench.effort, cores(), bench.folder, probability)
+    model = models.lay_out("example", bench.folder)
+    own = [make(model, "--workers", "1") for make in (contestants.ours, contestants.silent)]
+    compared = [*own, *contestants.baselines(model), *_foreign(bench, model)]
+    figures = over_http.compare(compared, SIZES, bench.effort, cores())
     loads = figures.loads["JSON", 1]
-    values = {name: ratio(*([load.rate for load in loads[one]] for one in ("ours", name))) for name in loads}
+    values = {name: over_http.speed(loads, name) for name in loads}
     values["observability"] = ratio(*([load.cpu for load in loads[one]] for one in ("ours", "silent")))
     values["p99"] = ratio(*([load.p99 for load in loads[one]] for one in ("ours", "floor")))
+    for form, name in (("JSON", "mlserver"), ("CSV", "mlflow")):
+        if name in (many := figures.loads[form, SIZES[-1]]):
+            values[f"{name}_{form.lower()}"] = over_http.speed(many, name)
     bounded = {name: value for name, value in values.items() if name in BOUNDS}
     return bounded, [report.of_servers(figures), report.of_loads(figures)]
+
+
+def measure_models(bench: Bench) -> Found:
+    """Measure one row of each model beside the servers of other people, and beside the example served by ours."""
+    _need("taskset", "wrk")
+    example = models.lay_out("example", bench.folder)
+    values: dict[str, float] = {}
+    loads: dict[str, Mapping[str, list[Load]]] = {}
+    for name, title in models.MODELS.items():
+        model = models.lay_out(name, bench.folder)
+        own = contestants.ours(model, "--workers", "1")
+        compared = [own, contestants.naive(model), *_foreign(bench, model)]
+        if name != "example":
+            compared.append(replace(contestants.ours(example, "--workers", "1"), name="example"))
+        loads[title] = over_http.compare(compared, [1], bench.effort, cores(), ["JSON"]).loads["JSON", 1]
+        values |= {f"{name}_{other}": over_http.speed(loads[title], other) for other in loads[title]}
+    return {name: value for name, value in values.items() if name in BOUNDS}, [report.of_models(loads)]
+
+
+def _foreign(bench: Bench, model: ServedModel) -> list[Contestant]:
+    return [contestants.foreign(name, model, bench.environments) for name in bench.against]
 
 
 def measure_in_process(bench: Bench) -> Found:
@@ -84,15 +100,20 @@ def measure_memory(bench: Bench) -> Found:
     """Measure the memory of another worker."""
     _need("taskset", "wrk")
     _log("memory of workers")
-    added = operating.memory_of_a_worker(bench.effort, sorted(sched_getaffinity(0)), bench.folder)
-    return {"worker": median(added) / MEGABYTE}, []
+    values = {}
+    for measure, name in (("worker", "example"), ("worker_500", "forest_500")):
+        model = models.lay_out(name, bench.folder)
+        added = operating.memory_of_a_worker(bench.effort, sorted(sched_getaffinity(0)), model)
+        values[measure] = median(added) / MEGABYTE
+    return values, []
 
 
 def measure_start(bench: Bench) -> Found:
     """Measure the time of a start."""
     _need("taskset")
     _log("start")
-    taken = operating.start(bench.effort, sorted(sched_getaffinity(0)), bench.folder)
+    model = models.lay_out("example", bench.folder)
+    taken = operating.start(bench.effort, sorted(sched_getaffinity(0)), model)
     return {"start": ratio(*taken.values())}, [report.of_seconds(taken)]
 
 
@@ -112,6 +133,7 @@ def measure_files(bench: Bench) -> Found:
 PARTS: Mapping[str, Callable[[Bench], Found]] = {
     "in-process": measure_in_process,
     "http": measure_over_http,
+    "models": measure_models,
     "memory": measure_memory,
     "start": measure_start,
     "files": measure_files,
@@ -134,26 +156,6 @@ def cores() -> Cores:
     """Return the cores of the server and of the client, which differ if there are two."""
     available = sorted(sched_getaffinity(0))
     return Cores(available[:1], available[-1:])
-
-
-def lay_out_model(folder: Path) -> float:
-    """Export the model to a folder for the other servers, and return its probability for the first row."""
-    app = create_app()
-    path = model_path(app)
-    classifier, manifest, _ = artifact.load(path, app.config["MODEL_SHA256"])
-    folded = CompiledClassifier(classifier, manifest.schema, manifest.inputs).affine
-    if folded is None:
-        raise Failed("The model does not fold to an affine map, which is all that the floor knows.")
-    weights, intercepts = (part.tolist() for part in folded)
-    model_data = {
-        "features": list(SCHEMA.features_by_name),
-        "species": SCHEMA.class_names,
-        "weights": weights,
-        "intercepts": intercepts,
-    }
-    (folder / "folded.json").write_bytes(msgspec.json.encode(model_data))
-    shutil.copy(path, folder / "model.joblib")
-    return float(classifier.predict_proba(flowers(1)).max())
 
 
 def _need(*tools: str) -> None:

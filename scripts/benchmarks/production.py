@@ -15,7 +15,7 @@ import flask
 from flask import Flask
 from werkzeug.test import create_environ
 
-from benchmarks.flowers import Request
+from benchmarks.requests import Request
 from benchmarks.servers import CHECKOUT, Failed
 from iris_app import create_app, model_service
 from iris_app.web.response import Response

@@ -10,7 +10,7 @@ from statistics import median
 from benchmarks import bounds
 from benchmarks.bounds import MEGABYTE
 from benchmarks.files import Figures as FileFigures
-from benchmarks.over_http import Figures, Load
+from benchmarks.over_http import Figures, Load, speed
 from benchmarks.rounds import Effort, ratio
 
 
@@ -48,6 +48,20 @@ def of_loads(figures: Figures) -> str:
         for name in loads
     ]
     return _table([*heads, "ours: requests/s", "ours: p99", "ours: CPU"], rows)
+
+
+def of_models(loads: Mapping[str, Mapping[str, Sequence[Load]]]) -> str:
+    """Return the table of models: requests per second, and how many times those of each other server."""
+    names = list(dict.fromkeys(name for taken in loads.values() for name in taken if name != "ours"))
+    rows = [
+        [title, f"{median(load.rate for load in taken['ours']):,.0f}", *(_speed(taken, name) for name in names)]
+        for title, taken in loads.items()
+    ]
+    return _table(["one row as JSON", "requests/s", *(f"against {name}" for name in names)], rows)
+
+
+def _speed(loads: Mapping[str, Sequence[Load]], name: str) -> str:
+    return f"{speed(loads, name):.1f} ×" if name in loads else ""
 
 
 def of_rows(cost: Mapping[int, Sequence[float]]) -> str:

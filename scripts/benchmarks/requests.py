@@ -1,21 +1,20 @@
 """The rows that all servers classify, in the format of each endpoint."""
 
-import csv
-import io
 from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Any, NamedTuple
 
 import msgspec
 import numpy as np
-from numpy.typing import NDArray
+import pandas as pd
 from sklearn.datasets import load_iris
 
 from iris_app.iris import SCHEMA
 
-Floats = NDArray[np.float64]
-
 JSON = "application/json"
+
+# The types of the Open Inference Protocol by the kinds of NumPy's, and how MLServer is told of them.
+DATATYPES = {"f": ("FP64", "np"), "b": ("BOOL", "np"), "O": ("BYTES", "str")}
 
 
 class Request(NamedTuple):
@@ -31,10 +30,10 @@ class Request(NamedTuple):
         return "POST" if self.body else "GET"
 
 
-def flowers(rows: int) -> Floats:
-    """Return rows of shape (rows, 4): the data set, repeated."""
-    measurements: Floats = load_iris().data
-    return measurements[np.arange(rows) % len(measurements)]
+def flowers(rows: int) -> pd.DataFrame:
+    """Return so many rows of the example: the data set, repeated."""
+    measurements = load_iris().data
+    return pd.DataFrame(measurements[np.arange(rows) % len(measurements)], columns=list(SCHEMA.features_by_name))
 
 
 def post(path: str, document: object) -> Request:
@@ -42,43 +41,50 @@ def post(path: str, document: object) -> Request:
     return Request(path, msgspec.json.encode(document), {"Content-Type": JSON})
 
 
-def objects(path: str, measurements: Floats) -> Request:
-    """Send an object for a flower alone, and an array of objects for many."""
-    rows = [dict(zip(SCHEMA.features_by_name, row, strict=True)) for row in measurements.tolist()]
+def objects(path: str, table: pd.DataFrame) -> Request:
+    """Send an object for a row alone, and an array of objects for many."""
+    rows = table.to_dict("records")
     return post(path, rows if len(rows) > 1 else rows[0])
 
 
-def lists(path: str, name: str, measurements: Floats) -> Request:
-    """Send an object whose one member is an array of arrays."""
-    return post(path, {name: measurements.tolist()})
+def member(path: str, name: str, table: pd.DataFrame) -> Request:
+    """Send an object whose one member is an array of rows: of objects, or of arrays if all are numbers."""
+    is_numeric = set(table.dtypes) == {np.dtype(float)}
+    return post(path, {name: table.to_numpy().tolist() if is_numeric else table.to_dict("records")})
 
 
-def split(path: str, measurements: Floats) -> Request:
+def split(path: str, table: pd.DataFrame) -> Request:
     """Send a data frame, as pandas writes it with ``orient="split"`` and MLflow's documentation sends it."""
-    return post(path, {"dataframe_split": {"columns": list(SCHEMA.features_by_name), "data": measurements.tolist()}})
+    return post(path, {"dataframe_split": table.to_dict("split", index=False)})
 
 
-def table(path: str, measurements: Floats) -> Request:
+def csv(path: str, table: pd.DataFrame) -> Request:
     """Send CSV."""
-    text = io.StringIO()
-    csv.writer(text, lineterminator="\n").writerows([list(SCHEMA.features_by_name), *measurements.tolist()])
-    return Request(path, text.getvalue().encode(), {"Content-Type": "text/csv"})
+    return Request(path, table.to_csv(index=False).encode(), {"Content-Type": "text/csv"})
 
 
-def tensor(path: str, measurements: Floats) -> Request:
-    """Send a tensor of the Open Inference Protocol as JSON."""
-    return post(path, _inference(measurements, {"data": measurements.ravel().tolist()}, {}))
+def tensors(path: str, table: pd.DataFrame) -> Request:
+    """Send one flat tensor of the Open Inference Protocol as JSON, or one for each column if some are no numbers."""
+    outputs = [{"name": "predict_proba"}]
+    if set(table.dtypes) == {np.dtype(float)}:
+        tensor = {"name": "rows", "shape": table.shape, "datatype": "FP64", "data": table.to_numpy().ravel().tolist()}
+        return post(path, {"inputs": [tensor], "outputs": outputs})
+    inputs = [_column_tensor(name, table[name].to_numpy()) for name in table]
+    return post(path, {"parameters": {"content_type": "pd"}, "inputs": inputs, "outputs": outputs})
 
 
-def binary_tensor(path: str, measurements: Floats) -> Request:
+def _column_tensor(name: str, values: Any) -> dict[str, Any]:
+    datatype, content_type = DATATYPES[values.dtype.kind]
+    about = {"name": name, "shape": [len(values), 1], "datatype": datatype, "data": values.tolist()}
+    return about | {"parameters": {"content_type": content_type}}
+
+
+def binary_tensor(path: str, table: pd.DataFrame) -> Request:
     """Send a tensor of the Open Inference Protocol as bytes, and want the answer so."""
-    content = measurements.astype("<f8").tobytes()
-    size = {"parameters": {"binary_data_size": len(content)}}
-    head = msgspec.json.encode(_inference(measurements, size, {"parameters": {"binary_data": True}}))
+    content = table.to_numpy().astype("<f8").tobytes()
+    tensor = {"name": "rows", "shape": table.shape, "datatype": "FP64"}
+    tensor |= {"parameters": {"binary_data_size": len(content)}}
+    output = {"name": "predict_proba", "parameters": {"binary_data": True}}
+    head = msgspec.json.encode({"inputs": [tensor], "outputs": [output]})
     headers = {"Content-Type": "application/octet-stream", "Inference-Header-Content-Length": str(len(head))}
     return Request(path, head + content, headers)
-
-
-def _inference(measurements: Floats, content: dict[str, Any], output: dict[str, Any]) -> dict[str, Any]:
-    tensor = {"name": "flowers", "shape": measurements.shape, "datatype": "FP64"} | content
-    return {"inputs": [tensor], "outputs": [{"name": "predict_proba"} | output]}

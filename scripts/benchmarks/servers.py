@@ -12,9 +12,12 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import NamedTuple
+
+import pandas as pd
 
 from benchmarks import processes
-from benchmarks.flowers import Floats, Request
+from benchmarks.requests import Request
 
 CHECKOUT = Path(__file__).parent.parent.parent
 
@@ -29,6 +32,28 @@ class Failed(Exception):
     """A server cannot be measured."""
 
 
+class ServedModel(NamedTuple):
+    """A model in a folder, for all servers: ``model.joblib``, its manifest, and ``model.json`` for the others.
+
+    Attributes
+    ----------
+    folder : Path
+    rows : callable
+        Returns a table of so many rows.
+    probability : float
+        The probability of the most likely class of the first row.
+    """
+
+    folder: Path
+    rows: Callable[[int], pd.DataFrame]
+    probability: float
+
+    @property
+    def path(self) -> Path:
+        """The path of the artifact."""
+        return self.folder / "model.joblib"
+
+
 @dataclass(frozen=True)
 class Contestant:
     """A server to start.
@@ -38,8 +63,9 @@ class Contestant:
     """
 
     name: str
+    model: ServedModel
     command: Sequence[str]
-    forms: Mapping[str, Callable[[Floats], Request]]
+    forms: Mapping[str, Callable[[pd.DataFrame], Request]]
     settings: Mapping[str, str] = field(default_factory=dict)
     folder: Path = CHECKOUT
     described: str = ""
@@ -65,10 +91,10 @@ class Server:
 
 
 @contextlib.contextmanager
-def running(contestant: Contestant, first: Request, cores: Sequence[int], folder: Path) -> Iterator[Server]:
-    """Run a server on some cores, with its log in a folder, and wait for its first response."""
+def running(contestant: Contestant, first: Request, cores: Sequence[int]) -> Iterator[Server]:
+    """Run a server on some cores, with its log beside its model, and wait for its first response."""
     ports = _free_ports(3)
-    log = folder / f"{contestant.name}.log"
+    log = contestant.model.folder / f"{contestant.name}.log"
     command = ["taskset", "--cpu-list", ",".join(map(str, cores))]
     command += [part.format(*ports) for part in contestant.command]
     began = time.perf_counter()

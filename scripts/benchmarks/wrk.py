@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 import msgspec
 
-from benchmarks.flowers import Request
+from benchmarks.requests import Request
 from benchmarks.servers import TIMEOUT, Failed, Server
 
 CONNECTIONS = 4

@@ -12,12 +12,12 @@ from typing import Any
 import msgspec
 import numpy as np
 
-MODEL_DATA: dict[str, Any] = msgspec.json.decode((Path(os.environ["BENCHMARK_MODEL"]) / "folded.json").read_bytes())
+MODEL_DATA: dict[str, Any] = msgspec.json.decode((Path(os.environ["BENCHMARK_MODEL"]) / "model.json").read_bytes())
 WEIGHTS = list(zip(MODEL_DATA["weights"], MODEL_DATA["intercepts"], strict=True))
 TRANSPOSED, INTERCEPTS = np.array(MODEL_DATA["weights"]).T, np.array(MODEL_DATA["intercepts"])
-CLASSES = MODEL_DATA["species"]
+CLASSES = MODEL_DATA["classes"]
 
-Flower: Any = msgspec.defstruct("Flower", [(name, float) for name in MODEL_DATA["features"]], gc=False)
+Flower: Any = msgspec.defstruct("Flower", [(name, float) for name in MODEL_DATA["kinds"]], gc=False)
 Probabilities = msgspec.defstruct("Probabilities", [(name, float) for name in CLASSES], gc=False)
 Answer = msgspec.defstruct("Answer", [("species", str), ("probabilities", Probabilities)], gc=False)
 

@@ -5,10 +5,12 @@ import os
 from pathlib import Path
 
 import joblib
+import pandas as pd
 from flask import Flask, Response, jsonify, request
 
 MODEL = Path(os.environ["BENCHMARK_MODEL"])
-MODEL_DATA = json.loads((MODEL / "folded.json").read_text())
+MODEL_DATA = json.loads((MODEL / "model.json").read_text())
+NAMES = list(MODEL_DATA["kinds"])
 
 app = Flask(__name__)
 pipeline = joblib.load(MODEL / "model.joblib")
@@ -16,15 +18,15 @@ pipeline = joblib.load(MODEL / "model.joblib")
 
 @app.post("/classify")
 def classify() -> Response:
-    """Classify one flower or many."""
+    """Classify one row or many."""
     document = request.get_json()
-    flowers = document if isinstance(document, list) else [document]
-    probabilities = pipeline.predict_proba([[flower[name] for name in MODEL_DATA["features"]] for flower in flowers])
+    rows = document if isinstance(document, list) else [document]
+    table = pd.DataFrame(rows) if MODEL_DATA["is_frame"] else [[row[name] for name in NAMES] for row in rows]
     answers = [
         {
-            "species": MODEL_DATA["species"][row.argmax()],
-            "probabilities": dict(zip(MODEL_DATA["species"], row.tolist(), strict=True)),
+            "class": MODEL_DATA["classes"][probabilities.argmax()],
+            "probabilities": dict(zip(MODEL_DATA["classes"], probabilities.tolist(), strict=True)),
         }
-        for row in probabilities
+        for probabilities in pipeline.predict_proba(table)
     ]
     return jsonify(answers if isinstance(document, list) else answers[0])

@@ -5,4 +5,5 @@ import sys
 import joblib
 import mlflow.sklearn
 
-mlflow.sklearn.save_model(joblib.load(sys.argv[1]), sys.argv[2], pyfunc_predict_fn="predict_proba")
+pipeline, format_ = joblib.load(sys.argv[1]), mlflow.sklearn.SERIALIZATION_FORMAT_CLOUDPICKLE
+mlflow.sklearn.save_model(pipeline, sys.argv[2], serialization_format=format_, pyfunc_predict_fn="predict_proba")
