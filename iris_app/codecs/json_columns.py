@@ -1,5 +1,6 @@
 """Encode decoded JSON values of any kind as rows, column by column."""
 
+from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any, TypeAlias
 
@@ -29,13 +30,13 @@ class JsonColumns:
         """Return the values of columns as an array of shape (n, features)."""
         return np.array([encode(column) for encode, column in zip(self._encoders, columns, strict=True)]).T
 
-    def count_colons(self, columns: Sequence[Column], objects: int) -> int:
+    def count_colons(self, columns: Sequence[Column], array: Floats, objects: int) -> int:
         """Count the colons in the JSON of columns, of whose rows so many are objects, if it escapes none."""
-        names = sum(
-            (objects - column.count(UNSET)) * colons for column, colons in zip(columns, self._colons, strict=True)
-        )
-        texts = (value for index in self._with_colons for value in columns[index] if isinstance(value, str))
-        return names + sum(text.count(":") for text in texts)
+        incomplete = np.flatnonzero(np.isnan(array).any(axis=0)).tolist()
+        absent = sum(columns[index].count(UNSET) * self._colons[index] for index in incomplete)
+        values = (found for index in self._with_colons for found in Counter(columns[index]).items())
+        inside = sum(value.count(":") * count for value, count in values if isinstance(value, str))
+        return objects * sum(self._colons) - absent + inside
 
 
 def _may_have_colons(feature: Feature) -> bool:
@@ -43,15 +44,18 @@ def _may_have_colons(feature: Feature) -> bool:
 
 
 def _encoder(feature: Feature) -> Callable[[Column], Floats]:
-    codes = _Codes(feature) if feature.kind == "category" else None
+    if feature.kind != "category":
+        return _encode_numbers
+    codes = _Codes(feature)
+    return lambda column: np.fromiter(map(codes.__getitem__, column), np.float64, len(column))
 
-    def encode(column: Column) -> Floats:
-        if codes is not None:
-            return np.fromiter(map(codes.__getitem__, column), np.float64, len(column))
-        values = [None if value is UNSET else value for value in column] if feature.optional else column
-        return np.array(values, np.float64)  # None becomes NaN
 
-    return encode
+def _encode_numbers(column: Column) -> Floats:
+    """Return numbers or booleans as an array; None becomes NaN."""
+    try:
+        return np.array(column, np.float64)
+    except TypeError:
+        return np.array([None if value is UNSET else value for value in column], np.float64)
 
 
 class _Codes(dict[Any, float]):

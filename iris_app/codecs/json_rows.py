@@ -191,7 +191,8 @@ class JsonRows:
             values = np.fromiter(chain.from_iterable(rows), np.float64, count * self._width)
             return values.reshape(-1, self._width), objects * self._colons
         columns = self._columns.split(rows)
-        return self._columns.encode(columns), self._columns.count_colons(columns, objects)
+        array = self._columns.encode(columns)
+        return array, self._columns.count_colons(columns, array, objects)
 
     def _has_repeated(self, body: bytes, colons: int) -> bool:
         """Check whether a name may be given twice in a valid body, by its colons."""
