@@ -22,7 +22,7 @@ from iris_app import (
 )
 from iris_app.observability import recorder
 from iris_app.web import compression, static_files
-from iris_app.web.app import Application
+from iris_app.web.app import Application, normalize_script_name
 
 
 def create_app(overrides: Mapping[str, object] | None = None) -> Flask:
@@ -64,7 +64,8 @@ def create_app(overrides: Mapping[str, object] | None = None) -> Flask:
     if root := app.config["APPLICATION_ROOT"].rstrip("/"):
         app.wsgi_app = DispatcherMiddleware(app.wsgi_app, {root: app.wsgi_app})  # type: ignore[method-assign]
     if proxies := app.config["PROXY_COUNT"]:
-        app.wsgi_app = ProxyFix(app.wsgi_app, x_for=proxies, x_proto=proxies, x_host=proxies, x_prefix=proxies)  # type: ignore[method-assign]
+        below = normalize_script_name(app.wsgi_app)
+        app.wsgi_app = ProxyFix(below, x_for=proxies, x_proto=proxies, x_host=proxies, x_prefix=proxies)  # type: ignore[method-assign]
     return app
 
 

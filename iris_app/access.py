@@ -20,7 +20,6 @@ PAGE_BLUEPRINTS = frozenset({"ui", "swagger", "bootstrap"})
 # The blueprints whose answers are for programs; pages are read by no other site.
 PROGRAM_BLUEPRINTS = frozenset({"api", "inference_protocol", "invocations", "operations"})
 
-ALLOWED_HEADERS = "Accept, Authorization, Content-Encoding, Content-Type, Inference-Header-Content-Length, X-Request-ID"
 EXPOSED_HEADERS = "Inference-Header-Content-Length, Retry-After, X-Model-Schema, X-Model-Version, X-Request-ID"
 
 # Seconds for which a browser may remember a preflight.
@@ -86,7 +85,8 @@ def _answer_preflight() -> Response | None:
     if _is_allowed_origin():
         methods = request.url_rule.methods if request.url_rule else None
         response.headers["Access-Control-Allow-Methods"] = ", ".join(sorted(methods or ()))
-        response.headers["Access-Control-Allow-Headers"] = ALLOWED_HEADERS
+        if asked := request.headers.get("Access-Control-Request-Headers"):  # what is not known is not read
+            response.headers["Access-Control-Allow-Headers"] = asked
         response.headers["Access-Control-Max-Age"] = str(PREFLIGHT_SECONDS)
     return response
 

@@ -2,6 +2,8 @@
 """Train the model of the example, save it with its manifest, and say how good it is."""
 
 import argparse
+import os
+import secrets
 import sys
 from pathlib import Path
 
@@ -22,6 +24,7 @@ def main() -> None:
     )
     where.add_argument("--publish", action="store_true", help="keep what is in place, for scripts/rollback to put back")
     arguments = parser.parse_args()
+    os.environ.setdefault("IRIS_SECRET_KEY", secrets.token_hex(32))  # nothing is signed here
     try:
         app = create_app()
         packaged, path = train(), arguments.output or model_path(app)

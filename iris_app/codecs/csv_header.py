@@ -9,6 +9,7 @@ from typing import NamedTuple
 
 from iris_app.codecs.names import MAX_CHARACTERS, MAX_NAMES, check_size, list_names, quote_names
 from iris_app.exceptions import InvalidValue, InvalidValues, MalformedDocument
+from iris_app.formatting import parse_int
 from iris_app.schema import UNREADABLE, Feature, Schema, read_decimal
 
 # Those of write.table in R are spaces.
@@ -110,19 +111,19 @@ def first_rows(lines: Iterable[str], delimiter: str) -> list[Numbered]:
 def number_rows(lines: Iterable[str], delimiter: str) -> Iterator[Numbered]:
     """Yield each row with the number of the line where it begins.
 
-    Rows of empty cells, and blank lines, which have no cells, are left out where no other row is above or below them.
+    Rows of blank cells, and blank lines, which have no cells, are left out where no other row is above or below them.
     """
     reader = csv.reader(lines, delimiter=delimiter, strict=True)
     line, begun = 1, False
     empty: list[Numbered] = []
     try:
         for row in reader:
-            if any(row):
+            if any(row) and any(map(str.strip, row)):
                 yield from empty
                 yield line, row
                 begun, empty = True, []
             elif begun:
-                empty.append((line, row))
+                empty.append((line, row if len(row) > 1 else []))
             line = reader.line_num + 1
     except csv.Error as error:
         raise MalformedDocument(f"Line {line} is not CSV: {error}.") from error
@@ -171,13 +172,20 @@ def read_header(schema: Schema, rows: Sequence[Numbered], header: bool | None, *
 
 def _is_row(schema: Schema, cells: list[str], *, fits: bool, by_position: bool) -> bool:
     """Check whether the first row, which names no feature, is a row of values."""
-    if fits and cells in ([str(index + start) for index in range(len(cells))] for start in (0, 1)):
+    if _are_column_numbers(schema, cells):
         raise MalformedDocument(
             f"The first line, {','.join(cells[:10])}, may be a row or the numbers of the columns. Put the names "
             f"{_names(schema)} above the rows, or send Content-Type: text/csv; header=absent."
         )
     is_positional = by_position or len(cells) > len(schema.features)
     return fits and is_positional and (holds_values(schema, cells) or any(map(is_number, cells)))
+
+
+def _are_column_numbers(schema: Schema, cells: list[str]) -> bool:
+    """Check whether cells count the columns from 0 or 1, perhaps behind the empty name of an index."""
+    numbers = [parse_int(cell) for cell in (cells if cells[0] else cells[1:])]
+    width = len(numbers)
+    return 0 <= width - len(schema.features) <= 1 and numbers in (list(range(width)), list(range(1, width + 1)))
 
 
 def _find_named(schema: Schema, rows: Sequence[Numbered]) -> int | None:
@@ -212,12 +220,22 @@ def _has_row_names(schema: Schema, names: list[str], rows: list[list[str]]) -> b
         for row in rows
         for feature, cell in zip(features, row[1:], strict=True)
         if feature is not None
-    ) and (not any(map(is_number, labels)) or _are_consecutive(labels))
+    ) and (not any(map(is_number, labels)) or _are_row_numbers(features[0], labels, rows))
 
 
-def _are_consecutive(labels: list[str]) -> bool:
-    start = int(labels[0]) if labels[0].isdecimal() and len(labels[0]) < 10 else -1
-    return start >= 0 and (len(labels) > 1 or start < 2) and labels == [str(start + i) for i in range(len(labels))]
+def _are_row_numbers(first: Feature | None, labels: list[str], rows: list[list[str]]) -> bool:
+    """Check whether whole numbers are those of rows, as they are where they cannot be values of the first column.
+
+    Otherwise they follow each other, or differ in at least two rows that hold fractions.
+    """
+    numbers = [parse_int(label) for label in labels]
+    start, count = numbers[0], len(numbers)
+    if start is None or None in numbers or len(set(numbers)) < count:
+        return False
+    if (count == 1 and start < 2) or (count > 1 and numbers == list(range(start, start + count))):
+        return True
+    has_fraction = any(is_number(cell) and parse_int(cell) is None for row in rows for cell in row[1:])
+    return (count > 1 and has_fraction) or (first is not None and not all(map(first.accepts, numbers)))
 
 
 def count_features(schema: Schema, names: list[str]) -> int:

@@ -1,4 +1,4 @@
-"""Decode JSON that holds ``NaN``, as clients in Python write it, though JSON has no such value."""
+"""Decode JSON that holds ``NaN`` or ``Infinity``, as clients in Python write them, though JSON has no such values."""
 
 import re
 from collections.abc import Iterator
@@ -10,6 +10,9 @@ import msgspec
 from iris_app.exceptions import InvalidValues, MalformedDocument
 
 Decoded = TypeVar("Decoded")
+
+# What stands for each constant; no float holds the number, which is wrong wherever it is the value of a feature.
+STANDING_FOR = {b"NaN": b"null", b"Infinity": b"1e999", b"-Infinity": b"-1e999"}
 
 # Text up to a constant of Python's ``json`` outside of strings, or up to the end, in parts that other threads need not
 # wait for. It always matches, and never goes back, so that no character is looked at twice.
@@ -26,7 +29,7 @@ UP_TO_CONSTANT = re.compile(
 
 
 def decode(decoder: msgspec.json.Decoder[Decoded], body: bytes, what: str) -> tuple[Decoded, bytes]:
-    """Decode JSON in which ``NaN`` stands for null.
+    """Decode JSON with constants of Python.
 
     Parameters
     ----------
@@ -39,7 +42,7 @@ def decode(decoder: msgspec.json.Decoder[Decoded], body: bytes, what: str) -> tu
     -------
     decoded : object
     json : bytes
-        The body, with null in place of each ``NaN``.
+        The body, with what stands for each constant.
 
     Raises
     ------
@@ -51,34 +54,27 @@ def decode(decoder: msgspec.json.Decoder[Decoded], body: bytes, what: str) -> tu
     except RecursionError as error:
         raise MalformedDocument(f"The {what} is nested too deeply to be read.") from error
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
-        if (json := _replace_nan(body)) != body:
+        if (json := _replace_constants(body)) != body:
             return decode(decoder, json, what)
         raise MalformedDocument(f"This is no {what}: {error}.") from error
 
 
 @contextmanager
-def without_nan(body: bytes) -> Iterator[bytes]:
-    """Return JSON with null in place of each ``NaN``, and mention that in errors of values."""
-    json = _replace_nan(body)
+def without_constants(body: bytes) -> Iterator[bytes]:
+    """Return JSON with what stands for each constant, and mention that of ``NaN`` in errors of values."""
+    json = _replace_constants(body)
     try:
         yield json
     except InvalidValues as error:
-        if json != body:
+        if json != body and b"NaN" in body:
             error.args = (f"{error} NaN is read as null.",)
         raise
 
 
-def _replace_nan(body: bytes) -> bytes:
-    """Replace each ``NaN`` outside of strings by null, or raise ``MalformedDocument`` for an infinite number."""
+def _replace_constants(body: bytes) -> bytes:
+    """Replace each constant outside of strings."""
     constants = body.count(b"NaN") + body.count(b"Infinity")
     # In JSON, one of these characters is before each value but the outermost.
     if not 0 < constants <= 1 + sum(map(body.count, (b",", b":", b"["))):
         return body
-    return UP_TO_CONSTANT.sub(_replace, body)
-
-
-def _replace(match: re.Match[bytes]) -> bytes:
-    text, constant = match.groups()
-    if constant in {b"Infinity", b"-Infinity"}:
-        raise MalformedDocument(f"{constant.decode()} at byte {match.start(2)} is no number that can be used.")
-    return text + b"null" if constant else text
+    return UP_TO_CONSTANT.sub(lambda match: match[1] + STANDING_FOR.get(match[2], b""), body)

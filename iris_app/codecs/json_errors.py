@@ -25,8 +25,8 @@ Matcher = Callable[[tuple[str, ...]], Match]
 # The length up to which an error repeats the name of an unknown field in full.
 MAX_NAME_LENGTH = 60
 
-# What an error calls the whole of a document, and the bytes of it by which its form is guessed.
-BODY, MAX_LOOKED_AT = "The body", 1000
+# What an error calls a document and the first line of one, and the bytes of it by which its form is guessed.
+BODY, FIRST_LINE, MAX_LOOKED_AT = "The body", "Line 1", 1000
 
 # The end of a field's name and the colon after it, with space between.
 SPACED_COLON = re.compile(rb'"[ \t\r\n]+:')
@@ -200,14 +200,14 @@ def _load(text: bytes, what: str, hook: Callable[[list[tuple[str, object]]], obj
     except UnicodeDecodeError as error:
         raise MalformedDocument(f"{what} is not UTF-8: byte {error.start} cannot be read.") from error
     except ValueError as error:
-        suggestion = _suggest_form(text, error) if what == BODY else ""
+        suggestion = _suggest_form(text, what, error) if what in {BODY, FIRST_LINE} else ""
         raise MalformedDocument(f"{what} is not JSON: {error}.{suggestion}") from error
 
 
-def _suggest_form(text: bytes, error: ValueError) -> str:
+def _suggest_form(text: bytes, what: str, error: ValueError) -> str:
     """Suggest the form of a body that is not JSON, by how it begins."""
     line = text[:MAX_LOOKED_AT].lstrip().partition(b"\n")[0]
-    if line.startswith(b"{") and str(error).startswith("Extra data"):
+    if what == BODY and line.startswith(b"{") and str(error).startswith("Extra data"):
         return " An object a line is NDJSON: send it as application/x-ndjson."
     if not line.startswith((b"{", b"[")) and any(delimiter in line for delimiter in (b",", b";", b"\t")):
         return " It looks like CSV: send it as text/csv."
@@ -265,9 +265,12 @@ def find_errors(schema: Schema, row: object, match: Matcher, pointer: str, line:
 
 
 def _find_errors_in_list(schema: Schema, row: list[object], pointer: str, line: int | None) -> ErrorFactories:
-    if len(row) != len(schema.features):
-        detail = f"A row is a list of {len(schema.features)} values: {_list_names(schema)}."
-        yield partial(InvalidValue, detail, pointer, line)
+    width = len(schema.features)
+    holds_rows = any(isinstance(value, Object) or (isinstance(value, list) and len(value) == width) for value in row)
+    if len(row) != width or holds_rows:
+        detail = f"A row is a list of {width} values: {_list_names(schema)}."
+        hint = " This is a list of rows; send each of them by itself." if holds_rows else ""
+        yield partial(InvalidValue, detail + hint, pointer, line)
         return
     for index, (feature, value) in enumerate(zip(schema.features, row, strict=True)):
         if not feature.accepts(value):

@@ -13,7 +13,7 @@ import msgspec
 import numpy as np
 from msgspec import UNSET, Raw, UnsetType
 
-from iris_app.codecs import bounds
+from iris_app.codecs import bounds, json_constants
 from iris_app.codecs.json_columns import JsonColumns
 from iris_app.codecs.json_errors import (
     check_lines,
@@ -130,11 +130,12 @@ class JsonRows:
         if array is not None:
             return array
         check_lines(self._schema, body, max_rows)
-        try:
-            array = self._read_matched(line for line in io.BytesIO(body) if line.strip())
-        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-            array = None
-        return read_lines_untyped(self._schema, body) if array is None else array
+        with json_constants.without_constants(body) as text:
+            try:
+                array = self._read_matched(line for line in io.BytesIO(text) if line.strip())
+            except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+                array = None
+            return read_lines_untyped(self._schema, text) if array is None else array
 
     def check_rows(self, rows: list[list[Any]], max_rows: int) -> Floats:
         """Read rows from lists that were parsed already, in the order of the features; see ``read_any``."""

@@ -11,18 +11,19 @@ from msgspec import Raw
 from iris_app.codecs import bounds, json_constants, json_errors
 from iris_app.codecs.json_rows import JsonRows
 from iris_app.codecs.names import MAX_NAMES, find_features, list_names, match_names
-from iris_app.exceptions import InvalidValues, MalformedDocument
+from iris_app.exceptions import InvalidValue, InvalidValues, MalformedDocument
 from iris_app.formatting import parse_int
 from iris_app.schema import Floats, Schema
 
 # Members that hold rows in any of the orientations, beside members that do not matter.
 WRAPPERS = ("dataframe_split", "dataframe_records", "instances", "inputs")
 
-# The place of a value in rows that were put in the order of the features.
-PLACE = re.compile(r"\A/(\d+)(?:/(\d+))?")
+# The place of a row, and that of a value in rows that were put in the order of the features.
+PLACE = re.compile(r"\A/(\d+)")
+VALUE = re.compile(r"\A/(\d+)/(\d+)")
 
-# Return the JSON pointer of a value by its row and the index of its feature, or of a row.
-Locate = Callable[[int, int | None], str]
+# Return the JSON pointer in what was sent of one in what was read.
+Relocate = Callable[[str], str]
 
 _members_decoder = msgspec.json.Decoder(dict[str, Raw])
 _array_decoder = msgspec.json.Decoder(list[Raw])
@@ -37,7 +38,7 @@ def read(schema: Schema, body: bytes, max_rows: int) -> tuple[Floats, bool]:
     ----------
     schema : Schema
     body : bytes
-        JSON, in which NaN stands for null: an object, a list of values in the order of the features, a list of such
+        JSON, perhaps with constants of Python: an object, a list of values in the order of the features, a list of such
         rows, an object of columns, or a frame of pandas in any orientation, alone or in one of ``WRAPPERS``.
     max_rows : int
         The maximum number of rows.
@@ -60,7 +61,7 @@ def read(schema: Schema, body: bytes, max_rows: int) -> tuple[Floats, bool]:
     """
     if (exact := schema.derive(JsonRows).read_exact(body, max_rows)) is not None:
         return exact
-    with json_constants.without_nan(body) as text:
+    with json_constants.without_constants(body) as text:
         bounds.check_json(schema, text, max_rows)
         return Reader(schema, max_rows).read(text)
 
@@ -93,7 +94,7 @@ class Reader:
                 f"Send a list of rows, each an object or a list of {width} values: {_names(self._schema)}. This is a "
                 f"list of {len(elements)} values."
             )
-        with _located(lambda _, column: "" if column is None else f"/{column}", rows=False):
+        with _located(lambda pointer: pointer.removeprefix("/0")):
             rows, _ = self._rows.read_any(b"[" + text + b"]", self._max_rows)
         return rows, True
 
@@ -115,7 +116,7 @@ class Reader:
         kinds = {bytes(member)[:1] for member in members.values()}
         if not is_named and any(name in members for name in WRAPPERS):
             return self._read_wrapper
-        if not is_named and bytes(members.get("data", b""))[:1] == b"[":
+        if not is_named and ("columns" in members or bytes(members.get("data", b""))[:1] == b"["):
             return self._read_frame
         if kinds == {b"["}:
             return self._read_lists
@@ -130,20 +131,22 @@ class Reader:
             raise MalformedDocument(f"There are more than {MAX_NAMES:,} fields beside {names[0]}.")
         if len(names) > 1:
             raise MalformedDocument(f"Send exactly one of {', '.join(WRAPPERS)}, not {len(names)}.")
-        with _located(lambda row, column: f"/{names[0]}/{row}" + ("" if column is None else f"/{column}")):
+        with _located(f"/{names[0]}".__add__):
             return self.read(bytes(members[names[0]]))[0]
 
     def _read_frame(self, members: Mapping[str, Raw]) -> Floats:
-        """Read a frame with ``data``: a list of rows, in the order of ``columns`` if they are lists."""
+        """Read a frame with ``data``: a list of rows, in the order of ``columns`` if there are any."""
+        columns = _decode(_names_decoder, members["columns"]) if "columns" in members else None
+        if bytes(members.get("data", b""))[:1] != b"[":
+            raise MalformedDocument("There are columns, and no data, which is a list of rows.")
+        if not columns:
+            with _located("/data".__add__):
+                return self.read(bytes(members["data"]))[0]
         data = _decode(_array_decoder, members["data"])
         json_errors.check_row_count(data, self._max_rows)
-        if "columns" not in members and data and bytes(data[0])[:1] == b"{":  # orient="table"
-            with _located(lambda row, column: f"/data/{row}" + ("" if column is None else f"/{column}")):
-                return self._rows.read_any(bytes(members["data"]), self._max_rows)[0]
-        columns = _decode(_names_decoder, members["columns"]) if "columns" in members else None
-        indices, width = _find_columns(self._schema, columns or [])
-        rows = [_select(row, text, indices, width) for row, text in enumerate(data)]
-        with _located(lambda row, column: f"/data/{row}" + ("" if column is None else f"/{indices[column]}")):
+        indices = _find_columns(self._schema, columns)
+        rows = [_select(row, text, indices, len(columns)) for row, text in enumerate(data)]
+        with _located(_by_place(lambda row, column: f"/data/{row}/{indices[column]}")):
             return self._rows.check_rows(rows, self._max_rows)
 
     def _read_lists(self, members: Mapping[str, Raw]) -> Floats:
@@ -162,7 +165,7 @@ class Reader:
     def _read_labelled_rows(self, members: Mapping[str, Raw]) -> Floats:
         """Read rows by their labels."""
         labels = list(map(json_errors.escape, members))
-        with _located(lambda row, column: f"/{labels[row]}" + ("" if column is None else f"/{column}")):
+        with _located(lambda pointer: PLACE.sub(lambda place: f"/{labels[int(place[1])]}", pointer)):
             return self._rows.read_any(b"[" + b",".join(members.values()) + b"]", self._max_rows)[0]
 
     def _read_columns(self, columns: Mapping[str, Sequence[Raw]], labels: Sequence[str] | None = None) -> Floats:
@@ -176,56 +179,58 @@ class Reader:
         texts = [b"[" + b",".join(columns[name]) + b"]" for name in names]
         selected = [[None] * count if index is None else _decode(_values_decoder, texts[index]) for index in indices]
 
-        def locate(row: int, column: int | None) -> str:
-            name = names[indices[column or 0] or 0]
-            return f"/{json_errors.escape(name)}/{row if labels is None else json_errors.escape(labels[row])}"
+        def locate(row: int, column: int) -> str:
+            label = str(row) if labels is None else labels[row]
+            return f"/{json_errors.escape(names[indices[column] or 0])}/{json_errors.escape(label)}"
 
-        with _located(locate):
+        with _located(_by_place(locate)):
             return self._rows.check_rows(list(map(list, zip(*selected, strict=True))), self._max_rows)
 
 
-def _find_columns(schema: Schema, columns: Sequence[object]) -> tuple[Sequence[int | None], int]:
-    """Return the index of each feature's column, and the number of columns."""
+def _find_columns(schema: Schema, columns: Sequence[object]) -> Sequence[int | None]:
+    """Return the index of each feature's column."""
     names = list(map(str, columns))
     is_numbered = len(names) <= MAX_NAMES and all(parse_int(name) is not None for name in names)
     if not is_numbered or any(map(schema.match_feature, names)):
-        return find_features(schema, names), len(names)
+        return find_features(schema, names)
     numbered = list(range(len(schema.features)))
-    if names and list(map(parse_int, names)) != numbered:
+    if list(map(parse_int, names)) != numbered:
         raise MalformedDocument(
             f"The columns {list_names(names)} name no feature. Send their names, or {len(numbered)} columns in this "
             f"order: {_names(schema)}."
         )
-    return numbered, len(numbered)
+    return numbered
 
 
 def _select(row: int, text: Raw, indices: Sequence[int | None], width: int) -> list[Any]:
-    values = _decode(_values_decoder, text)
-    if len(values) != width:
-        raise MalformedDocument(f"Row {row} of data has {len(values)} values, not {width}.")
+    values = _decode(_values_decoder, text) if bytes(text)[:1] == b"[" else None
+    if values is None or len(values) != width:
+        found = "is no list of" if values is None else f"has {len(values)} values, not"
+        raise MalformedDocument(f"Row {row} of data {found} {width}{' values' if values is None else ''}.")
     return [None if index is None else values[index] for index in indices]
 
 
 @contextmanager
-def _located(locate: Locate, *, rows: bool = True) -> Iterator[None]:
+def _located(relocate: Relocate) -> Iterator[None]:
     """Point errors in rows at the values that were sent, and name the rows."""
     try:
         yield
     except InvalidValues as error:
-        error.errors = tuple(_relocate(wrong, locate, rows=rows) for wrong in error.errors)
+        error.errors = tuple(_relocate(wrong, relocate) for wrong in error.errors)
         raise
 
 
-def _relocate(wrong: Any, locate: Locate, *, rows: bool) -> Any:
-    place = PLACE.match(wrong.pointer or "")
-    if not place:
+def _relocate(wrong: InvalidValue, relocate: Relocate) -> InvalidValue:
+    if wrong.pointer is None:
         return wrong
-    row, column = int(place[1]), None if place[2] is None else int(place[2])
-    pointer = locate(row, column) + wrong.pointer[place.end() :]
-    is_named = not rows or wrong.detail.startswith("Row ")
-    return msgspec.structs.replace(
-        wrong, pointer=pointer, detail=wrong.detail if is_named else f"Row {row}: {wrong.detail}"
-    )
+    place = None if wrong.detail.startswith("Row ") else PLACE.match(wrong.pointer)
+    detail = f"Row {place[1]}: {wrong.detail}" if place else wrong.detail
+    return msgspec.structs.replace(wrong, pointer=relocate(wrong.pointer), detail=detail)
+
+
+def _by_place(locate: Callable[[int, int], str]) -> Relocate:
+    """Relocate pointers to values by their rows and the indices of their features."""
+    return lambda pointer: VALUE.sub(lambda place: locate(int(place[1]), int(place[2])), pointer)
 
 
 def _decode_members(text: bytes) -> dict[str, Raw]:
@@ -249,8 +254,11 @@ def _decode(decoder: msgspec.json.Decoder[Any], text: bytes | Raw) -> Any:
     try:
         return decoder.decode(text)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-        json_errors.parse(bytes(text), json_errors.BODY)  # its errors say more
-        raise MalformedDocument(f"The body cannot be read: {error}.") from error
+        document = json_errors.parse(bytes(text), json_errors.BODY)  # its errors say more
+        try:
+            return msgspec.convert(document, decoder.type)  # with numbers beyond all bounds
+        except msgspec.ValidationError:
+            raise MalformedDocument(f"The body cannot be read: {error}.") from error
 
 
 def _names(schema: Schema) -> str:

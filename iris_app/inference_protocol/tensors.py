@@ -9,6 +9,7 @@ from typing import Any, TypeAlias
 import msgspec
 import numpy as np
 
+from iris_app.codecs import json_errors
 from iris_app.exceptions import MalformedDocument
 from iris_app.formatting import parse_int, truncate
 from iris_app.schema import Feature, Floats, Schema
@@ -176,10 +177,7 @@ def _from_json(tensor: Input) -> Values:
     if not tensor.data:
         raise MalformedDocument(f"{tensor.title} has no data, as JSON or as bytes.")
     nested = NESTED.match(tensor.data) is not None
-    try:
-        rows = _other_decoders.get(tensor.datatype, _number_decoders)[nested].decode(tensor.data)
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
-        raise MalformedDocument(f"{tensor.title} does not hold {tensor.datatype}: {error}.") from error
+    rows = _decode(tensor, _other_decoders.get(tensor.datatype, _number_decoders)[nested])
     if nested and [len(rows), *set(map(len, rows))] != tensor.shape:
         raise MalformedDocument(f"{tensor.title} is not nested as its shape {tensor.shape} says.")
     values = _flatten(tensor, chain.from_iterable(rows) if nested else rows)
@@ -187,6 +185,18 @@ def _from_json(tensor: Input) -> Values:
     if len(values) != elements:
         raise MalformedDocument(f"{tensor.title} of shape {tensor.shape} has {len(values)} values, not {elements}.")
     return values
+
+
+def _decode(tensor: Input, decoder: msgspec.json.Decoder[Any]) -> Any:
+    try:
+        return decoder.decode(tensor.data)
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        try:
+            if tensor.datatype in NUMBERS:  # perhaps beyond all bounds
+                return msgspec.convert(json_errors.parse(bytes(tensor.data), tensor.title), decoder.type)
+        except msgspec.ValidationError:
+            pass
+        raise MalformedDocument(f"{tensor.title} does not hold {tensor.datatype}: {error}.") from error
 
 
 def _flatten(tensor: Input, elements: Iterable[Any]) -> Values:

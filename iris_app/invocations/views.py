@@ -123,6 +123,7 @@ def render_problem(problem: Problem) -> Response:
 
 
 def _describe(error: InvalidValue) -> str:
-    """Return an error with the row that it is in."""
+    """Return an error with the line or the row that it is in."""
     row = ROW.match(error.pointer or "")
-    return f"Row {row[1]}: {error.detail}" if row else error.detail
+    place = f"Line {error.line}" if error.line else f"Row {row[1]}" if row else ""
+    return error.detail if not place or error.detail.startswith(("Line ", "Row ")) else f"{place}: {error.detail}"

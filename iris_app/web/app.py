@@ -1,5 +1,8 @@
 """The application class, and its session cookie."""
 
+from collections.abc import Callable, Iterable
+from typing import Any
+
 from flask import Flask, Request, request
 from flask.sessions import SecureCookieSession, SecureCookieSessionInterface
 
@@ -26,3 +29,14 @@ class Application(Flask):
     request_class = requests.Request
     response_class = Response
     session_interface = SessionInterface()
+
+
+def normalize_script_name(app: Callable[..., Iterable[bytes]]) -> Callable[..., Iterable[bytes]]:
+    """Begin the path below which a proxy serves an application with one slash, and end it with none."""
+
+    def application(environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
+        name = environ.get("SCRIPT_NAME", "").strip("/")
+        environ["SCRIPT_NAME"] = f"/{name}" if name else ""
+        return app(environ, start_response)
+
+    return application

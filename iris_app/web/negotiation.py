@@ -16,15 +16,28 @@ TSV = "text/tab-separated-values"
 # The names of each format: its own, and those that clients use besides.
 NAMES = {
     JSON: ("text/json", "application/x-json"),
-    CSV: (TSV, "application/csv", "application/x-csv", "text/x-csv", "text/comma-separated-values"),
+    CSV: (
+        TSV,
+        "text/tsv",
+        "application/csv",
+        "application/x-csv",
+        "text/x-csv",
+        "text/comma-separated-values",
+        "text/x-comma-separated-values",
+        "application/vnd.ms-excel",  # browsers on Windows, of .csv
+    ),
     NDJSON: (
         "application/jsonlines",
         "application/x-jsonlines",
         "application/jsonl",
         "application/x-jsonl",
         "application/ndjson",
+        "application/json-lines",
         "application/x-ldjson",
+        "application/x-json-stream",
+        "application/stream+json",
         "text/jsonl",
+        "text/ndjson",
         "text/x-ndjson",
     ),
 }
@@ -33,8 +46,8 @@ FORMATS = {name: media_type for media_type, others in NAMES.items() for name in 
 
 def read_format(request: Request, offered: Collection[str]) -> str:
     """Return the format of the body, one of those that are offered, or raise ``UnsupportedMediaType``."""
-    media_type = FORMATS.get(request.mimetype)
-    if media_type is not None and media_type in offered:
+    media_type = FORMATS.get(request.mimetype, JSON if request.mimetype.endswith("+json") else "")
+    if media_type in offered:
         return media_type
     found = f"Content-Type is {truncate(request.mimetype)}" if request.mimetype else "There is no Content-Type"
     raise UnsupportedMediaType(f"{found}; send {_list(offered)}, and say which in Content-Type.")

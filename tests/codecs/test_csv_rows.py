@@ -45,6 +45,49 @@ def malformed(body: bytes) -> str:
     return str(refused.value)
 
 
+@pytest.mark.parametrize("names", [["7", "3"], ["150", "2", "51"], ["51"], ["1"], ["0", "1"], ["a"], ["a", "b"]])
+@pytest.mark.parametrize("delimiter", [" ", ",", "\t", ";"])
+@pytest.mark.parametrize("further", [[], ["setosa"]])
+def test_names_of_rows_as_r_writes_them_are_read(names: list[str], delimiter: str, further: list[str]) -> None:
+    header = [*HEADER.split(","), *(["Species"] if further else [])]
+    rows = [[name, *map(str, ROW), *further] for name in names]
+    table = read_text("".join(f"{delimiter.join(row)}\n" for row in [header, *rows]))
+    assert table.values.tolist() == [ROW] * len(names)
+    assert table.header == ["row", *header]
+
+
+@pytest.mark.parametrize(
+    "rows",
+    [
+        ["5.1,3.5,1.4,0.2,9", "4.9,3.0,1.4,0.2,8"],  # with a cell at the end
+        ["5,3.5,1.4,0.2,9"],
+        ["5,3.5,1.4,0.2,9", "5,3.1,1.4,0.2,9"],
+        ["5,3,1,1,9", "7,3,1,1,8"],
+        ["7,5.1,3.5,1.4,0.2", "x,5.1,3.5,1.4,0.2", "3.5,5.1,3.5,1.4,0.2"],
+    ],
+)
+def test_what_may_be_a_value_is_no_name_of_a_row(rows: list[str]) -> None:
+    assert [detail for *_, detail in refusal("\n".join([HEADER, *rows, ""]))] == [
+        f"Line {line} has 5 cells where the header has 4." for line in range(2, 2 + len(rows))
+    ]
+
+
+@pytest.mark.parametrize("blank", [" \n", " , , , \n", "\n \n", ",,,\n  ,  ,,\n"])
+def test_blank_rows_at_the_end_are_nothing_and_missing_values_elsewhere(blank: str) -> None:
+    row = ",".join(map(str, ROW)) + "\n"
+    assert read_text(f"{HEADER}\n{row}{blank}").values.tolist() == [ROW]
+    details = [detail for *_, detail in refusal(f"{HEADER}\n{row}{blank}{row}")]
+    assert len(details) == 4 * blank.count("\n")
+    assert all("is missing." in detail for detail in details)
+
+
+@pytest.mark.parametrize("header", ["0,1,2,3", "1,2,3,4", ",0,1,2,3", "0,1,2,3,4"])
+def test_numbers_of_columns_are_no_row(header: str) -> None:
+    for by_position in (False, True):
+        with pytest.raises(MalformedDocument, match="may be a row or the numbers of the columns"):
+            read(f"{header}\n5.1,3.5,1.4,0.2\n".encode(), 10, by_position=by_position)
+
+
 @pytest.mark.parametrize(
     "header",
     [

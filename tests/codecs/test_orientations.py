@@ -47,6 +47,59 @@ def test_columns_of_other_labels_are_named(client: FlaskClient) -> None:
     assert (status, problem["detail"]) == (400, "The columns have not the same labels of rows.")
 
 
+ROW = list(FLOWER.values())
+ONE = {name: [value] for name, value in FLOWER.items()}
+
+# Documents of one row, and the pointer to its value 1.4; in the last, it is a further one.
+PLACES = [
+    (FLOWER, "/petal_length"),
+    (ROW, "/2"),
+    ([ROW], "/0/2"),
+    ([FLOWER], "/0/petal_length"),
+    ({"instances": ROW}, "/instances/2"),
+    ({"instances": FLOWER}, "/instances/petal_length"),
+    ({"instances": [ROW]}, "/instances/0/2"),
+    ({"inputs": ONE}, "/inputs/petal_length/0"),
+    ({"data": ROW}, "/data/2"),
+    ({"data": [ROW]}, "/data/0/2"),
+    ({"schema": {}, "data": [FLOWER]}, "/data/0/petal_length"),
+    ({"dataframe_split": {"columns": ["id", *NAMES], "data": [["a", *ROW]]}}, "/dataframe_split/data/0/3"),
+    ({name: {"a/b": value} for name, value in FLOWER.items()}, "/petal_length/a~1b"),
+    ({"x": FLOWER}, "/x/petal_length"),
+    ({"columns": ["id", *NAMES], "data": [[1.4, 5.1, 3.5, 1.3, 0.2]]}, None),
+    ({"id": [1.4]} | ONE | {"petal_length": [1.3]}, None),
+]
+
+
+@pytest.mark.parametrize("constant", ["NaN", "Infinity", "-Infinity", "1e999"])
+@pytest.mark.parametrize(("document", "pointer"), PLACES)
+def test_what_is_no_number_is_named_by_its_place(
+    client: FlaskClient, document: Any, pointer: str | None, constant: str
+) -> None:
+    body = json.dumps(document).replace("1.4", constant)
+    answer = client.post("/api/classify", data=body, content_type="application/json")
+    problem = answer.get_json()
+    assert [error["pointer"] for error in problem.get("errors", [])] == ([] if pointer is None else [pointer])
+    assert ("NaN is read as null." in problem.get("detail", "")) == (constant == "NaN" and pointer is not None)
+
+
+@pytest.mark.parametrize("constant", ["NaN", "Infinity", "1e999"])
+def test_what_is_no_number_is_named_by_its_line(client: FlaskClient, constant: str) -> None:
+    row = json.dumps(FLOWER)
+    body = f"{row}\n{row.replace('1.4', constant)}\n"
+    problem = client.post("/api/classify", data=body, content_type="application/x-ndjson").get_json()
+    assert [(error["line"], error["pointer"]) for error in problem["errors"]] == [(2, "/petal_length")]
+    message = client.post("/invocations", data=body, content_type="application/x-ndjson").get_json()["message"]
+    assert "Line 2: Petal length must be" in message
+
+
+@pytest.mark.parametrize("columns", [None, []])
+def test_a_frame_without_columns_holds_rows_of_any_form(client: FlaskClient, columns: object) -> None:
+    for data in ([ROW, FLOWER], ROW):
+        status, answer = send(client, {"columns": columns, "data": data})
+        assert (status, answer["predictions"][0]["species"]) == (200, "setosa")
+
+
 @pytest.mark.parametrize("columns", [5, "x", {"a": 1}, [[1]]])
 def test_names_of_columns_that_are_none_are_refused(client: FlaskClient, columns: object) -> None:
     status, problem = send(client, {"columns": columns, "data": [list(FLOWER.values())]})
@@ -74,6 +127,16 @@ def test_a_header_that_is_declared_may_not_name_the_features(client: FlaskClient
     assert answer.get_json()["errors"]
 
 
+@pytest.mark.parametrize("path", ["/api/classify", "/invocations"])
+def test_a_list_of_rows_on_one_line_and_csv_are_no_lines_of_json(client: FlaskClient, path: str) -> None:
+    for body, suggestion in (
+        (json.dumps([FLOWER, FLOWER]), "This is a list of rows; send each of them by itself."),
+        (json.dumps([ROW] * 4), "This is a list of rows; send each of them by itself."),
+        (",".join(NAMES), "It looks like CSV: send it as text/csv."),
+    ):
+        assert suggestion in client.post(path, data=body, content_type="application/x-ndjson").text
+
+
 @pytest.mark.parametrize(
     ("body", "suggestion"),
     [
@@ -83,6 +146,7 @@ def test_a_header_that_is_declared_may_not_name_the_features(client: FlaskClient
         ("5.1\t3.5", "looks like CSV: send it as text/csv."),
         ('{"sepal_length": 5.1', "(char 20)."),
         ("setosa", "(char 0)."),
+        ("NaN NaN", "NaN is not a JSON value."),
     ],
 )
 @pytest.mark.parametrize("path", ["/api/classify", "/invocations"])

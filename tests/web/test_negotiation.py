@@ -17,6 +17,8 @@ JSON_NAMES = [
     "application/json",
     "text/json",
     "application/x-json",
+    "application/vnd.api+json",
+    "application/ld+json; charset=utf-8",
     "application/json; charset=utf-8",
     "Application/JSON",
 ]
@@ -27,9 +29,20 @@ LINES_NAMES = [
     "application/x-jsonlines",
     "application/jsonl",
     "application/x-ldjson",
+    "application/json-lines",
+    "application/stream+json",
+    "text/ndjson",
     "text/jsonl",
 ]
-CSV_NAMES = ["text/csv", "application/csv", "text/x-csv", "text/comma-separated-values", "text/csv; header=present"]
+CSV_NAMES = [
+    "text/csv",
+    "application/csv",
+    "text/x-csv",
+    "text/comma-separated-values",
+    "text/x-comma-separated-values",
+    "application/vnd.ms-excel",
+    "text/csv; header=present",
+]
 
 
 def send(client: FlaskClient, path: str, body: str | bytes, content_type: str, accept: str = "") -> TestResponse:
@@ -51,7 +64,7 @@ def classes(answer: TestResponse) -> list[str]:
     [(f"[{OBJECT}]", name) for name in JSON_NAMES if name != "application/json"]
     + [(OBJECT + "\n", name) for name in LINES_NAMES]
     + [(TABLE, name) for name in CSV_NAMES]
-    + [(TABLE.replace(",", "\t"), "text/tab-separated-values")],
+    + [(TABLE.replace(",", "\t"), name) for name in ("text/tab-separated-values", "text/tsv")],
 )
 def test_a_format_is_read_by_each_of_its_names(client: FlaskClient, path: str, body: str, content_type: str) -> None:
     if path == "/invocations" and body.startswith("["):
