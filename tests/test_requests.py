@@ -114,6 +114,10 @@ def cell(value: Any) -> str:
     return "" if value is None else json.dumps(value) if isinstance(value, bool | list | dict) else str(value)
 
 
+def read_cell(feature: Feature, value: Any) -> float:
+    return feature.read_text(cell(value))
+
+
 def accepts_cells(schema: Schema, row: Row) -> bool:
     return not any(schema.features_by_name[name].validate_text(cell(value)) for name, value in row.items())
 
@@ -176,11 +180,8 @@ def test_any_request_is_answered_for_what_was_sent_or_refused(served_rows: Serve
     is_accepted = all(accepts(schema, row) for row in rows)
     assert answer.status_code in ({200} if is_accepted else {400, 422}), (body, answer.text)
     if is_accepted:
-        values = [[schema.features_by_name[name].encode(value) for name, value in row.items()] for row in rows]
-        if media_type == CSV:
-            values = [
-                [schema.features_by_name[name].read_text(cell(value)) for name, value in row.items()] for row in rows
-            ]
+        read = read_cell if media_type == CSV else Feature.encode
+        values = [[read(schema.features_by_name[name], value) for name, value in row.items()] for row in rows]
         assert np.array_equal(predicted[0], values, equal_nan=True)
     assert len(predicted) == is_accepted
 

@@ -20,6 +20,7 @@ from iris_app.api.formats import READERS
 from iris_app.api.openapi import OpenApi
 from iris_app.iris import SCHEMA
 from iris_app.schema import Feature, Schema
+from tests.conftest import EXAMPLES
 from tests.models import package
 from tests.schemas import MANY_CLASSES, MIXED, NAMES, ONE, WIDE
 
@@ -76,7 +77,7 @@ def finished(
     """Let schemathesis go through all its phases, with what the document allows and with what it does not."""
     app, tried[0] = (mixed_app, MIXED) if request.param == "mixed" else (make_app(), SCHEMA)
     settings = SchemathesisConfig.from_dict(
-        {"seed": 0, "generation": {"max-examples": 300}, "headers": {"Accept-Encoding": "identity"}}
+        {"seed": 0, "generation": {"max-examples": EXAMPLES}, "headers": {"Accept-Encoding": "identity"}}
     )
     schema = schemathesis.openapi.from_wsgi("/api/openapi.json", app, config=settings)
     return [event for event in from_schema(schema).execute() if isinstance(event, ScenarioFinished)]

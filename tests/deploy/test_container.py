@@ -4,6 +4,7 @@ import importlib.metadata
 import json
 import os
 import re
+import shlex
 import shutil
 import subprocess
 import sys
@@ -224,3 +225,23 @@ def test_below_a_path_the_application_is_served_there_and_probes_are_answered_wh
         assert 'action="/iris/classify"' in httpx.get(f"{server.url}/iris/home").text
         assert httpx.get(f"{server.url}/iris/api/openapi.json").json()["servers"] == [{"url": "/iris"}]
         assert httpx.post(f"{server.url}/iris/api/classify", json=FLOWER).json()["species"] == "setosa"
+
+
+def ping(url: str) -> bool:
+    with suppress(httpx.TransportError):
+        return httpx.get(f"{url}/ping").status_code == 200
+    return False
+
+
+@pytest.mark.skipif("CONTAINER_RUN" not in os.environ, reason="CONTAINER_RUN, such as podman run, runs an image iris_app")
+def test_an_engine_runs_the_image_as_its_user_where_nothing_can_be_written_until_it_is_stopped() -> None:
+    url = "http://127.0.0.1:18080"
+    options = "--rm --network host --read-only --tmpfs /tmp --cap-drop all --security-opt no-new-privileges"
+    command = [*shlex.split(os.environ["CONTAINER_RUN"]), *options.split(), "--env", "SAGEMAKER_BIND_TO_PORT=18080"]
+    with subprocess.Popen([*command, "iris_app", "serve"]) as process:
+        try:
+            eventually(lambda: ping(url), process, seconds=60)
+            assert httpx.post(f"{url}/api/classify", json=FLOWER).json()["species"] == "setosa"
+        finally:
+            process.terminate()
+        assert process.wait(timeout=30) == 0
