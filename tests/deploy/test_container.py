@@ -233,7 +233,9 @@ def ping(url: str) -> bool:
     return False
 
 
-@pytest.mark.skipif("CONTAINER_RUN" not in os.environ, reason="CONTAINER_RUN, such as podman run, runs an image iris_app")
+@pytest.mark.skipif(
+    "CONTAINER_RUN" not in os.environ, reason="CONTAINER_RUN, such as podman run, runs an image iris_app"
+)
 def test_an_engine_runs_the_image_as_its_user_where_nothing_can_be_written_until_it_is_stopped() -> None:
     url = "http://127.0.0.1:18080"
     options = "--rm --network host --read-only --tmpfs /tmp --cap-drop all --security-opt no-new-privileges"
