@@ -11,7 +11,7 @@ from iris_app.api.openapi import OpenApi
 from iris_app.exceptions import MalformedDocument
 from iris_app.model.manifest import ModelDescription
 from iris_app.model_service import get_model
-from iris_app.web.api_response import ApiResponse, join_or_stream, json_response
+from iris_app.web.api_response import ApiResponse, join_or_stream, json_response, model_headers
 from iris_app.web.negotiation import has_header, read_format, select_media_type
 from iris_app.web.problem import Problem
 from iris_app.web.request import Request, request
@@ -39,12 +39,7 @@ def classify() -> Response:
     batch = read(model.schema, request.read_text(), current_app.config["MAX_BATCH_ROWS"], has_header(request))
     blocks = model_service.predict(model, batch.rows).to_predictions(explain=explain)
     body = join_or_stream(write(media_type, model.schema, batch, blocks, model.version))
-    headers = [
-        ("X-Model-Version", model.version),
-        ("X-Model-Schema", model.schema.digest[:12]),
-        ("Vary", "Accept"),
-    ]
-    return ApiResponse(body, mimetype=media_type, headers=headers)
+    return ApiResponse(body, mimetype=media_type, headers=[*model_headers(model), ("Vary", "Accept")])
 
 
 def _wants_explanation(request: Request) -> bool:

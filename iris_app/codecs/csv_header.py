@@ -7,7 +7,7 @@ from functools import partial
 from itertools import islice
 from typing import NamedTuple
 
-from iris_app.codecs.names import MAX_CHARACTERS, MAX_NAMES, check_size, list_names, quote_names
+from iris_app.codecs.names import MAX_CHARACTERS, MAX_NAMES, check_size, list_features, quote_names
 from iris_app.exceptions import InvalidValue, InvalidValues, MalformedDocument
 from iris_app.formatting import parse_int
 from iris_app.schema import UNREADABLE, Feature, Schema, read_decimal
@@ -165,7 +165,7 @@ def read_header(schema: Schema, rows: Sequence[Numbered], header: bool | None, *
         raise InvalidValues([partial(_unnamed, schema, line, first)])
     if not fits:
         raise MalformedDocument(
-            f"Line {line} has {len(first)} cells; without a header, they are {_names(schema)}, in this order."
+            f"Line {line} has {len(first)} cells; without a header, they are {list_features(schema)}, in this order."
         )
     return Header(columns, 0, 0, f"there is no header, and the columns are {', '.join(columns)}")
 
@@ -175,7 +175,7 @@ def _is_row(schema: Schema, cells: list[str], *, fits: bool, by_position: bool) 
     if _are_column_numbers(schema, cells):
         raise MalformedDocument(
             f"The first line, {','.join(cells[:10])}, may be a row or the numbers of the columns. Put the names "
-            f"{_names(schema)} above the rows, or send Content-Type: text/csv; header=absent."
+            f"{list_features(schema)} above the rows, or send Content-Type: text/csv; header=absent."
         )
     is_positional = by_position or len(cells) > len(schema.features)
     return fits and is_positional and (holds_values(schema, cells) or any(map(is_number, cells)))
@@ -281,7 +281,7 @@ def recognize_text(text: str) -> str:
 
 def _unnamed(schema: Schema, line: int, cells: list[str]) -> InvalidValue:
     """Return the error for a first row that names no feature."""
-    detail = f"There is no column {_names(schema)}; line {line} is {quote_names(cells)}. "
+    detail = f"There is no column {list_features(schema)}; line {line} is {quote_names(cells)}. "
     if kind := recognize_text(cells[0].lstrip()):
         detail += f"It looks like {kind}."
     elif any(map(is_number, cells)):
@@ -292,7 +292,3 @@ def _unnamed(schema: Schema, line: int, cells: list[str]) -> InvalidValue:
     else:
         detail += "It looks like a header with other names: call the columns by these."
     return InvalidValue(detail, line=line, column=schema.features[0].name)
-
-
-def _names(schema: Schema) -> str:
-    return list_names(list(schema.features_by_name))

@@ -14,7 +14,7 @@ import msgspec
 import numpy as np
 
 from iris_app.codecs import bounds
-from iris_app.codecs.names import MAX_NAMES, Match, NameMatcher, describe_repeated, list_names
+from iris_app.codecs.names import MAX_NAMES, Match, NameMatcher, describe_repeated, list_features
 from iris_app.exceptions import ERRORS_NAMED, InvalidValue, InvalidValues, MalformedDocument, TooManyRows
 from iris_app.formatting import printable, truncate
 from iris_app.schema import Feature, Floats, Schema
@@ -241,7 +241,7 @@ def find_errors(schema: Schema, row: object, match: Matcher, pointer: str, line:
         yield from _find_errors_in_list(schema, row, pointer, line)
         return
     if not isinstance(row, Object):
-        detail = f"A row is an object with the fields {_list_names(schema)}, or a list of them in this order."
+        detail = f"A row is an object with the fields {list_features(schema)}, or a list of them in this order."
         yield partial(InvalidValue, detail, pointer, line)
         return
     names, values = tuple(row), list(row.values())
@@ -257,7 +257,7 @@ def find_errors(schema: Schema, row: object, match: Matcher, pointer: str, line:
     for index, feature in matched.misspelt:
         yield partial(_misspelt_field, feature, names[index], pointer, line)
     if names and not _is_any(matched) and all(feature.optional for feature in schema.features):
-        detail = f"None of the fields is one of {_list_names(schema)}."
+        detail = f"None of the fields is one of {list_features(schema)}."
         yield partial(InvalidValue, detail, pointer, line)
     for name in row.twice:
         shown = _readable(name)
@@ -268,17 +268,13 @@ def _find_errors_in_list(schema: Schema, row: list[object], pointer: str, line: 
     width = len(schema.features)
     holds_rows = any(isinstance(value, Object) or (isinstance(value, list) and len(value) == width) for value in row)
     if len(row) != width or holds_rows:
-        detail = f"A row is a list of {width} values: {_list_names(schema)}."
+        detail = f"A row is a list of {width} values: {list_features(schema)}."
         hint = " This is a list of rows; send each of them by itself." if holds_rows else ""
         yield partial(InvalidValue, detail + hint, pointer, line)
         return
     for index, (feature, value) in enumerate(zip(schema.features, row, strict=True)):
         if not feature.accepts(value):
             yield partial(_invalid_value, feature, value, f"{pointer}/{index}", line)
-
-
-def _list_names(schema: Schema) -> str:
-    return list_names(list(schema.features_by_name))
 
 
 def _invalid_value(feature: Feature, value: object, pointer: str, line: int | None = None) -> InvalidValue:

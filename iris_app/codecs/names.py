@@ -168,6 +168,11 @@ def list_names(names: Sequence[str]) -> str:
     return ", ".join(map(truncate, names[:NAMES_LISTED])) + (f" and {omitted} more" if omitted > 0 else "")
 
 
+def list_features(schema: Schema) -> str:
+    """List the names of the features, in their order."""
+    return list_names(list(schema.features_by_name))
+
+
 def quote_names(names: Sequence[str]) -> str:
     """List the first names in quotes for a message, and count the others."""
     omitted = len(names) - 10

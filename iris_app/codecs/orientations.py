@@ -10,7 +10,7 @@ from msgspec import Raw
 
 from iris_app.codecs import bounds, json_constants, json_errors
 from iris_app.codecs.json_rows import JsonRows
-from iris_app.codecs.names import MAX_NAMES, find_features, list_names, match_names
+from iris_app.codecs.names import MAX_NAMES, find_features, list_features, list_names, match_names
 from iris_app.exceptions import InvalidValue, InvalidValues, MalformedDocument
 from iris_app.formatting import parse_int
 from iris_app.schema import Floats, Schema
@@ -91,8 +91,8 @@ class Reader:
         width = len(self._schema.features)
         if len(elements) != width or any(bytes(element[:1]) in {b"[", b"{"} for element in map(bytes, elements)):
             raise MalformedDocument(
-                f"Send a list of rows, each an object or a list of {width} values: {_names(self._schema)}. This is a "
-                f"list of {len(elements)} values."
+                f"Send a list of rows, each an object or a list of {width} values: {list_features(self._schema)}. "
+                f"This is a list of {len(elements)} values."
             )
         with _located(lambda pointer: pointer.removeprefix("/0")):
             rows, _ = self._rows.read_any(b"[" + text + b"]", self._max_rows)
@@ -197,7 +197,7 @@ def _find_columns(schema: Schema, columns: Sequence[object]) -> Sequence[int | N
     if list(map(parse_int, names)) != numbered:
         raise MalformedDocument(
             f"The columns {list_names(names)} name no feature. Send their names, or {len(numbered)} columns in this "
-            f"order: {_names(schema)}."
+            f"order: {list_features(schema)}."
         )
     return numbered
 
@@ -259,7 +259,3 @@ def _decode(decoder: msgspec.json.Decoder[Any], text: bytes | Raw) -> Any:
             return msgspec.convert(document, decoder.type)  # with numbers beyond all bounds
         except msgspec.ValidationError:
             raise MalformedDocument(f"The body cannot be read: {error}.") from error
-
-
-def _names(schema: Schema) -> str:
-    return list_names(list(schema.features_by_name))

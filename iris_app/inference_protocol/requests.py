@@ -7,7 +7,7 @@ import msgspec
 import numpy as np
 
 from iris_app.codecs import bounds, json_constants, json_errors
-from iris_app.codecs.names import check_size, find_features, list_names, match_names
+from iris_app.codecs.names import check_size, find_features, list_features, list_names, match_names
 from iris_app.exceptions import InvalidValue, InvalidValues, MalformedDocument, TooManyRows
 from iris_app.inference_protocol.tensors import AcceptedDatatypes, Input, Values, encode, read_values
 from iris_app.schema import MISSING, Feature, Floats, Schema
@@ -162,8 +162,9 @@ def _check_found(schema: Schema, found: Sequence[int | None]) -> None:
         return
     missing = f"There is no tensor {list_names(absent)}. " if is_found else ""
     matrix = f"of shape [n, {len(found)}], or one " if schema.derive(AcceptedDatatypes).of_matrix else ""
-    names = list_names(list(schema.features_by_name))
-    raise MalformedDocument(f"{missing}Send one tensor {matrix}of shape [n] or [n, 1] for each of {names}.")
+    raise MalformedDocument(
+        f"{missing}Send one tensor {matrix}of shape [n] or [n, 1] for each of {list_features(schema)}."
+    )
 
 
 def _count_rows(tensors: Sequence[Input], max_rows: int) -> int:

@@ -14,7 +14,7 @@ from iris_app.inference_protocol import requests, responses
 from iris_app.inference_protocol.tensors import DATATYPES, AcceptedDatatypes
 from iris_app.model_service import get_model
 from iris_app.schema import Schema
-from iris_app.web.api_response import ApiResponse, json_response
+from iris_app.web.api_response import ApiResponse, json_response, model_headers
 from iris_app.web.problem import Problem
 from iris_app.web.request import request
 from iris_app.web.response import Response
@@ -104,7 +104,7 @@ def infer(name: str, version: str | None = None) -> Response:
     }
     batch = model_service.predict(model, rows)
     body, header_length = responses.write(inference, outputs, head, batch)
-    headers = [("X-Model-Version", model.version), ("X-Model-Schema", model.schema.digest[:12])]
+    headers = model_headers(model)
     if header_length is None:
         return ApiResponse(body, headers=headers)
     headers.append((HEADER_LENGTH, str(header_length)))

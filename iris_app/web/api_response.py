@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Iterator
 from itertools import chain
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 from werkzeug.datastructures import Headers
@@ -10,6 +10,9 @@ from werkzeug.utils import get_content_type
 
 from iris_app.web.negotiation import JSON
 from iris_app.web.response import Response
+
+if TYPE_CHECKING:
+    from iris_app.model.classifier import Model
 
 # Bytes from which a body is streamed.
 STREAM_THRESHOLD = 1024 * 1024
@@ -42,6 +45,11 @@ class ApiResponse(Response):
     def get_wsgi_headers(self, environ: dict[str, Any]) -> Headers:  # noqa: ARG002 -- Werkzeug's own
         """Return the headers."""
         return self.headers
+
+
+def model_headers(model: "Model") -> list[tuple[str, str]]:
+    """Return the headers that name the model of an answer."""
+    return [("X-Model-Version", model.version), ("X-Model-Schema", model.schema.digest[:12])]
 
 
 def join_or_stream(chunks: Iterator[bytes]) -> bytes | Iterator[bytes]:
