@@ -22,11 +22,11 @@ MAX_PARTS = 1000
 # Bytes that a workbook is unpacked to, by those of the largest body, and the tags of their XML, which take the time: a
 # cell has up to four. Those of styles and of what else is no table take the time of twenty.
 MAX_INFLATION = 4
-MAX_TAGS, OTHER_TAG = 1_300_000, 20
+MAX_TAGS, OTHER_TAG = 900_000, 20
 TABLES = ("xl/worksheets/", "xl/sharedStrings")
 
 # The cells that are read, and as how many a blank row counts: XML can leave out those that are empty.
-MAX_CELLS, BLANK_ROW = 300_000, 20
+MAX_CELLS, BLANK_ROW = 200_000, 20
 
 # The sheets that are searched for the table, and that a sentence names.
 MAX_SHEETS, MAX_SHEETS_NAMED = 20, 5
