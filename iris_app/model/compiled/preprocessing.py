@@ -49,7 +49,10 @@ class Preprocessing:
         They begin with that of a category that is not known, and end with that of a missing one; where the schema does
         not accept them they are NaN.
         """
-        probes = np.asarray(self.probes.toarray() if hasattr(self.probes, "toarray") else self.probes, np.float64)
+        try:
+            probes = np.asarray(self.probes.toarray() if hasattr(self.probes, "toarray") else self.probes, np.float64)
+        except ValueError:
+            raise NotCompilable("a classifier that takes texts") from None
         codes = list(map(_codes, self.schema.features))
         starts = np.cumsum([0, *map(len, codes)]).tolist()
         if probes.shape != (starts[-1] + 1, len(self.columns)) or any(one.feature < 0 for one in self.columns):
