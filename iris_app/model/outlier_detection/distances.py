@@ -10,7 +10,7 @@ import numpy as np
 from msgspec import Meta
 from numpy.typing import NDArray
 
-from iris_app.model.linear import AffineMap, ordered_sum
+from iris_app.model.linear import ordered_sum
 from iris_app.schema import Feature, Floats, Schema
 
 Index = Annotated[int, Meta(ge=0)]
@@ -203,7 +203,8 @@ class _Numbers:
         offsets = (self._whitenings @ self._means[:, :, None])[:, :, 0].T
         self._is_shared = shared == 1
         self._offsets = offsets[:, :, None]
-        self._whiten = AffineMap(weights, np.zeros(size) if self._is_shared else -offsets.ravel())
+        # The matrices are triangular: a feature weighs in the coordinates from its own on.
+        self._weights = [weights[index * shared :, index, None] for index in range(size)]
         self.width = offsets.size
 
     def square_distances(self, columns: Floats) -> Floats:
@@ -233,8 +234,11 @@ class _Numbers:
 
     def _whitened(self, values: Floats) -> Floats:
         """Return the whitened coordinates for each class, of shape (d, classes, n)."""
-        whitened = self._whiten.transform(values).reshape(len(values), -1, values.shape[1])
-        return whitened - self._offsets if self._is_shared else whitened
+        whitened = self._weights[0] * values[0]
+        for weights, column in zip(self._weights[1:], values[1:], strict=True):
+            whitened[-len(weights) :] += weights * column
+        coordinates: Floats = whitened.reshape(len(values), -1, values.shape[1]) - self._offsets
+        return coordinates
 
     def _square_incomplete(self, values: Floats) -> Floats:
         """Return the squared distances of rows some of whose numbers are missing, by how many are."""
