@@ -138,7 +138,7 @@ def test_a_field_that_is_given_twice_and_wrong_once_is_named(client: FlaskClient
 def test_what_is_not_json_is_a_400(client: FlaskClient, body: bytes) -> None:
     answer = post(client, body)
     assert (answer.status_code, answer.content_type) == (400, "application/problem+json")
-    assert json.loads(answer.text)["detail"].startswith("The body is n")
+    assert json.loads(answer.text)["detail"].startswith(("The body is n", "This is not text in utf-16"))
 
 
 @pytest.mark.parametrize("number", ["Infinity", "-Infinity"])
@@ -148,7 +148,7 @@ def test_an_infinite_number_is_named_by_its_place(client: FlaskClient, number: s
         answer = post(client, body.replace("5.1", number))
         (error,) = answer.get_json()["errors"]
         assert (answer.status_code, error["pointer"]) == (422, pointer)
-        assert error["detail"].endswith("at most 30 cm, not a number beyond all bounds.")
+        assert error["detail"].endswith("at most 30 cm, not a number that is too large.")
 
 
 def test_nan_is_null(client: FlaskClient) -> None:
