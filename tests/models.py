@@ -70,7 +70,8 @@ def package(
     rows, classes = random_rows(schema, size)
     features = to_table(schema, rows)
     labels = [schema.classes[index].value for index in classes]
-    pipeline = make_pipeline(_prepare(schema), classifier or RandomForestClassifier(10, random_state=0))
+    classifier = RandomForestClassifier(10, random_state=0) if classifier is None else classifier
+    pipeline = make_pipeline(_prepare(schema), classifier)
     pipeline.fit(rows if schema.is_numeric else features, labels)
     packaged = packaging.package(pipeline, features.assign(truth=labels), "truth", schema=schema, picture=False)
     more = {"schema": _without_typical(packaged.training.schema, untypical)} | more
