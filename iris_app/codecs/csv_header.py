@@ -5,6 +5,7 @@ import math
 from collections.abc import Iterable, Iterator, Sequence
 from functools import partial
 from itertools import islice
+from operator import methodcaller
 from typing import NamedTuple
 
 from iris_app.codecs.names import MAX_CHARACTERS, MAX_NAMES, check_size, list_features, quote_names
@@ -97,6 +98,10 @@ def _rate(schema: Schema, lines: Iterable[str], delimiter: str) -> tuple[int, bo
     return max(map(partial(count_features, schema), rows), default=0), bool(rows) and len(rows[0]) in widths
 
 
+# Without the blanks around it, a cell that holds nothing else is empty.
+strip_blanks = methodcaller("strip", " \t")
+
+
 def first_rows(lines: Iterable[str], delimiter: str) -> list[Numbered]:
     """Return the rows among which the header is, with the numbers of their lines."""
     rows: list[Numbered] = []
@@ -118,7 +123,7 @@ def number_rows(lines: Iterable[str], delimiter: str) -> Iterator[Numbered]:
     empty: list[Numbered] = []
     try:
         for row in reader:
-            if any(row) and any(map(str.strip, row)):
+            if any(row) and any(map(strip_blanks, row)):
                 yield from empty
                 yield line, row
                 begun, empty = True, []

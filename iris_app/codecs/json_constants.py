@@ -54,7 +54,7 @@ def decode(decoder: msgspec.json.Decoder[Decoded], body: bytes, what: str) -> tu
     except RecursionError as error:
         raise MalformedDocument(f"The {what} is nested too deeply to be read.") from error
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
-        if (json := _replace_constants(body)) != body:
+        if (json := replace_constants(body)) != body:
             return decode(decoder, json, what)
         raise MalformedDocument(f"This is no {what}: {error}.") from error
 
@@ -62,7 +62,7 @@ def decode(decoder: msgspec.json.Decoder[Decoded], body: bytes, what: str) -> tu
 @contextmanager
 def without_constants(body: bytes) -> Iterator[bytes]:
     """Return JSON with what stands for each constant, and mention that of ``NaN`` in errors of values."""
-    json = _replace_constants(body)
+    json = replace_constants(body)
     try:
         yield json
     except InvalidValues as error:
@@ -71,7 +71,7 @@ def without_constants(body: bytes) -> Iterator[bytes]:
         raise
 
 
-def _replace_constants(body: bytes) -> bytes:
+def replace_constants(body: bytes) -> bytes:
     """Replace each constant outside of strings."""
     constants = body.count(b"NaN") + body.count(b"Infinity")
     # In JSON, one of these characters is before each value but the outermost.

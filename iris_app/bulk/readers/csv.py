@@ -192,6 +192,8 @@ class CsvFile:
             cells = next(csv.reader(io.StringIO(text, newline=""), delimiter=self.delimiter, strict=True), [])
         except csv.Error as error:
             cells, wrong = text.rstrip("\r\n")[:LIMIT].split(self.delimiter), f"is not CSV: {error}."
+        if len(cells) == 1 and not csv_header.strip_blanks(cells[0]):
+            cells = []
         if wrong is None and cells and len(cells) != len(self.columns):
             wrong = f"has {len(cells)} cells where the header has {len(self.columns)}."
         if b"\0" in record:

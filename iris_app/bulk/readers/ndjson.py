@@ -22,6 +22,7 @@ from iris_app.bulk.rows import Reject, Rejects, Rows, find_target
 from iris_app.codecs import json_errors
 from iris_app.codecs.csv_rows import answer_columns
 from iris_app.codecs.json_columns import JsonColumns
+from iris_app.codecs.json_constants import replace_constants
 from iris_app.exceptions import InvalidValue, MalformedDocument
 from iris_app.formatting import MAX_FLOAT, truncate
 from iris_app.json_types import field_type
@@ -79,7 +80,7 @@ class NdjsonFile:
         self._array = self._read_array() if ARRAY.match(first) else None
         fields = Fields(self.schema)
         for chunk in self.chunks() if self._typed or self._array else [Chunk(1, first)]:
-            fields.add(line for _, line in _numbered(chunk))
+            fields.add(_to_json(_numbered(chunk)))
         if not fields.kinds:
             raise MalformedDocument(f"It holds no object; each line is one, with the features of a {self.schema.noun}.")
         if self._typed and self._array is None:
@@ -102,7 +103,7 @@ class NdjsonFile:
     def read(self, chunk: Chunk | Numbered) -> Rows:
         """Decode the objects of a chunk."""
         numbered = _numbered(chunk)
-        lines = [line for _, line in numbered]
+        lines = _to_json(numbered)
         cells, wrong = self._decode(lines)
         rejects = Rejects(len(wrong), partial(self._rejects, numbered, wrong))
         if self._keep:
@@ -131,7 +132,7 @@ class NdjsonFile:
 
     def _read_array(self) -> list[tuple[int, bytes]]:
         """Return the elements of an array, each as one line, with the number of its first line."""
-        content = self._records.read_all(MAX_ARRAY_SIZE)
+        content = replace_constants(self._records.read_all(MAX_ARRAY_SIZE))
         try:
             elements = [bytes(element) for element in _array.decode(content)]
         except UNFIT as error:
@@ -296,7 +297,7 @@ class NdjsonFile:
     def _errors(self, number: int, line: bytes) -> list[InvalidValue]:
         """Return all errors of a line."""
         try:
-            row = json_errors.parse(line, f"Line {number}")
+            row = json_errors.parse(replace_constants(line), f"Line {number}")
         except MalformedDocument as malformed:
             return [InvalidValue(str(malformed), line=number)]
         if not isinstance(row, json_errors.Object):
@@ -328,6 +329,11 @@ def _numbered(chunk: Chunk | Numbered) -> Numbered:
     if not isinstance(chunk, Chunk):
         return chunk
     return [(number, line) for number, line in enumerate(chunk.content.split(b"\n"), chunk.line) if line.strip()]
+
+
+def _to_json(numbered: Numbered) -> list[bytes]:
+    """Return lines with what stands for the constants of Python in them."""
+    return [replace_constants(line) for _, line in numbered]
 
 
 def _readable(feature: Feature, value: object) -> Value:

@@ -62,8 +62,8 @@ def last_record_end(content: bytes, delimiter: bytes, comment: bytes = b"") -> i
 
 
 def drop_empty_rows(content: bytes, delimiter: bytes) -> int:
-    """Return the end of the last row with a cell that is not empty."""
-    filled = content.rstrip(delimiter + b'"\r\n')
+    """Return the end of the last row with a cell that is not blank."""
+    filled = content.rstrip(delimiter + b'" \t\r\n')
     end = len(content)
     lines = content[len(filled) :].splitlines(keepends=True)
     for line in reversed(lines[1:] if filled else lines):
@@ -200,4 +200,6 @@ def _open_record(delimiter: bytes) -> re.Pattern[bytes]:
 
 @cache
 def _empty_row(delimiter: bytes) -> re.Pattern[bytes]:
-    return re.compile(rb'(?:"")?(?:%b(?:"")?)*' % re.escape(delimiter))
+    blanks = b" \t".replace(delimiter, b"")
+    cell = rb'(?:"[ \t]*+"|[%b]*+)' % blanks
+    return re.compile(rb"%b(?:%b%b)*+" % (cell, re.escape(delimiter), cell))
