@@ -168,7 +168,8 @@ def _show(feature: Feature, value: float) -> str:
 
 
 def _requirement(feature: Feature) -> str:
-    if not feature.is_numeric or (feature.kind == "integer" and feature.bounds.startswith("a number")):
+    is_bounded = (feature.above, feature.at_least, feature.at_most) != (None, None, None)
+    if not feature.is_numeric or (feature.kind == "integer" and not is_bounded):
         return f"it must be {feature.expected}"
     return f"it must be {feature.bounds}"
 
