@@ -35,8 +35,8 @@ class Outliers:
     rows : ndarray of shape (u,), int64
         The indices of the outliers among the n rows.
     outside : ndarray of shape (features, u), bool
-        Whether each value is a number outside the training's range, or a category that is not known. If none is, the
-        combination of the values is unlike the training.
+        Whether each value is a number outside the training's range, a category that is not known, or missing though
+        it never was in the training. If none is, the combination of the values is unlike the training.
     swaps : ndarray of shape (u,), int16
         The index of the swap that would make the row usual, or -1.
     squares : ndarray of shape (u,), float64
@@ -102,6 +102,7 @@ class OutlierDetector:
         self._ranges = list(map(_range, schema.features, features))
         low, high = np.array(self._ranges).T
         self._minimum, self._maximum = low[:, None], high[:, None]
+        self._never_missing = [summary.missing == 0 for summary in features]
         self._swap_finder = SwapFinder(schema, self._distances, distribution.threshold, low, high)
         self._unit_finder = UnitFinder(schema, self._swap_finder)
         self._unknown = {
@@ -149,8 +150,8 @@ class OutlierDetector:
 
         It is fast, and False for some typical rows: those near another class, or some with missing numbers.
         """
-        for (minimum, maximum), value in zip(self._ranges, row, strict=True):
-            if not minimum <= value <= maximum and value == value:
+        for (minimum, maximum), value, never_missing in zip(self._ranges, row, self._never_missing, strict=True):
+            if not minimum <= value <= maximum and (value == value or never_missing):
                 return False
         return self._distances.is_within(row, class_index, self._threshold * (1 - TOLERANCE))
 
@@ -166,6 +167,7 @@ class OutlierDetector:
         """Return what ``Outliers`` has of a block."""
         columns = np.ascontiguousarray(rows.T)
         outside = (columns < self._minimum) | (columns > self._maximum)
+        outside |= np.isnan(columns) & np.array(self._never_missing)[:, None]
         squares = self._distances.nearest(columns)
         (found,) = (np.logical_or.reduce(outside) | ~(squares <= self._threshold)).nonzero()
         swaps = self._swap_finder.find(columns[:, found], squares[found])
@@ -183,7 +185,11 @@ class OutlierDetector:
         return self._unit_finder.find(row, float(self._distances.nearest(columns)[0]))
 
     def _warn_of_value(self, index: int, value: float) -> PredictionWarning:
-        return self._unknown.get(index) or _out_of_range(self._schema.features[index], self._summaries[index], value)
+        feature = self._schema.features[index]
+        if value != value:
+            detail = f"{feature.label} is missing. The model learnt from no {self._schema.noun} without it."
+            return PredictionWarning(_code(feature), detail, feature.name)
+        return self._unknown.get(index) or _out_of_range(feature, self._summaries[index], value)
 
 
 def _code(feature: Feature) -> str:

@@ -121,13 +121,13 @@ def test_what_is_typical_alone_is_no_outlier() -> None:
     assert not detector.is_typical((rows[0] * 10).tolist(), 0)
 
 
-@pytest.mark.parametrize("missing", [1, 3, 30])
+@pytest.mark.parametrize("missing", [1, 3, 20])
 def test_most_rows_with_missing_numbers_are_known_to_be_typical_and_no_outlier_is(missing: int) -> None:
     rows, classes = load_breast_cancer(return_X_y=True)
-    detector, _ = fit_detector(schema_of(rows, 2), rows, classes)
     random = np.random.default_rng(0)
     for row in rows:
         row[random.choice(rows.shape[1], missing, replace=False)] = MISSING
+    detector, _ = fit_detector(schema_of(rows, 2), rows, classes)
     typical = [any(detector.is_typical(row, index) for index in range(2)) for row in rows.tolist()]
     assert np.mean(typical) > 0.8
     assert not set(np.flatnonzero(typical)) & set(detector.find(rows).rows)
@@ -161,3 +161,19 @@ def test_many_unusual_rows_take_little_memory(load: object) -> None:
     finally:
         tracemalloc.stop()
     assert peak < 20e6
+
+
+def test_a_value_that_is_missing_though_it_never_was_is_an_outlier() -> None:
+    rows, classes = load_breast_cancer(return_X_y=True)
+    rows[::50, 0] = MISSING
+    schema = schema_of(rows, 2)
+    detector, _ = fit_detector(schema, rows, classes)
+    first, second = rows[[1, 1]]
+    first[0] = second[1] = MISSING
+    both = np.array([first, second])
+    assert not detector.is_typical(second.tolist(), int(classes[1]))
+    found = detector.find(both)
+    warnings = {index: [(one.field, one.detail) for one in given] for index, given in detector.warnings(both, found)}
+    label, name = schema.features[1].label, schema.features[1].name
+    assert warnings[1] == [(name, f"{label} is missing. The model learnt from no {schema.noun} without it.")]
+    assert (name, warnings[1][0][1]) not in warnings.get(0, [])
