@@ -182,10 +182,12 @@ def get_model() -> "Model":
 
 
 def get_registry(app: Flask) -> "Registry":
-    """Return the registry of an application's published versions, under ``instance/models``."""
+    """Return the registry of the published versions of an application's model, which lie beside it."""
     from iris_app.model.registry import Registry  # not at import: it imports scikit-learn
 
-    return Registry(Path(app.instance_path, "models"), model_path(app), app.config["MODEL_SHA256"])
+    path = model_path(app)
+    name = "models" if path.stem == "model" else f"{path.stem}-models"
+    return Registry(path.with_name(name), path, app.config["MODEL_SHA256"])
 
 
 def model_path(app: Flask) -> Path:

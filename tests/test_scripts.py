@@ -97,6 +97,16 @@ def test_set_up_makes_a_secret_that_only_its_owner_reads_and_a_model(ready: Path
     assert (ready / "instance" / "model.joblib.json").exists()
 
 
+def test_the_example_does_not_take_the_place_of_a_model_that_was_named(ready: Path) -> None:
+    path = ready / "instance" / "wine.joblib"
+    run_in(ready, "setup")
+    (ready / "instance" / "model.joblib").unlink()
+    with (ready / "instance" / "config.py").open("a") as settings:
+        settings.write("MODEL_PATH = 'wine.joblib'\n")
+    assert run_in(ready, "setup").startswith(f"setup: there is no {path}; ")
+    assert not list((ready / "instance").glob("*.joblib"))
+
+
 def test_a_second_set_up_does_nothing(ready: Path) -> None:
     run_in(ready, "setup")
     before = {path: path.stat().st_mtime_ns for path in (ready / "instance").iterdir()}
@@ -224,8 +234,11 @@ def test_the_model_that_is_named_is_served_from_any_folder(ready: Path, tmp_path
     assert not (ready / "instance" / "model.joblib").exists()
 
 
-def test_a_model_that_is_not_there_is_named(ready: Path) -> None:
+@pytest.mark.parametrize("missing", ["wine.joblib", "wine.joblib.json"])
+def test_a_model_that_is_not_there_is_named(ready: Path, missing: str) -> None:
+    for name in {"wine.joblib", "wine.joblib.json"} - {missing}:
+        (ready / name).touch()
     with pytest.raises(subprocess.CalledProcessError) as refused:
-        run_in(ready, "serve", "wine.joblib")
-    assert refused.value.stderr.startswith("serve: there is no wine.joblib;")
+        run_in(ready, "serve", str(ready / "wine.joblib"))
+    assert refused.value.stderr.startswith(f"serve: there is no {ready / missing};")
     assert refused.value.stderr.count("\n") == 1

@@ -13,6 +13,7 @@ from iris_app import create_app
 from iris_app.exceptions import ConfigurationError, IrisError
 from iris_app.model.manifest import manifest_path
 from iris_app.model_service import model_path
+from iris_app.settings import defaults
 
 SETTINGS = Path(__file__).with_name("gunicorn_conf.py")
 
@@ -22,8 +23,8 @@ SETTINGS = Path(__file__).with_name("gunicorn_conf.py")
 def serve(arguments: tuple[str, ...]) -> None:
     """Serve MODEL, a model.joblib that was packaged, on http://127.0.0.1:8000 or the port in PORT.
 
-    Without MODEL it serves the one that MODEL_PATH names, and trains the example where there is none. Options go to
-    gunicorn, as in: iris-app serve wine.joblib --workers 1
+    Without MODEL it serves the one that MODEL_PATH names, or the example, which it trains. Options go to gunicorn, as
+    in: iris-app serve wine.joblib --workers 1
     """
     options = list(arguments)
     if options and not options[0].startswith("-"):
@@ -63,10 +64,12 @@ def _open_private(path: str, flags: int) -> int:
 
 
 def _train_if_missing(app: Any) -> None:
-    """Train the example if there is no model."""
+    """Train the example if there is no model, and none was named."""
     path = model_path(app)
     if path.exists():
         return
+    if app.config["MODEL_PATH"] != defaults.MODEL_PATH:
+        raise click.ClickException(f"There is no model at {path}. Package one with: iris-app package")
     try:
         from iris_app.training import save_example
     except ImportError as error:

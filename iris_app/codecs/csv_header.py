@@ -295,5 +295,5 @@ def _unnamed(schema: Schema, line: int, cells: list[str]) -> InvalidValue:
             "Content-Type: text/csv; header=absent instead, if they are in this order."
         )
     else:
-        detail += "It looks like a header with other names: call the columns by these."
+        detail += "It looks like a header with other names: rename its columns to those that are missing."
     return InvalidValue(detail, line=line, column=schema.features[0].name)

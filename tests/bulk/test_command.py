@@ -195,7 +195,8 @@ def test_where_nothing_can_be_written_the_exit_code_is_4(classify: Classify, tab
             ["flowers.csv", "flowers.ndjson", "-o", "out", "--format", "csv"],
             "flowers.csv and flowers.ndjson would both be written to out/flowers.csv.",
         ),
-        (["flowers.xlsx", "-o", "out.csv"], "flowers.xlsx: its name does not say whether it is arrow, csv, ndjson"),
+        (["flowers.xlsx", "-o", "out.csv"], "flowers.xlsx is a workbook: save its sheet as CSV, and classify that."),
+        (["flowers.doc", "-o", "out.csv"], "flowers.doc: its name does not say whether it is arrow, csv, ndjson"),
     ],
     ids=lambda value: " ".join(value) if isinstance(value, list) else "",
 )
@@ -204,7 +205,7 @@ def test_what_cannot_be_is_said_before_anything_is_read(
 ) -> None:
     monkeypatch.chdir(table.parent)
     (table.parent / "empty").mkdir()
-    for name in ("other.csv", "flowers.ndjson", "flowers.xlsx"):
+    for name in ("other.csv", "flowers.ndjson", "flowers.xlsx", "flowers.doc"):
         (table.parent / name).write_text("")
     result = classify(*arguments)
     assert result.exit_code == 2

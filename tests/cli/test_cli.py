@@ -114,6 +114,17 @@ def test_the_example_is_trained_where_there_is_no_model(executed: list[list[str]
     assert len(executed) == 1
 
 
+def test_the_example_does_not_take_the_place_of_a_model_that_was_named(
+    executed: list[list[str]], tmp_path: Path
+) -> None:
+    os.environ |= {"IRIS_SECRET_KEY": SECRET_KEY, "IRIS_MODEL_PATH": str(tmp_path / "wine.joblib")}
+    result = run("serve")
+    assert result.output == (
+        f"Error: There is no model at {tmp_path / 'wine.joblib'}. Package one with: iris-app package\n"
+    )
+    assert executed == []
+
+
 def test_without_what_trains_a_sentence_says_what_to_install(
     executed: list[list[str]], monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -1,5 +1,6 @@
 import shutil
 import threading
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -31,8 +32,12 @@ def current(versions: Registry) -> str:
     return load(versions.path)[1].digest
 
 
-def test_the_versions_lie_in_the_instance_folder(app: Flask) -> None:
-    assert get_registry(app).folder == CHECKOUT / "instance" / "models"
+@pytest.mark.parametrize(
+    ("path", "folder"),
+    [("model.joblib", "models"), ("wine.joblib", "wine-models"), ("new/loan.v2.joblib", "new/loan.v2-models")],
+)
+def test_each_model_has_its_versions_beside_it(make_app: Callable[..., Flask], path: str, folder: str) -> None:
+    assert get_registry(make_app(MODEL_PATH=path)).folder == CHECKOUT / "instance" / folder
 
 
 def test_what_is_published_is_in_place_and_kept_with_its_picture(versions: Registry) -> None:

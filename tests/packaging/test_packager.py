@@ -339,7 +339,7 @@ def test_a_model_is_published(packaged: Packaged, app: Flask, tmp_path: Path) ->
     app.instance_path = str(tmp_path)
     manifest = publish(app, packaged)
     assert load(tmp_path / "current.joblib")[1].version == manifest.version
-    assert len(list((tmp_path / "models").glob("0001-*"))) == 1
+    assert len(list((tmp_path / "current-models").glob("0001-*"))) == 1
 
 
 def test_the_package_gives_its_functions_lazily() -> None:

@@ -36,6 +36,9 @@ from iris_app.schema import Schema
 
 Form = Literal["csv", "ndjson", "parquet", "arrow"]
 
+# The suffixes of what is no table in a file yet.
+WORKBOOKS = {".xlsx", ".xlsm", ".xls", ".ods"}
+
 # The formats of files by their suffixes.
 FORMS: dict[str, Form] = {
     ".csv": "csv",
@@ -220,6 +223,8 @@ def _form(path: str) -> Form:
     form = form_of(display(path) if is_address(path) else path)
     if path == STANDARD:
         return "csv"
+    if form is None and PurePath(path).suffix.lower() in WORKBOOKS:
+        raise NoSuchInput(f"{display(path)} is a workbook: save its sheet as CSV, and classify that.")
     if form is None:
         forms = ", ".join(sorted(set(FORMS.values())))
         raise NoSuchInput(f"{display(path)}: its name does not say whether it is {forms}; give --input-format.")

@@ -126,7 +126,9 @@ class _Value:
         text = self.feature.format(self.value)
         if self.feature.is_numeric:
             return f"{label}, {self.feature.with_unit(text)}"
-        return f"{label} ({truncate(BOOLEANS[text] if self.feature.kind == 'boolean' else text)})"
+        if self.feature.kind == "boolean":
+            return f"answer {BOOLEANS[text]} to {label}"
+        return f"{label} ({truncate(text)})"
 
 
 def _compare(feature: Feature, value: float, own: tuple[str, _Statistics], other: tuple[str, _Statistics]) -> str:

@@ -99,12 +99,14 @@ def find_layout(classifier: Any, frame: pd.DataFrame, target: str) -> Layout:
 def _find_missing(classifier: Any, names: Sequence[str], frame: pd.DataFrame, target: str) -> Iterator[str]:
     """Yield what the table lacks."""
     columns = [str(name) for name in frame.columns]
+    listed = f" It has {_list(columns)}."
     for name in [target, *(name for name in names if name != target)]:
         if name not in columns:
             nearest = find_nearest(name, columns)
-            hint = f'Did you mean "{truncate(nearest)}"?' if nearest else f"It has {_list(columns)}."
+            hint = f' Did you mean "{truncate(nearest)}"?' if nearest else listed
             role = "of the target" if name == target else "that the classifier was trained on"
-            yield f'The table has no column "{truncate(name)}" {role}. {hint}'
+            yield f'The table has no column "{truncate(name)}" {role}.{hint}'
+            listed = "" if hint == listed else listed
     expected = getattr(classifier, "n_features_in_", len(names))
     if expected != len(names):
         yield (

@@ -141,6 +141,8 @@ def make_plural(word: str) -> str:
     """Return the plural of an English noun, as its spelling suggests."""
     if word.endswith(("series", "species")):
         return word
+    if word.endswith("sis"):
+        return f"{word[:-2]}es"
     if re.search(r"[^aeiou]y$", word):
         return f"{word[:-1]}ies"
     return f"{word}es" if re.search(r"(s|x|z|ch|sh)$", word) else f"{word}s"

@@ -99,6 +99,17 @@ def test_missing_columns_are_named_all_at_once() -> None:
     )
 
 
+def test_the_columns_of_a_table_are_listed_once() -> None:
+    table = pd.DataFrame({"a": [0, 1], "b": [1, 0], "kind": ["x", "y"]})
+    classifier = LogisticRegression().fit(table[["a", "b"]], table["kind"])
+    with pytest.raises(PackagingRefused) as refused:
+        find_layout(classifier, table.rename(columns={"a": "weight", "b": "height"}), "kind")
+    assert refused.value.problems == (
+        'The table has no column "a" that the classifier was trained on. It has weight, height, kind.',
+        'The table has no column "b" that the classifier was trained on.',
+    )
+
+
 def test_another_number_of_columns_than_an_array_had_is_named() -> None:
     classifier = LogisticRegression().fit(np.zeros((20, 3)), TABLE["kind"])
     with pytest.raises(PackagingRefused, match="trained on 3 columns, and the table has 1 beside the target: size"):

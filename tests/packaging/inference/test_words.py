@@ -97,7 +97,14 @@ def test_no_form_name_is_an_attribute_of_forms() -> None:
 
 @pytest.mark.parametrize(
     ("word", "plural"),
-    [("flower", "flowers"), ("species", "species"), ("class", "classes"), ("quality", "qualities"), ("day", "days")],
+    [
+        ("flower", "flowers"),
+        ("species", "species"),
+        ("class", "classes"),
+        ("quality", "qualities"),
+        ("day", "days"),
+        ("diagnosis", "diagnoses"),
+    ],
 )
 def test_a_plural_is_spelt_as_usual(word: str, plural: str) -> None:
     assert make_plural(word) == plural
