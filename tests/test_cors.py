@@ -39,6 +39,12 @@ def test_a_preflight_is_answered_without_a_key(make_app: Callable[..., Flask], p
     assert "Origin" in headers["Vary"]
 
 
+def test_a_preflight_that_asks_for_no_header_is_allowed_none(make_app: Callable[..., Flask]) -> None:
+    headers = preflight(make_app(CORS_ORIGINS=["*"]).test_client(), "/api/classify")
+    assert "POST" in headers["Access-Control-Allow-Methods"]
+    assert "Access-Control-Allow-Headers" not in headers
+
+
 @pytest.mark.parametrize("origin", ["https://elsewhere.example", "null", "https://app.example.org.evil", "HTTPS://APP"])
 def test_an_origin_that_is_not_listed_is_not_allowed(make_app: Callable[..., Flask], origin: str) -> None:
     client = make_app(CORS_ORIGINS=[ORIGIN]).test_client()

@@ -2,6 +2,7 @@
 
 import json
 import os
+import random
 import re
 import shutil
 import signal
@@ -11,7 +12,7 @@ import ssl
 import subprocess
 import time
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from threading import Thread
@@ -68,10 +69,12 @@ class Nginx:
         return self.trust.wrap_socket(connection, server_hostname="localhost")
 
 
-def free_ports() -> tuple[int, int]:
-    with ExitStack() as stack:
-        one, other = (stack.enter_context(socket.create_server(("127.0.0.1", 0))).getsockname()[1] for _ in range(2))
-        return one, other
+def free_port() -> int:
+    """Return a port that nobody listens at, of those that no connection is given before nginx takes it."""
+    while True:
+        port = random.randrange(10_000, 32_000)
+        with suppress(OSError), socket.create_server(("", port)):
+            return port
 
 
 def configuration(folder: Path, http_port: int, https_port: int, app_port: int) -> str:
@@ -120,7 +123,7 @@ def nginx(app_server: Server, tmp_path_factory: pytest.TempPathFactory) -> Itera
 @contextmanager
 def serving(folder: Path, app_port: int) -> Iterator[Nginx]:
     """Run nginx in front of what listens at a port."""
-    http_port, https_port = free_ports()
+    http_port, https_port = free_port(), free_port()
     nginx = Nginx(folder, http_port, https_port, certify(folder))
     (folder / "iris-app.conf").write_text(configuration(folder, http_port, https_port, app_port))
     user = "user root;" if os.geteuid() == 0 else ""
@@ -233,7 +236,7 @@ def test_a_head_above_the_limit_is_refused(nginx: Nginx) -> None:
 
 
 def test_an_app_that_is_away_is_a_502_that_says_so(tmp_path: Path) -> None:
-    with serving(tmp_path, free_ports()[0]) as nginx, nginx.client() as client:
+    with serving(tmp_path, free_port()) as nginx, nginx.client() as client:
         answer = client.post("/api/classify", json=FLOWER)
         assert (answer.status_code, answer.json()["status"], answer.headers["Retry-After"]) == (502, 502, "5")
         assert "cannot be reached" in client.get("/home", headers=PERSON).text
