@@ -29,7 +29,7 @@ def test_the_card_says_how_good_the_model_is(client: FlaskClient) -> None:
 def test_the_card_says_how_often_it_warns_of_usual_rows(client: FlaskClient) -> None:
     text = " ".join(client.get("/model").text.split())
     warned = round(38 * trained()[1].distribution.unlike_share)
-    assert f"with 38 usual flowers, which it was not trained on, it warned without need about {warned}." in text
+    assert f"with 38 usual flowers, which it was not trained on, it warned without need about {warned} of them." in text
 
 
 def test_the_confusion_matrix_is_a_table_and_a_picture(client: FlaskClient) -> None:
