@@ -30,7 +30,7 @@ MOST_FAILURES = 50
 # Bytes that a case may cost a worker while it lasts, and all cases for good, after those that warm it up: the allocator
 # keeps up to 64 MiB of what was freed.
 MOST_MEMORY = 200_000_000
-MOST_GROWTH = 80_000_000
+MOST_GROWTH = 200_000_000
 WARM = 100
 
 FAULT = re.compile(
