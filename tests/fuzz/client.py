@@ -9,10 +9,11 @@ from http import HTTPStatus
 from threading import Thread
 
 from tests.fuzz.case import Case, Ending
-from tests.fuzz.messages import Session
+from tests.fuzz.messages import Session, upload
 from tests.load import BODY
-from tests.support import Server
+from tests.support import FLOWER, Server
 from tests.test_gunicorn import HEAD, receive
+from tests.workbooks import workbook
 
 # Seconds after which a client that has said all it has to say must have been answered or hung up on.
 LONGEST_WAIT = 30
@@ -31,6 +32,14 @@ def open_session(server: Server) -> Session:
     assert cookie
     assert token
     return Session(cookie[1], token[1])
+
+
+def send_workbook(server: Server, session: Session) -> None:
+    """Have a workbook of one row classified."""
+    content = workbook(rows=[list(FLOWER), list(FLOWER.values())])
+    with server.connect() as client:
+        client.sendall(upload(session, content).adding((b"Connection", b"close")).encode())
+        assert b" 200 " in receive(client)[:20]
 
 
 def probe(server: Server) -> float:
