@@ -7,6 +7,7 @@ from typing import Annotated, Any
 import msgspec
 import polars as pl
 
+from iris_app.codecs.json_constants import replace_constants
 from iris_app.codecs.names import find_features
 from iris_app.schema import Schema
 
@@ -72,7 +73,7 @@ class Fields:
 
     def _widen(self, line: bytes) -> None:
         try:
-            values = msgspec.json.decode(line, type=dict[str, Any])
+            values = msgspec.json.decode(replace_constants(line), type=dict[str, Any])
         except UNFIT:
             return
         self._count += 1

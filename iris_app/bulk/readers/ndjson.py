@@ -80,7 +80,7 @@ class NdjsonFile:
         self._array = self._read_array() if ARRAY.match(first) else None
         fields = Fields(self.schema)
         for chunk in self.chunks() if self._typed or self._array else [Chunk(1, first)]:
-            fields.add(_to_json(_numbered(chunk)))
+            fields.add(line for _, line in _numbered(chunk))
         if not fields.kinds:
             raise MalformedDocument(f"It holds no object; each line is one, with the features of a {self.schema.noun}.")
         if self._typed and self._array is None:
@@ -103,7 +103,7 @@ class NdjsonFile:
     def read(self, chunk: Chunk | Numbered) -> Rows:
         """Decode the objects of a chunk."""
         numbered = _numbered(chunk)
-        lines = _to_json(numbered)
+        lines = [line for _, line in numbered]
         cells, wrong = self._decode(lines)
         rejects = Rejects(len(wrong), partial(self._rejects, numbered, wrong))
         if self._keep:
@@ -243,7 +243,8 @@ class NdjsonFile:
         return isinstance(row, json_errors.Object) and not set(self._names).isdisjoint(row.twice)
 
     def _renamed(self, line: bytes) -> bytes:
-        """Rename the fields of a line that have names of the predictions' columns."""
+        """Replace constants of Python in a line, and rename its fields that have names of the predictions' columns."""
+        line = replace_constants(line)
         values = _fields(line)
         if not any(name in values for name in self._refused):
             return line
@@ -329,11 +330,6 @@ def _numbered(chunk: Chunk | Numbered) -> Numbered:
     if not isinstance(chunk, Chunk):
         return chunk
     return [(number, line) for number, line in enumerate(chunk.content.split(b"\n"), chunk.line) if line.strip()]
-
-
-def _to_json(numbered: Numbered) -> list[bytes]:
-    """Return lines with what stands for the constants of Python in them."""
-    return [replace_constants(line) for _, line in numbered]
 
 
 def _readable(feature: Feature, value: object) -> Value:
