@@ -123,7 +123,7 @@ def number_rows(lines: Iterable[str], delimiter: str) -> Iterator[Numbered]:
     empty: list[Numbered] = []
     try:
         for row in reader:
-            if any(row) and any(map(strip_blanks, row)):
+            if any(map(strip_blanks, row)):
                 yield from empty
                 yield line, row
                 begun, empty = True, []
