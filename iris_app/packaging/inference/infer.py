@@ -1,6 +1,6 @@
 """The inference of a schema, step by step."""
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
@@ -18,7 +18,7 @@ from iris_app.packaging.inference.columns import check_name
 from iris_app.packaging.inference.layout import Layout, find_layout
 from iris_app.packaging.inference.probes import Probe
 from iris_app.packaging.inference.schemas import ask_about_values, make_features, make_schema
-from iris_app.schema import Class, Feature, Floats, Schema
+from iris_app.schema import Feature, Floats, Schema
 
 Classes: TypeAlias = NDArray[np.intp]
 
@@ -82,7 +82,8 @@ def infer(
     layout = find_layout(classifier, frame, target)
     features = make_features(layout.columns)
     classes = make_classes(classifier.classes_, words)
-    refuse(_find_name_problems(target, classes))
+    class_problems = [check_name(class_.name, "Class", RENAME_CLASS) for class_ in classes]
+    refuse(filter(None, [check_name(target, "The target"), *class_problems]))
     provisional = make_schema(name, target, features, classes)
     labelled = frame[frame[target].notna()]
     rows, indices = read_rows(layout, provisional, labelled, target)
@@ -98,13 +99,6 @@ def infer(
         classes=indices,
         left_out=len(frame) - len(labelled),
     )
-
-
-def _find_name_problems(target: str, classes: Sequence[Class]) -> Iterator[str]:
-    """Yield the errors in the names of the target and of the classes."""
-    for error in [check_name(target, "The target"), *(check_name(one.name, "Class", RENAME_CLASS) for one in classes)]:
-        if error:
-            yield error
 
 
 def refuse(problems: Iterable[str]) -> None:

@@ -72,7 +72,7 @@ def structure_of(classifier: Any, frame: pd.DataFrame, target: str) -> Structure
 
 
 def _find_columns(classifier: Any, frame: pd.DataFrame, target: str) -> list[str]:
-    return find_names(classifier) or [str(name) for name in frame.columns if name != target]
+    return find_names(classifier) or [name for name in frame.columns if name != target]
 
 
 def find_layout(classifier: Any, frame: pd.DataFrame, target: str) -> Layout:
@@ -98,7 +98,7 @@ def find_layout(classifier: Any, frame: pd.DataFrame, target: str) -> Layout:
 
 def _find_missing(classifier: Any, names: Sequence[str], frame: pd.DataFrame, target: str) -> Iterator[str]:
     """Yield what the table lacks."""
-    columns = [str(name) for name in frame.columns]
+    columns = list(frame.columns)
     listed = f" It has {_list(columns)}."
     for name in [target, *(name for name in names if name != target)]:
         if name not in columns:
