@@ -99,10 +99,12 @@ class OutlierDetector:
     def __init__(self, schema: Schema, features: Sequence[FeatureSummary], distribution: Distribution) -> None:
         self._schema, self._summaries, self._threshold = schema, features, distribution.threshold
         self._distances = Distances(distribution.numbers, distribution.categories)
-        self._ranges = list(map(_range, schema.features, features))
-        low, high = np.array(self._ranges).T
+        ranges = list(map(_range, schema.features, features))
+        never_missing = [summary.missing == 0 for summary in features]
+        self._limits = [(*limits, never) for limits, never in zip(ranges, never_missing, strict=True)]
+        low, high = np.array(ranges).T
         self._minimum, self._maximum = low[:, None], high[:, None]
-        self._never_missing = [summary.missing == 0 for summary in features]
+        self._never_missing = np.array(never_missing)[:, None]
         self._swap_finder = SwapFinder(schema, self._distances, distribution.threshold, low, high)
         self._unit_finder = UnitFinder(schema, self._swap_finder)
         self._unknown = {
@@ -150,7 +152,7 @@ class OutlierDetector:
 
         It is fast, and False for some typical rows: those near another class, or some with missing numbers.
         """
-        for (minimum, maximum), value, never_missing in zip(self._ranges, row, self._never_missing, strict=True):
+        for (minimum, maximum, never_missing), value in zip(self._limits, row, strict=True):
             if not minimum <= value <= maximum and (value == value or never_missing):
                 return False
         return self._distances.is_within(row, class_index, self._threshold * (1 - TOLERANCE))
@@ -167,7 +169,7 @@ class OutlierDetector:
         """Return what ``Outliers`` has of a block."""
         columns = np.ascontiguousarray(rows.T)
         outside = (columns < self._minimum) | (columns > self._maximum)
-        outside |= np.isnan(columns) & np.array(self._never_missing)[:, None]
+        outside |= np.isnan(columns) & self._never_missing
         squares = self._distances.nearest(columns)
         (found,) = (np.logical_or.reduce(outside) | ~(squares <= self._threshold)).nonzero()
         swaps = self._swap_finder.find(columns[:, found], squares[found])
