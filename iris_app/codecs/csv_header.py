@@ -21,6 +21,9 @@ EMPTY = "The table is empty. Its first line should name the columns."
 # The rows that are searched for a header, below lines that are no part of the table.
 MAX_ROWS_ABOVE = 20
 
+# The characters that are searched for it, and the rest of the line in which they end.
+MAX_SEARCHED = 1024 * 1024
+
 # The name of a column of row names that has none, as R writes it.
 ROW_NAMES = "row"
 
@@ -106,11 +109,21 @@ def first_rows(lines: Iterable[str], delimiter: str) -> list[Numbered]:
     """Return the rows among which the header is, with the numbers of their lines."""
     rows: list[Numbered] = []
     try:
-        rows.extend(islice(number_rows(iter(lines), delimiter), MAX_ROWS_ABOVE + 2))
+        rows.extend(islice(number_rows(_first_lines(lines), delimiter), MAX_ROWS_ABOVE + 2))
     except MalformedDocument:
         if not rows:
             raise
     return rows
+
+
+def _first_lines(lines: Iterable[str]) -> Iterator[str]:
+    """Yield the lines that begin in the first ``MAX_SEARCHED`` characters."""
+    start = 0
+    for line in lines:
+        if start > MAX_SEARCHED:
+            return
+        yield line
+        start += len(line)
 
 
 def number_rows(lines: Iterable[str], delimiter: str) -> Iterator[Numbered]:

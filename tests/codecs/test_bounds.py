@@ -37,6 +37,9 @@ def filled(unit: bytes, before: bytes = b"", after: bytes = b"") -> bytes:
 WORST: dict[str, tuple[str, str, Callable[[], bytes]]] = {
     "a line of commas": ("/api/classify", CSV, lambda: b"a" + b"," * (SIZE - 1)),
     "lines of commas": ("/api/classify", CSV, lambda: filled(b"," * 999 + b"\n", HEADER + b"," * 996 + b"\n")),
+    "wide rows": ("/api/classify", CSV, lambda: filled(b"a" + b"," * 999_999 + b"\n")),
+    "wide rows of spaces": ("/invocations", CSV, lambda: filled(b" ," * 9_999 + b"\n")),
+    "blank rows above": ("/api/classify", CSV, lambda: filled(b",,,\n", b"", b"\n" + HEADER + b"\n" + b"1,1,1,1")),
     "newlines": ("/api/classify", CSV, lambda: b"\n" * SIZE),
     "carriage returns": ("/api/classify", CSV, lambda: HEADER + b"\r" * (SIZE - 100)),
     "quotes": ("/api/classify", CSV, lambda: b'"' * SIZE),
