@@ -298,8 +298,10 @@ def _report_error(job: Job, error: IrisError, emit: Emit) -> None:
     if isinstance(error, OutputFailed):
         emit(f"classify: {error}")
         return
-    rows = [value.detail for value in error.summary.errors] if isinstance(error, RefusedRows) else []
-    for line in rows + explain(error):
+    lines = explain(error)
+    if isinstance(error, RefusedRows):
+        lines = [value.detail for value in error.summary.errors] + [f"{error} Nothing was written."]
+    for line in lines:
         emit(f"{job.source.title}: {line}")
 
 

@@ -70,7 +70,7 @@ def test_bad_rows_are_named_and_nothing_is_written(classify: Classify, bad_table
         f'{bad_table}: Line 3, column sepal_width: Sepal width must be a number in cm, not "x".',
         f"{bad_table}: Line 3, column petal_width: {too_wide} In millimetres? Then it is 4 cm.",
         f"{bad_table}: Line 4 has 1 cells where the header has 4.",
-        f"{bad_table}: 2 of 3 rows cannot be classified.",
+        f"{bad_table}: 2 of 3 rows cannot be classified. Nothing was written.",
     ]
     assert sorted(path.name for path in tmp_path.iterdir()) == ["bad.csv"]
 
@@ -86,7 +86,7 @@ def test_of_many_bad_rows_the_first_hundred_are_named(classify: Classify, tmp_pa
     table.write_text("slen,swid,plen,pwid\n" + "5.1,3.5,1.4,x\n" * 1000)
     result = classify(table, "-o", tmp_path / "out.csv")
     assert [line.split(",")[0].split()[-1] for line in result.stderr.splitlines()[:-1]] == list(map(str, range(2, 102)))
-    assert result.stderr.splitlines()[-1] == f"{table}: 1,000 of 1,000 rows cannot be classified."
+    assert result.stderr.splitlines()[-1] == f"{table}: 1,000 of 1,000 rows cannot be classified. Nothing was written."
 
 
 def test_bad_rows_to_standard_output_leave_it_empty(classify: Classify, bad_table: Path) -> None:
