@@ -97,7 +97,7 @@ def serving(command: list[str], log_path: Path, folder: Path, environment: dict[
 def copy_checkout(folder: Path) -> Path:
     """Copy what runs of this checkout to a folder in which everything is installed, and return that."""
     for name in ("iris_app", "scripts"):
-        shutil.copytree(CHECKOUT / name, folder / name, ignore=shutil.ignore_patterns("__pycache__"))
+        shutil.copytree(CHECKOUT / name, folder / name)
     commands = folder / ".venv" / "bin"
     commands.mkdir(parents=True)
     for file in [*CHECKOUT.glob("*.py"), *CHECKOUT.glob("requirements*.txt")]:
