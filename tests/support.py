@@ -94,6 +94,10 @@ def serving(command: list[str], log_path: Path, folder: Path, environment: dict[
                 process.wait(60)
 
 
+# What the command iris-app does.
+RUN = "-c 'from iris_app.cli import main; main()'"
+
+
 def copy_checkout(folder: Path) -> Path:
     """Copy what runs of this checkout to a folder in which everything is installed, and return that."""
     for name in ("iris_app", "scripts"):
@@ -103,7 +107,7 @@ def copy_checkout(folder: Path) -> Path:
     for file in [*CHECKOUT.glob("*.py"), *CHECKOUT.glob("requirements*.txt")]:
         shutil.copy(file, folder)
         shutil.copy(file, folder / ".venv")
-    for name, module in (("python", ""), ("flask", "-m flask"), ("gunicorn", "-m gunicorn")):
+    for name, module in (("python", ""), ("flask", "-m flask"), ("gunicorn", "-m gunicorn"), ("iris-app", RUN)):
         (commands / name).write_text(f'#!/bin/sh\nPYTHONPATH="{folder}" exec {sys.executable} {module} "$@"\n')
         (commands / name).chmod(0o755)
     (folder / ".venv" / "checkout").write_text(f"{folder}\n")

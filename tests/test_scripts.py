@@ -194,28 +194,6 @@ def test_a_model_that_was_published_can_be_put_back(ready: Path) -> None:
     assert f"version {new} is in place" in run_in(ready, "rollback", new[:6])
 
 
-def test_the_versions_are_listed_with_when_they_were_trained_and_how_good_they_are(ready: Path) -> None:
-    run_in(ready, "setup")
-    run_in(ready, "train_model.py", "--publish")
-    listing = run_in(ready, "rollback", "--list").splitlines()
-    assert listing[0].split() == ["version", "trained", "accuracy"]
-    assert re.fullmatch(r"\w{12}  \d{4}-\d\d-\d\d \d\d:\d\d  0.9737     in place", listing[1])
-
-
-def test_a_damaged_version_is_listed_as_such_and_refused_in_one_line(ready: Path) -> None:
-    old = publish(ready / "instance" / "model.joblib", regularisation=2)
-    run_in(ready, "setup")
-    run_in(ready, "train_model.py", "--publish")
-    (manifest,) = (ready / "instance" / "models").glob(f"*-{old}*/*.json")
-    manifest.write_text("{}")
-    assert run_in(ready, "rollback", "--list").splitlines()[-1] == f"{old}  its manifest is damaged"
-    with pytest.raises(subprocess.CalledProcessError) as refused:
-        run_in(ready, "rollback")
-    assert refused.value.returncode == 1
-    assert refused.value.stderr.startswith(f"rollback: {manifest} is not the manifest of a model")
-    assert refused.value.stderr.count("\n") == 1
-
-
 def test_files_are_classified_from_any_folder(tmp_path: Path, trained_path: Path) -> None:
     (tmp_path / "flowers.csv").write_text("slen,swid,plen,pwid\n5.1,3.5,1.4,0.2\n")
     environment = os.environ | {"IRIS_SECRET_KEY": SECRET_KEY, "IRIS_MODEL_PATH": str(trained_path)}

@@ -1,4 +1,4 @@
-"""The command ``iris-app``: package a model, serve it and classify files, from any folder."""
+"""The command ``iris-app``: package a model, serve it, put an older one back and classify files, from any folder."""
 
 import os
 import secrets
@@ -8,6 +8,7 @@ import click
 from flask.cli import ScriptInfo
 
 from iris_app import bulk, create_app, packaging
+from iris_app.cli.rollback import rollback
 from iris_app.cli.serve import serve
 
 INSTANCE_PATH = "IRIS_INSTANCE_PATH"
@@ -28,5 +29,6 @@ def main(context: click.Context) -> None:
 
 
 main.add_command(serve)
+main.add_command(rollback)
 main.add_command(bulk.bp.cli.commands["classify"])
 main.add_command(packaging.bp.cli.commands["package"])

@@ -33,7 +33,7 @@ flask --app wsgi package pipeline.joblib --data train.csv --target class --schem
 @click.option("--schema-out", type=FILE, help="Where to write the inferred ones, to begin from.")
 @click.option("-o", "--output", type=FILE, metavar="PATH", help="Where to save the model.  [default: MODEL_PATH]")
 @click.option(
-    "--publish", "is_published", is_flag=True, help="Keep the model that is in place, for scripts/rollback to put back."
+    "--publish", "is_published", is_flag=True, help="Keep the model that is in place, for a rollback to put back."
 )
 @click.option("--rows/--no-rows", "keep_rows", default=True, help="Whether to keep rows of the table in the manifest.")
 def package_command(**options: Any) -> None:

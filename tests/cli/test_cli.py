@@ -37,7 +37,7 @@ def run(*arguments: str) -> Result:
 
 def test_help_names_the_commands() -> None:
     commands = run("--help").output.partition("Commands:\n")[2]
-    assert re.findall(r"^  (\w+) ", commands, re.MULTILINE) == ["classify", "package", "serve"]
+    assert re.findall(r"^  (\w+) ", commands, re.MULTILINE) == ["classify", "package", "rollback", "serve"]
 
 
 def test_the_version_is_the_package_s() -> None:
