@@ -257,5 +257,5 @@ def _decode(decoder: msgspec.json.Decoder[Any], text: bytes | Raw) -> Any:
         document = json_errors.parse(bytes(text), json_errors.BODY)  # its errors say more
         try:
             return msgspec.convert(document, decoder.type)  # with numbers beyond all bounds
-        except msgspec.ValidationError:
+        except (msgspec.ValidationError, UnicodeEncodeError):  # half a surrogate pair has no encoding
             raise MalformedDocument(f"The body cannot be read: {error}.") from error
