@@ -34,7 +34,7 @@ SPACED_COLON = re.compile(rb'"[ \t\r\n]+:')
 # In place of the value of an absent field.
 ABSENT = object()
 
-_any = msgspec.json.Decoder()
+_document = msgspec.json.Decoder(msgspec.Raw)
 _any_object = msgspec.json.Decoder(dict[str, Any])
 _any_rows = msgspec.json.Decoder(list[msgspec.Raw])
 
@@ -82,7 +82,7 @@ def read_lines_untyped(schema: Schema, body: bytes) -> Floats:
         return _read_each(schema, (("", number, line.rstrip(b"\n")) for number, line in numbered))
     except MalformedDocument as error:
         with contextlib.suppress(msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-            _any.decode(body)
+            _document.decode(body)
             hint = "It looks like one JSON document on several lines: send it as application/json, or a row a line."
             raise MalformedDocument(f"{error} {hint}") from error
         raise

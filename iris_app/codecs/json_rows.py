@@ -166,10 +166,12 @@ class JsonRows:
         """Read rows of which some have other spellings or further fields, or return None if there is an error."""
         match = NameMatcher(self._schema).match
         rows = []
-        for text in texts:
+        for text in map(bytes, texts):
+            if text.count(b":") > MAX_NAMES:  # perhaps too many fields to be decoded
+                return None
             row = _any_decoder.decode(text)
             if isinstance(row, dict):
-                matched = _check_fields(bytes(text), row) and match(tuple(row))
+                matched = _has_no_repeated(text, row) and match(tuple(row))
                 if not (matched and matched.is_clear):
                     return None
                 values = list(row.values())
@@ -219,10 +221,8 @@ class JsonRows:
         return array if all(map(len, blocks)) and not self._schema.find_out_of_bounds(array) else None
 
 
-def _check_fields(text: bytes, row: dict[str, Any]) -> bool:
-    """Check whether the fields of an object are no more than it may have, each given once."""
-    if len(row) > MAX_NAMES:
-        return False
+def _has_no_repeated(text: bytes, row: dict[str, Any]) -> bool:
+    """Check whether each field of an object is given once."""
     return text.count(b":") == len(row) or find_repeated(text, len(row)) is None
 
 

@@ -25,6 +25,29 @@ VALUE = re.compile(r"\A/(\d+)/(\d+)")
 # Return the JSON pointer in what was sent of one in what was read.
 Relocate = Callable[[str], str]
 
+
+class _Wrapping(msgspec.Struct):
+    """The members of an object that may hold rows; the others are passed over."""
+
+    dataframe_split: Raw | msgspec.UnsetType = msgspec.UNSET
+    dataframe_records: Raw | msgspec.UnsetType = msgspec.UNSET
+    instances: Raw | msgspec.UnsetType = msgspec.UNSET
+    inputs: Raw | msgspec.UnsetType = msgspec.UNSET
+    columns: Raw | msgspec.UnsetType = msgspec.UNSET
+    data: Raw | msgspec.UnsetType = msgspec.UNSET
+
+
+class _Object(msgspec.Struct):
+    """Any object."""
+
+
+class _List(msgspec.Struct, array_like=True):
+    """Any list."""
+
+
+_wrapping_decoder = msgspec.json.Decoder(_Wrapping)
+_object_members_decoder = msgspec.json.Decoder(dict[str, _Object])
+_list_members_decoder = msgspec.json.Decoder(dict[str, _List])
 _members_decoder = msgspec.json.Decoder(dict[str, Raw])
 _array_decoder = msgspec.json.Decoder(list[Raw])
 _values_decoder = msgspec.json.Decoder(list[Any])
@@ -101,6 +124,7 @@ class Reader:
     def _read_object(self, text: bytes) -> tuple[Floats, bool]:
         """Read an object: of rows, of columns, or a row."""
         try:
+            _check_members(text)
             members = _members_decoder.decode(text)
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
             return self._rows.read_any(text, self._max_rows)  # which says what is wrong
@@ -127,8 +151,6 @@ class Reader:
     def _read_wrapper(self, members: Mapping[str, Raw]) -> Floats:
         """Read rows from exactly one of ``WRAPPERS``."""
         names = [name for name in WRAPPERS if name in members]
-        if len(members) > MAX_NAMES:
-            raise MalformedDocument(f"There are more than {MAX_NAMES:,} fields beside {names[0]}.")
         if len(names) > 1:
             raise MalformedDocument(f"Send exactly one of {', '.join(WRAPPERS)}, not {len(names)}.")
         with _located(f"/{names[0]}".__add__):
@@ -231,6 +253,21 @@ def _relocate(wrong: InvalidValue, relocate: Relocate) -> InvalidValue:
 def _by_place(locate: Callable[[int, int], str]) -> Relocate:
     """Relocate pointers to values by their rows and the indices of their features."""
     return lambda pointer: VALUE.sub(lambda place: locate(int(place[1]), int(place[2])), pointer)
+
+
+def _check_members(text: bytes) -> None:
+    """Raise an error where an object has many members that are no rows or columns, before each of them is made."""
+    if text.count(b":") <= MAX_NAMES:
+        return
+    wrapping = msgspec.structs.asdict(_wrapping_decoder.decode(text))
+    held = [(name, bytes(value)) for name, value in wrapping.items() if value is not msgspec.UNSET]
+    if not held:
+        try:
+            _object_members_decoder.decode(text)
+        except msgspec.ValidationError:
+            _list_members_decoder.decode(text)
+    elif text.count(b":") - sum(value.count(b":") for _, value in held) > MAX_NAMES:
+        raise MalformedDocument(f"There are more than {MAX_NAMES:,} fields beside {held[0][0]}.")
 
 
 def _decode_members(text: bytes) -> dict[str, Raw]:

@@ -8,6 +8,7 @@ import pkgutil
 import re
 import threading
 import time
+import tracemalloc
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -34,6 +35,11 @@ def filled(unit: bytes, before: bytes = b"", after: bytes = b"") -> bytes:
     return before + unit * ((SIZE - len(before) - len(after)) // len(unit)) + after
 
 
+def keys(before: bytes, after: bytes) -> bytes:
+    """Write a million different names, fewer than the values that are allowed."""
+    return before + b",".join(b'"%x":1' % number for number in range(1_000_000)) + after
+
+
 WORST: dict[str, tuple[str, str, Callable[[], bytes]]] = {
     "a line of commas": ("/api/classify", CSV, lambda: b"a" + b"," * (SIZE - 1)),
     "lines of commas": ("/api/classify", CSV, lambda: filled(b"," * 999 + b"\n", HEADER + b"," * 996 + b"\n")),
@@ -50,6 +56,12 @@ WORST: dict[str, tuple[str, str, Callable[[], bytes]]] = {
     "arrays": ("/api/classify", JSON, lambda: filled(b"[],", b"[", b"[]]")),
     "nesting": ("/api/classify", JSON, lambda: filled(b'{"a":')),
     "fields": ("/api/classify", JSON, lambda: filled(b'"a":1,', b"{", b'"a":1}')),
+    "keys": ("/api/classify", JSON, lambda: keys(b"{", b"}")),
+    "keys of a row": ("/api/classify", JSON, lambda: keys(b"[{", b"}]")),
+    "keys of a line": ("/api/classify", NDJSON, lambda: keys(b"{", b"}")),
+    "keys beside instances": ("/invocations", JSON, lambda: keys(b'{"instances":[],', b"}")),
+    "keys of an instance": ("/invocations", JSON, lambda: keys(b'{"instances":[{', b"}]}")),
+    "keys beside tensors": (INFER, JSON, lambda: keys(b'{"inputs":[' + TENSOR + b"],", b"}")),
     "numbers in a field": ("/api/classify", JSON, lambda: filled(b"1,", b'{"a":[', b"1]}")),
     "lines of numbers": ("/api/classify", NDJSON, lambda: b"1\n" * (SIZE // 2)),
     "lines of objects": ("/api/classify", NDJSON, lambda: b"{}\n" * (SIZE // 3)),
@@ -76,6 +88,18 @@ def test_the_worst_bodies_are_refused_by_their_structure(client: FlaskClient, ki
     assert answer.status_code in {400, 413}
     assert re.search("more than|longer than|error", answer.text)
     assert time.process_time() - begun < 2  # where lists were made of them it took up to a minute
+
+
+@pytest.mark.usefixtures("untraced")
+@pytest.mark.parametrize("kind", WORST)
+def test_little_is_made_of_the_worst_bodies(client: FlaskClient, kind: str) -> None:
+    path, headers, body = compressed(kind)
+    client.post("/api/classify", json=FLOWER)
+    tracemalloc.start()
+    client.post(path, headers=headers, data=body).close()
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert peak < 2.5 * SIZE  # what was inflated, twice at once, and a little more
 
 
 def test_a_line_of_many_cells_is_counted_in_steps_that_others_can_interrupt(trained_path: Path, tmp_path: Path) -> None:
