@@ -147,9 +147,10 @@ def read(
     if wrong := _count_wrong(accepted, odd):
         good: NDArray[np.bool_] = np.logical_and.reduce(accepted, axis=1)
         bad_rows = dataclasses.replace(rows, kept=~good).numbered()
-        skipped = InvalidValues(wrong_in_rows(schema, bad_rows, names, places), wrong)
+        name_wrong = partial(InvalidValues, wrong_in_rows(schema, bad_rows, names, places), wrong)
         if not skip_bad_rows:
-            raise skipped
+            raise name_wrong()
+        skipped = name_wrong()
         values, rows = values[good], dataclasses.replace(rows, kept=good)
     return Table(
         names,
