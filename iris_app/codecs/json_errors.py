@@ -201,7 +201,14 @@ def _load(text: bytes, what: str, hook: Callable[[list[tuple[str, object]]], obj
         raise MalformedDocument(f"{what} is not UTF-8: byte {error.start} cannot be read.") from error
     except ValueError as error:
         suggestion = _suggest_form(text, what, error) if what in {BODY, FIRST_LINE} else ""
-        raise MalformedDocument(f"{what} is not JSON: {error}.{suggestion}") from error
+        raise MalformedDocument(f"{what} is not JSON: {_describe(error)}.{suggestion}") from error
+
+
+def _describe(error: ValueError) -> str:
+    """Describe why a text is not JSON, with the place; a text of one line has no number of its own lines."""
+    if isinstance(error, json.JSONDecodeError) and "\n" not in error.doc.strip():
+        return f"{error.msg}: column {error.colno}"
+    return str(error)
 
 
 def _suggest_form(text: bytes, what: str, error: ValueError) -> str:

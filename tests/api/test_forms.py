@@ -101,10 +101,25 @@ def test_every_wrong_value_of_every_line_is_named(client: FlaskClient) -> None:
     ]
 
 
-def test_a_line_that_is_not_json_is_a_400_that_names_it(client: FlaskClient) -> None:
-    answer = send(client, f"{json.dumps(FLOWER)}\n{{\n", NDJSON)
-    assert answer.status_code == 400
-    assert json.loads(answer.text)["detail"].startswith("Line 2 is not JSON: ")
+@pytest.mark.parametrize(
+    ("line", "detail"),
+    [
+        ("{", "Line 2 is not JSON: Expecting property name enclosed in double quotes: column 2."),
+        ('{"a" 1}', "Line 2 is not JSON: Expecting ':' delimiter: column 6."),
+        ('{"a": 1} {"b": 2}', "Line 2 is not JSON: Extra data: column 10."),
+        ("flower", "Line 2 is not JSON: Expecting value: column 1."),
+    ],
+)
+def test_a_line_that_is_not_json_is_a_400_that_names_it_by_its_number_in_the_text(
+    client: FlaskClient, line: str, detail: str
+) -> None:
+    answer = send(client, f"{json.dumps(FLOWER)}\n{line}\n{json.dumps(FLOWER)}\n", NDJSON)
+    assert (answer.status_code, json.loads(answer.text)["detail"]) == (400, detail)
+
+
+def test_a_document_of_several_lines_that_is_not_json_is_named_by_line_and_column(client: FlaskClient) -> None:
+    answer = client.post("/api/classify", data='{"a":\n 1,\n}', content_type="application/json")
+    assert "line 3 column 1" in answer.get_json()["detail"]
 
 
 @pytest.mark.parametrize("wanted", ["true", "false"])

@@ -144,8 +144,8 @@ def test_a_list_of_rows_on_one_line_and_csv_are_no_lines_of_json(client: FlaskCl
         ("sepal_length,sepal_width\n5.1,3.5\n", "looks like CSV: send it as text/csv."),
         ("5,1;3,5;1,4;0,2", "looks like CSV: send it as text/csv."),
         ("5.1\t3.5", "looks like CSV: send it as text/csv."),
-        ('{"sepal_length": 5.1', "(char 20)."),
-        ("setosa", "(char 0)."),
+        ('{"sepal_length": 5.1', "column 21."),
+        ("setosa", "column 1."),
         ("NaN NaN", "NaN is not a JSON value."),
     ],
 )
