@@ -64,8 +64,8 @@ def test_the_most_unusual_rows_are_shown_first(client: FlaskClient) -> None:
     text = upload(client, GOOD + "".join(f"5.1,3.5,1.4,{3 + index / 10}\n" for index in range(60))).text
     rows = shown(text, "The most unusual rows")
     assert [int(row[0]) for row in rows] == list(range(62, 12, -1))
-    assert rows[0][4] == "8.9"
-    assert "Petal width 8.9 cm is outside what the model was trained on" in rows[0][-1]
+    assert rows[0][-1] == "8.9"
+    assert "Petal width 8.9 cm is outside what the model was trained on" in rows[0][3]
     assert "The download has all 60." in text
 
 
@@ -78,6 +78,22 @@ def test_the_answers_that_are_least_certain_are_shown_first(client: FlaskClient,
     assert [int(row[0]) - 1 for row in rows] == sorted(range(150), key=lambda index: highest[index])[:50]
 
 
+def test_the_answers_of_a_wide_table_are_in_view(open_page: Callable[..., Page]) -> None:
+    names = [f"a note with a long name {index}" for index in range(20)]
+    table = "\n".join([f"{','.join(names)},{HEADER}", *[f"{',' * 20}5.1,3.5,1.4,{width}" for width in (0.2, 9)]])
+    for width in (360, 1280):
+        page = open_page("/batch", viewport={"width": width, "height": 900})
+        page.get_by_label("Choose a file").set_input_files(
+            FilePayload(name="wide.csv", mimeType="text/csv", buffer=table.encode())
+        )
+        page.get_by_role("button", name="Classify the file").click()
+        for heading in ("The most unusual rows", "The least certain answers"):
+            for name in ("Row", "Answer", "Probability"):
+                box = page.get_by_role("region", name=heading).get_by_role("columnheader", name=name).bounding_box()
+                assert box is not None
+                assert box["x"] + box["width"] <= width
+
+
 def test_a_file_without_unusual_rows_shows_none(client: FlaskClient) -> None:
     assert "The most unusual rows" not in upload(client, GOOD).text
 
@@ -86,7 +102,7 @@ def test_columns_of_features_are_shown_before_others(client: FlaskClient) -> Non
     others = ",".join(f"note {index}" for index in range(30))
     text = upload(client, f"{others},{HEADER}\n" + ",".join(["x" * 99] * 30) + ",5.1,3.5,1.4,0.2\n").text
     (row,) = shown(text, "The least certain answers")
-    assert row[1:-3] == ["x" * 40 + "…"] * 16 + ["5.1", "3.5", "1.4", "0.2"]
+    assert row[3:] == ["x" * 40 + "…"] * 16 + ["5.1", "3.5", "1.4", "0.2"]
     assert "14 more columns are in the download." in text
 
 
