@@ -77,11 +77,14 @@ def _feature_lines(manifest: Manifest, rows: int) -> Iterator[str]:
 
 
 def _class_lines(manifest: Manifest) -> Iterator[str]:
-    scores = manifest.scores.classes if manifest.scores else [None] * len(manifest.classes)
+    scores = manifest.scores
     width = max(len(truncate(one.name)) for one in manifest.classes[:LISTED])
-    for summary, score in list(zip(manifest.classes, scores, strict=True))[:LISTED]:
-        measured = f", precision {score.precision:.3f}, recall {score.recall:.3f}" if score else ""
-        yield f"  {truncate(summary.name):<{width}}  {summary.rows:,} rows{measured}"
+    for index, summary in enumerate(manifest.classes[:LISTED]):
+        measured = ""
+        if scores:
+            score, held_out = scores.classes[index], sum(scores.confusion_matrix[index])
+            measured = f"; on {held_out:,} held out: precision {score.precision:.3f}, recall {score.recall:.3f}"
+        yield f"  {truncate(summary.name):<{width}}  {summary.rows:,} rows to train on{measured}"
     if len(manifest.classes) > LISTED:
         yield f"  and {len(manifest.classes) - LISTED:,} more"
 

@@ -26,6 +26,14 @@ def test_the_card_says_how_good_the_model_is(client: FlaskClient) -> None:
         assert f'<th scope="row">{species.label}</th>' in text
 
 
+def test_the_card_tells_the_rows_of_the_test_from_those_of_the_training(client: FlaskClient) -> None:
+    text = " ".join(client.get("/model").text.split())
+    scores, training = text.split("How good it is")[1].split("What it learned from")
+    tested = re.findall(r'<th scope="row">\w+</th><td class="text-end">(\d+)</td><td class="text-end">[01]\.', scores)
+    assert tested == ["13", "16", "9"]
+    assert "The 112 flowers of the training data, by species. Those of the test are not among them." in training
+
+
 def test_the_card_says_how_often_it_warns_of_usual_rows(client: FlaskClient) -> None:
     text = " ".join(client.get("/model").text.split())
     warned = round(38 * trained()[1].distribution.unlike_share)
