@@ -141,6 +141,7 @@ def test_wrong_values_of_every_kind_are_told(open_client: OpenClient) -> None:
     ):
         assert f">{sentence}</a>" in text
     assert "5 values need another look:" in text
+    assert "Correct them and press Classify." in text
 
 
 def test_rows_of_the_training_are_nowhere(open_client: OpenClient) -> None:

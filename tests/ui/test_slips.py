@@ -52,6 +52,12 @@ def test_each_flower_in_millimetres_is_restored_by_its_button(client: FlaskClien
         assert repair(client, form_of([10 * value for value in row]), action) == form_of(row)
 
 
+def test_a_correction_stands_with_the_warning_that_explains_it(client: FlaskClient) -> None:
+    text = client.get("/classify", query_string=form_of([1.4, 0.2, 5.1, 3.5])).text
+    (alert,) = re.findall(r'<div class="alert alert-warning.*?</div>', text, re.DOTALL)
+    assert "swapped?" in alert.partition("Swap them</button>")[0]
+
+
 def test_a_refused_row_is_corrected(client: FlaskClient) -> None:
     answer = client.get("/classify", query_string=form_of([51, 35, 14, 2]))
     assert answer.status_code == 422

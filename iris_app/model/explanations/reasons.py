@@ -144,7 +144,7 @@ def _compare(feature: Feature, value: float, own: tuple[str, _Statistics], other
         return ""
     mean, next_mean = _format_means(feature, usual, next_usual)
     are = "are" if feature.unit else "is"
-    return f"nearer to the {mean} that {are} usual for {name} than to {next_name}'s {next_mean}"
+    return f"nearer to the {mean} that {are} usual for {name} than to the {next_mean} for {next_name}"
 
 
 def _fit(distance: float, feature: Feature) -> str:

@@ -67,8 +67,9 @@ def describe_changes(
 
 @dataclass(frozen=True, slots=True)
 class MisreadingEffect:
-    """The range of the probability of an answer if a number is read wrong, in words."""
+    """The range of the probability of an answer if a number is read wrong, in words; ``index`` is its feature's."""
 
+    index: int
     label: str
     error: str
     lowest: float
@@ -82,6 +83,7 @@ def describe_misreadings(schema: Schema, misreadings: Sequence[Misreading]) -> l
     matter = [one for one in worst if one.changes_class or one.span >= MIN_SPAN]
     return [
         MisreadingEffect(
+            one.index,
             schema.features[one.index].label,
             f"± {schema.features[one.index].with_unit(format_number(one.error))}",
             one.lowest,

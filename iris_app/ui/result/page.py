@@ -32,6 +32,7 @@ def make_result(model: "Model", form: RowForm) -> dict[str, Any]:
     errors = {index: field.reading_error for index, field in enumerate(form.fields) if field.reading_error}
     predicted = schema.class_names.index(prediction.predicted_class)
     texts = {field.name: field.formatted for field in form.fields}
+    ids = {field.feature.name: field.id for field in form.fields}
     names, link = list(texts), filled_url(".show", texts)
     curves = draw_curves(schema, profiles, row, charts.sort_by_contribution(prediction, range(len(row))))
     return {
@@ -49,6 +50,7 @@ def make_result(model: "Model", form: RowForm) -> dict[str, Any]:
             lambda index, text: filled_url(".show", texts | {names[index]: text}),
         ),
         "max_changes": MAX_FEATURES,
+        "warning_ids": [ids.get(warning.field or "", "") for warning in prediction.warnings],
         "misreadings": describe_misreadings(schema, find_misreadings(training, row, errors, model.predict)),
         "has_errors": bool(errors),
         "curves": curves,

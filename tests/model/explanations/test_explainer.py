@@ -48,16 +48,16 @@ def test_the_runner_up_is_the_next_likely(model: Model, values: list[float]) -> 
 @pytest.mark.parametrize(
     ("values", "sentence"),
     [
-        ([5.1, 3.5, 1.4, 0.2], "the petal length, 1.4 cm: typical for setosa, far too short for versicolor."),
-        ([6.5, 3.0, 5.6, 2.0], "the petal width, 2 cm: typical for virginica, too wide for versicolor."),
+        ([5.1, 3.5, 1.4, 0.2], "petal length, 1.4 cm: typical for setosa, far too short for versicolor."),
+        ([6.5, 3.0, 5.6, 2.0], "petal width, 2 cm: typical for virginica, too wide for versicolor."),
         (
             [6.0, 2.7, 5.0, 1.6],
-            "the petal length, 5 cm: nearer to the 5.6 cm that are usual for virginica than to versicolor's 4.2 cm.",
+            "petal length, 5 cm: nearer to the 5.6 cm that are usual for virginica than to the 4.2 cm for versicolor.",
         ),
     ],
 )
 def test_the_reason_is_told_in_a_sentence(model: Model, values: list[float], sentence: str) -> None:
-    assert explain(model, values)[1].sentence == f"Mostly because of {sentence}"
+    assert explain(model, values)[1].sentence == f"Mostly because of the {sentence}"
 
 
 def test_a_value_far_outside_the_training_is_not_compared_with_what_is_usual(model: Model) -> None:

@@ -49,9 +49,13 @@ def explain(index: int, value: float, outside: set[int] | None = None, predicted
         (
             0,
             42.5,
-            "bill length, 42.5 mm: nearer to the 38 mm that are usual for adelie than to Gentoo penguin's 48 mm.",
+            "bill length, 42.5 mm: nearer to the 38 mm that are usual for adelie than to the 48 mm for Gentoo penguin.",
         ),
-        (1, 7.3, "pH of the water, 7.3: nearer to the 7.3 that is usual for adelie than to Gentoo penguin's 7.0."),
+        (
+            1,
+            7.3,
+            "pH of the water, 7.3: nearer to the 7.3 that is usual for adelie than to the 7.0 for Gentoo penguin.",
+        ),
         (1, 7.0, "pH of the water, 7, which points to adelie rather than Gentoo penguin."),
         (1, MISSING, "pH of the water, which is missing: that points to adelie rather than Gentoo penguin."),
         (2, 2.0, "eggs, 2, which points to adelie rather than Gentoo penguin."),

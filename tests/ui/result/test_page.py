@@ -80,7 +80,43 @@ def test_a_value_that_may_be_read_wrong_shows_what_that_does(client: FlaskClient
 
 def test_a_value_that_matters_little_is_not_listed(client: FlaskClient) -> None:
     exact = {name: f"{value}000" for name, value in BORDERLINE.items()}
-    assert "makes Virginica less than 1 % more or less likely." in page_of(client, exact)
+    assert "A number that is wrong by half of its last digit would hardly change this answer." in page_of(client, exact)
+    assert "hardly change this answer" not in page_of(client, exact | {"pwid": "9"})
+
+
+def test_a_borderline_answer_names_the_value_to_measure_first_and_what_would_change_it(client: FlaskClient) -> None:
+    text = page_of(client, BORDERLINE)
+    assert 'Measure again, first of all <a href="#f3">Petal width</a>, or let an expert decide.' in text
+    assert 'Below is <a href="#changes">what would change the answer</a>.' in text
+    exact = {name: f"{value}000" for name, value in BORDERLINE.items()}
+    assert "Measure again, or let an expert decide." in page_of(client, exact)
+
+
+def test_a_borderline_answer_to_values_that_nobody_measures_asks_to_check_them(
+    make_app: Callable[..., Flask], serve: Callable[[str], ServedModel]
+) -> None:
+    served = serve("mixed")
+    client = make_app(MODEL_PATH=str(served.path)).test_client()
+    texts = (page_of(client, served.to_form(row)) for row in served.rows)
+    text = next(text for text in texts if "The model is not sure" in text)
+    assert "Check the values" in text
+    assert "Measure again" not in text
+
+
+def test_an_unusual_answer_leads_to_the_values_to_check_and_says_what_to_do(client: FlaskClient) -> None:
+    text = " ".join(page_of(client, BORDERLINE | {"slen": "9", "pwid": "9"}).split())
+    for name, label in (("f0", "Sepal length"), ("f3", "Petal width")):
+        assert f'<a class="alert-link" href="#{name}">{label} 9 cm is outside' in text
+    assert (
+        "Is each value right, in its own field and in the unit beside it? If not, correct it and press Classify."
+        in text
+    )
+    assert "If all are right, do not rely on this answer." in text
+
+
+def test_a_warning_of_no_single_value_is_no_link(client: FlaskClient) -> None:
+    text = page_of(client, BORDERLINE | {"plen": "1.2"})
+    assert "<li>Each value is normal, but not together: " in text
 
 
 @for_every_model
