@@ -110,6 +110,13 @@ class Table:
     skipped: InvalidValues | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class ParsedTable(Table):
+    """A table that was read from CSV, with the line of each of its rows."""
+
+    rows: Rows
+
+
 def read(
     schema: Schema,
     body: bytes,
@@ -118,7 +125,7 @@ def read(
     header: bool | None = None,
     by_position: bool = False,
     skip_bad_rows: bool = False,
-) -> Table:
+) -> ParsedTable:
     """Read a table whose header names its columns: the features', in any order and usual spelling, among any others.
 
     Separators may be commas, semicolons, tabs, vertical bars or spaces; decimals stand behind a point or a comma. Rows
@@ -152,7 +159,7 @@ def read(
             raise name_wrong()
         skipped = name_wrong()
         values, rows = values[good], dataclasses.replace(rows, kept=good)
-    return Table(
+    return ParsedTable(
         names,
         rows,
         values,

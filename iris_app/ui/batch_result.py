@@ -7,7 +7,7 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
-from iris_app.codecs.csv_rows import Table
+from iris_app.codecs.csv_rows import ParsedTable
 from iris_app.formatting import truncate
 from iris_app.model.agreement import Agreement
 from iris_app.model.predictions import PredictionBatch
@@ -28,9 +28,9 @@ MAX_LABEL_LENGTH = 100
 
 @dataclass(frozen=True, slots=True)
 class ShownRow:
-    """A row that the page shows: its number, its cells, its prediction and the reasons why it is unusual."""
+    """A row that the page shows: the line where it begins, its cells, its prediction and why it is unusual."""
 
-    number: int
+    line: int
     cells: list[str]
     answer: Odds
     reasons: list[str]
@@ -44,12 +44,12 @@ class BatchResult:
     ----------
     filename : str
         The name of the file, as it is shown.
-    table : Table
+    table : ParsedTable
     batch : PredictionBatch
     """
 
     filename: str
-    table: Table
+    table: ParsedTable
     batch: PredictionBatch
 
     @property
@@ -100,17 +100,17 @@ class BatchResult:
         unusual = self.batch.outliers.most_unusual(MAX_ROWS_SHOWN)
         unsure = self.batch.least_sure(MAX_ROWS_SHOWN)
         wanted = {*unusual.tolist(), *unsure.tolist()}
-        cells = {index: row for index, row in enumerate(self.table.rows) if index in wanted}
-        return self._show(unusual, cells), self._show(unsure, cells)
+        rows = {index: row for index, row in enumerate(self.table.rows.numbered()) if index in wanted}
+        return self._show(unusual, rows), self._show(unsure, rows)
 
-    def _show(self, indices: NDArray[np.int64], cells: dict[int, list[str]]) -> list[ShownRow]:
+    def _show(self, indices: NDArray[np.int64], rows: dict[int, tuple[int, list[str]]]) -> list[ShownRow]:
         (predictions,) = self.batch.take(indices).to_predictions() if len(indices) else [[]]
         return [
             ShownRow(
-                index + 1,
-                [truncate(cells[index][column], MAX_CELL_LENGTH) for column in self.columns],
+                line,
+                [truncate(cells[column], MAX_CELL_LENGTH) for column in self.columns],
                 charts.predicted_odds(self.schema, prediction),
                 [warning.detail for warning in prediction.warnings[:MAX_WARNINGS_SHOWN]],
             )
-            for index, prediction in zip(indices.tolist(), predictions, strict=True)
+            for (line, cells), prediction in zip(map(rows.__getitem__, indices.tolist()), predictions, strict=True)
         ]

@@ -63,7 +63,7 @@ def shown(text: str, heading: str) -> list[list[str]]:
 def test_the_most_unusual_rows_are_shown_first(client: FlaskClient) -> None:
     text = upload(client, GOOD + "".join(f"5.1,3.5,1.4,{3 + index / 10}\n" for index in range(60))).text
     rows = shown(text, "The most unusual rows")
-    assert [int(row[0]) for row in rows] == list(range(62, 12, -1))
+    assert [int(row[0]) for row in rows] == list(range(63, 13, -1))
     assert rows[0][-1] == "8.9"
     assert "Petal width 8.9 cm is outside what the model was trained on" in rows[0][3]
     assert "The download has all 60." in text
@@ -75,7 +75,7 @@ def test_the_answers_that_are_least_certain_are_shown_first(client: FlaskClient,
     rows = shown(upload(client, table).text, "The least certain answers")
     sure = client.post("/api/classify", data=table, content_type="text/csv", headers={"Accept": "application/json"})
     highest = [max(one["probabilities"].values()) for one in sure.json["predictions"]]
-    assert [int(row[0]) - 1 for row in rows] == sorted(range(150), key=lambda index: highest[index])[:50]
+    assert [int(row[0]) - 2 for row in rows] == sorted(range(150), key=lambda index: highest[index])[:50]
 
 
 def test_the_answers_of_a_wide_table_are_in_view(open_page: Callable[..., Page]) -> None:
@@ -88,10 +88,18 @@ def test_the_answers_of_a_wide_table_are_in_view(open_page: Callable[..., Page])
         )
         page.get_by_role("button", name="Classify the file").click()
         for heading in ("The most unusual rows", "The least certain answers"):
-            for name in ("Row", "Answer", "Probability"):
+            for name in ("Line", "Answer", "Probability"):
                 box = page.get_by_role("region", name=heading).get_by_role("columnheader", name=name).bounding_box()
                 assert box is not None
                 assert box["x"] + box["width"] <= width
+
+
+def test_a_row_is_named_by_its_line_in_the_file_though_others_were_left_out(client: FlaskClient) -> None:
+    table = f'{HEADER},note\n5.1,3.5,1.4,wide,"a\nb"\n\n5.1,3.5,1.4,9,\n'
+    text = upload(client, table, skip_bad_rows="y").text
+    assert "Line 2, column pwid" in text
+    (row,) = shown(text, "The most unusual rows")
+    assert row[0] == "5"
 
 
 def test_a_file_without_unusual_rows_shows_none(client: FlaskClient) -> None:
