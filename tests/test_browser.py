@@ -388,6 +388,7 @@ def test_the_example_is_classified_in_the_documentation(open_page: OpenPage) -> 
 def test_the_documentation_fits_and_follows_the_system_s_colours(open_page: OpenPage, scheme: str, width: int) -> None:
     page = open_documentation(open_page, color_scheme=scheme, viewport={"width": width, "height": 800})
     assert page.evaluate("document.documentElement.scrollWidth") <= width
+    expect(page.locator("#swagger-ui .scheme-container")).to_be_hidden()  # empty without keys
     background = page.evaluate("getComputedStyle(document.querySelector('#swagger-ui .swagger-ui')).backgroundColor")
     assert (background == "rgb(23, 20, 31)") == (scheme == "dark")
 

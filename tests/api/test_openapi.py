@@ -180,6 +180,12 @@ def test_the_documentation_page_names_the_document(client: FlaskClient) -> None:
     assert 'data-url="/api/openapi.json"' in client.get("/api/docs").text
 
 
+def test_the_documentation_page_has_whole_sentences_before_a_model_is_loaded(make_app: Callable[..., Flask]) -> None:
+    text = make_app().test_client().get("/api/docs").text
+    assert "this does for a program: one row or a hundred thousand, as JSON or CSV." in text
+    assert 'content="Classify rows from a program: ' in text
+
+
 @pytest.mark.parametrize("file", ["swagger-ui.css", "swagger-ui-bundle.js"])
 def test_the_documentation_page_s_files_are_served_from_here(client: FlaskClient, file: str) -> None:
     assert f"/api/docs/{file}" in client.get("/api/docs").text
