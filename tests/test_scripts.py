@@ -73,10 +73,10 @@ def ready(tmp_path: Path) -> Path:
 
 
 def clean_environment() -> dict[str, str]:
-    return {name: text for name, text in os.environ.items() if not name.startswith(("IRIS_", "COVERAGE_"))}
+    return {name: text for name, text in os.environ.items() if not name.startswith("IRIS_")}
 
 
-def run_in(checkout: Path, command: str, *options: str, timeout: float = 60) -> str:
+def run_in(checkout: Path, command: str, *options: str, timeout: float = 600) -> str:
     run = subprocess.run(
         [checkout / "scripts" / command, *options],
         env=clean_environment(),

@@ -26,7 +26,7 @@ def peak(trained_path: Path, path: Path) -> float:
     """Return the memory that a run takes at most, in MB."""
     command = [sys.executable, "-c", RUN, "classify", str(path), "-o", f"{path}.out.csv", "--format", "csv", "-q"]
     environment = os.environ | {"IRIS_SECRET_KEY": SECRET_KEY, "IRIS_MODEL_PATH": str(trained_path)}
-    output = subprocess.run(command, cwd=CHECKOUT, env=environment, capture_output=True, check=True, timeout=120).stdout
+    output = subprocess.run(command, cwd=CHECKOUT, env=environment, capture_output=True, check=True).stdout
     return int(output) / 1024
 
 
