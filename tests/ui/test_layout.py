@@ -235,6 +235,20 @@ def test_a_print_keeps_charts_with_their_legends_and_names_time_model_and_addres
     assert place.evaluate("(part) => getComputedStyle(part).breakInside") == "avoid"
 
 
+def test_a_print_of_many_values_has_all_of_them_and_nothing_that_is_folded(
+    open_page: OpenPage, serve: Callable[[str], ServedModel], tmp_path: Path
+) -> None:
+    wine = serve("wine")
+    with running(tmp_path / "log", "--workers=1", IRIS_MODEL_PATH=str(wine.path)) as server:
+        page = open_page(f"{server.url}/classify?{urlencode(wine.form)}")
+        rows = page.locator(".values-table tr")
+        expect(rows.last).to_be_hidden()
+        page.emulate_media(media="print")
+        expect(rows).to_have_count(13)
+        expect(rows.last).to_be_visible()
+        expect(page.get_by_text("How the answer changes with each value")).to_be_hidden()
+
+
 def test_a_program_is_copied_with_one_press(open_page: OpenPage) -> None:
     page = open_page(FLOWER)
     page.context.grant_permissions(["clipboard-read", "clipboard-write"])
