@@ -100,6 +100,14 @@ def test_a_form_in_chunks_above_the_limit_is_refused(make_app: Callable[..., Fla
     assert Response.from_app(make_app(), environment).status_code == 413
 
 
+@pytest.mark.parametrize("content_type", FORMS)
+def test_a_form_that_ends_early_is_refused(make_app: Callable[..., Flask], content_type: str) -> None:
+    stream = io.BytesIO(FORMS[content_type][:1000])
+    environment = EnvironBuilder(path="/classify", method="POST", input_stream=stream).get_environ()
+    environment |= {"CONTENT_TYPE": content_type, "CONTENT_LENGTH": "2000"}
+    assert Response.from_app(make_app(), environment).status_code == 400
+
+
 def test_a_body_without_any_limit_is_read(make_app: Callable[..., Flask]) -> None:
     app = make_app()
     app.config["MAX_CONTENT_LENGTH"] = None
