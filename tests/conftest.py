@@ -23,11 +23,6 @@ EXAMPLES = int(os.environ.get("IRIS_EXAMPLES", "40"))
 settings.register_profile("iris_app", deadline=None, max_examples=EXAMPLES, derandomize="CI" in os.environ)
 settings.load_profile("iris_app")
 
-# Processes that tests start run lines that are covered here, and are twice as fast without being traced.
-if "PYTEST_XDIST_WORKER" in os.environ:
-    for name in [name for name in os.environ if name.startswith("COVERAGE_PROCESS_")]:
-        del os.environ[name]
-
 # A page of many fields may take long on a busy machine.
 expect.set_options(timeout=30_000)
 

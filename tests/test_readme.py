@@ -134,7 +134,7 @@ def test_one_s_own_model_is_served_as_a_page_says(page: Path, title: str, tmp_pa
     train = block(YOUR_MODEL, "python", "load_wine") + block(page, "python", "joblib.dump")
     subprocess.run([sys.executable, "-c", train], cwd=folder, check=True)
     package, serve = block(page, "sh", "scripts/package_model").replace("\\\n", "").strip().splitlines()
-    others = ("IRIS_", "GUNICORN", "WEB_")
+    others = ("IRIS_", "COVERAGE_", "GUNICORN", "WEB_")
     environment = {name: text for name, text in os.environ.items() if not name.startswith(others)}
     subprocess.run(["/bin/sh", "-c", f"{checkout}/{package}"], cwd=folder, env=environment, check=True)
     command = [*shlex.split(f"{checkout}/{serve}"), "--bind=127.0.0.1:0", "--workers=1"]

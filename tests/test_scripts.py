@@ -73,7 +73,7 @@ def ready(tmp_path: Path) -> Path:
 
 
 def clean_environment() -> dict[str, str]:
-    return {name: text for name, text in os.environ.items() if not name.startswith("IRIS_")}
+    return {name: text for name, text in os.environ.items() if not name.startswith(("IRIS_", "COVERAGE_"))}
 
 
 def run_in(checkout: Path, command: str, *options: str, timeout: float = 600) -> str:

@@ -61,7 +61,7 @@ def site_packages(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path
 @pytest.fixture
 def environment(site_packages: Path) -> dict[str, str]:
     """The environment of a person who installed the wheel; what it needs is that of the tests."""
-    names = ("IRIS_", "GUNICORN", "WEB_", "PYTHON")
+    names = ("IRIS_", "COVERAGE_", "GUNICORN", "WEB_", "PYTHON")
     return {name: text for name, text in os.environ.items() if not name.startswith(names)} | {
         "PYTHONPATH": str(site_packages)
     }

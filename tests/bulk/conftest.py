@@ -35,6 +35,7 @@ def start(
     """Start ``flask classify`` in a process of its own, which finds modules in ``path`` before all others."""
     environment = os.environ | {"IRIS_SECRET_KEY": SECRET_KEY, "IRIS_MODEL_PATH": str(trained_path)}
     environment |= {"PYTHONPATH": str(path)} if path else {}
+    environment = {name: text for name, text in environment.items() if not name.startswith("COVERAGE")}
     command = [sys.executable, "-m", "flask", "--app", "wsgi", "classify", *map(str, arguments)]
     return subprocess.Popen(command, cwd=CHECKOUT, env=environment, **options)  # type: ignore[call-overload, no-any-return]
 

@@ -44,6 +44,8 @@ class Dask:
     def __init__(self, stack: ExitStack, folder: Path, **settings: str) -> None:
         self._stack, self._folder = stack, folder
         self._environment = os.environ | {f"DASK_DISTRIBUTED__{name}": text for name, text in settings.items()}
+        for name in [name for name in self._environment if name.startswith("COVERAGE")]:
+            del self._environment[name]
         self.scheduler, said = self._start("scheduler", "--port", "0", "--dashboard-address", "127.0.0.1:0")
         found = eventually(lambda: re.search(r"Scheduler at: +(tcp://\S+)", said.read_text()), self.scheduler)
         self.address = found[1]

@@ -161,7 +161,8 @@ class Run:
 
 @contextmanager
 def forking(trained_path: Path) -> Iterator[Callable[..., Run]]:
-    environment = os.environ | {"IRIS_SECRET_KEY": SECRET_KEY, "IRIS_MODEL_PATH": str(trained_path)}
+    environment = {name: text for name, text in os.environ.items() if not name.startswith("COVERAGE")}
+    environment |= {"IRIS_SECRET_KEY": SECRET_KEY, "IRIS_MODEL_PATH": str(trained_path)}
     with subprocess.Popen(
         [sys.executable, "-c", FORKS],
         cwd=CHECKOUT,

@@ -191,7 +191,7 @@ def test_the_health_check_sees_that_nobody_answers(tmp_path: Path) -> None:
 
 
 def environment(**settings: str) -> dict[str, str]:
-    others = ("IRIS_", "GUNICORN", "WEB_", "AIP_")
+    others = ("IRIS_", "GUNICORN", "WEB_", "AIP_", "COVERAGE_PROCESS_")
     given = {name: text for name, text in os.environ.items() if not name.startswith(others)}
     return given | {"PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"} | settings
 
