@@ -6,7 +6,7 @@ from contextlib import contextmanager
 from typing import Any
 
 import msgspec
-from msgspec import Raw
+from msgspec import UNSET, Raw, UnsetType
 
 from iris_app.codecs import bounds, json_constants, json_errors
 from iris_app.codecs.json_rows import JsonRows
@@ -18,23 +18,15 @@ from iris_app.schema import Floats, Schema
 # Members that hold rows in any of the orientations, beside members that do not matter.
 WRAPPERS = ("dataframe_split", "dataframe_records", "instances", "inputs")
 
+# Members of a frame as pandas writes it.
+FRAME = ("columns", "index", "schema", "data")
+
 # The place of a row, and that of a value in rows that were put in the order of the features.
 PLACE = re.compile(r"\A/(\d+)")
 VALUE = re.compile(r"\A/(\d+)/(\d+)")
 
 # Return the JSON pointer in what was sent of one in what was read.
 Relocate = Callable[[str], str]
-
-
-class _Wrapping(msgspec.Struct):
-    """The members of an object that may hold rows; the others are passed over."""
-
-    dataframe_split: Raw | msgspec.UnsetType = msgspec.UNSET
-    dataframe_records: Raw | msgspec.UnsetType = msgspec.UNSET
-    instances: Raw | msgspec.UnsetType = msgspec.UNSET
-    inputs: Raw | msgspec.UnsetType = msgspec.UNSET
-    columns: Raw | msgspec.UnsetType = msgspec.UNSET
-    data: Raw | msgspec.UnsetType = msgspec.UNSET
 
 
 class _Object(msgspec.Struct):
@@ -45,7 +37,10 @@ class _List(msgspec.Struct, array_like=True):
     """Any list."""
 
 
-_wrapping_decoder = msgspec.json.Decoder(_Wrapping)
+# The members that may hold rows; the others are passed over.
+_wrapping_decoder = msgspec.json.Decoder(
+    msgspec.defstruct("_Wrapping", [(name, Raw | UnsetType, UNSET) for name in (*WRAPPERS, *FRAME)])
+)
 _object_members_decoder = msgspec.json.Decoder(dict[str, _Object])
 _list_members_decoder = msgspec.json.Decoder(dict[str, _List])
 _members_decoder = msgspec.json.Decoder(dict[str, Raw])
@@ -260,14 +255,20 @@ def _check_members(text: bytes) -> None:
     if text.count(b":") <= MAX_NAMES:
         return
     wrapping = msgspec.structs.asdict(_wrapping_decoder.decode(text))
-    held = [(name, bytes(value)) for name, value in wrapping.items() if value is not msgspec.UNSET]
-    if not held:
+    held = {name: bytes(value) for name, value in wrapping.items() if value is not UNSET}
+    if held and json_errors.count_fields(text) - sum(map(json_errors.count_fields, held.values())) <= MAX_NAMES:
+        return
+    try:
+        _object_members_decoder.decode(text)
+    except msgspec.ValidationError:
         try:
-            _object_members_decoder.decode(text)
-        except msgspec.ValidationError:
             _list_members_decoder.decode(text)
-    elif text.count(b":") - sum(value.count(b":") for _, value in held) > MAX_NAMES:
-        raise MalformedDocument(f"There are more than {MAX_NAMES:,} fields beside {held[0][0]}.")
+        except msgspec.ValidationError:
+            if held:
+                raise MalformedDocument(
+                    f"There are more than {MAX_NAMES:,} fields beside {next(iter(held))}."
+                ) from None
+            raise
 
 
 def _decode_members(text: bytes) -> dict[str, Raw]:

@@ -35,6 +35,29 @@ def test_a_table_of_objects_as_pandas_writes_it_is_read(client: FlaskClient) -> 
     assert (status, len(answer["predictions"])) == (200, 2)
 
 
+@pytest.mark.parametrize("rows", [1, 2000])
+def test_the_index_of_a_frame_may_hold_times(client: FlaskClient, rows: int) -> None:
+    index = ["2026-11-27T05:00:00.000"] * rows
+    frame = {"columns": NAMES, "index": index, "data": [list(FLOWER.values())] * rows}
+    for document in (frame, {"dataframe_split": frame}, {"dataframe_split": frame, "params": index}):
+        status, answer = send(client, document)
+        assert (status, len(answer["predictions"])) == (200, rows)
+
+
+def test_the_schema_of_a_frame_may_describe_many_fields(client: FlaskClient) -> None:
+    fields = [{"name": f"x{number}", "type": "number"} for number in range(1000)]
+    status, answer = send(client, {"schema": {"fields": fields}, "data": [FLOWER]})
+    assert (status, len(answer["predictions"])) == (200, 1)
+
+
+@pytest.mark.parametrize("name", ["index", "data", "inputs"])
+def test_a_further_column_may_be_named_as_a_part_of_a_frame_is(client: FlaskClient, name: str) -> None:
+    labels = list(map(str, range(2000)))
+    columns = {key: dict.fromkeys(labels, value) for key, value in ({name: 1.0} | FLOWER).items()}
+    status, answer = send(client, columns)
+    assert (status, len(answer["predictions"])) == (200, len(labels))
+
+
 def test_a_wrong_value_of_a_table_is_named_with_its_place(client: FlaskClient) -> None:
     status, problem = send(client, {"schema": {}, "data": [FLOWER, FLOWER | {"petal_width": "x"}]})
     assert status == 422
