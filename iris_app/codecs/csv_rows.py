@@ -154,10 +154,9 @@ def read(
     if wrong := _count_wrong(accepted, odd):
         good: NDArray[np.bool_] = np.logical_and.reduce(accepted, axis=1)
         bad_rows = dataclasses.replace(rows, kept=~good).numbered()
-        name_wrong = partial(InvalidValues, wrong_in_rows(schema, bad_rows, names, places), wrong)
+        skipped = InvalidValues(wrong_in_rows(schema, bad_rows, names, places), wrong)
         if not skip_bad_rows:
-            raise name_wrong()
-        skipped = name_wrong()
+            raise skipped
         values, rows = values[good], dataclasses.replace(rows, kept=good)
     return ParsedTable(
         names,
