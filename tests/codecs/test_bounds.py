@@ -19,6 +19,7 @@ from flask.testing import FlaskClient
 import iris_app
 from iris_app.codecs import bounds
 from iris_app.iris import SCHEMA
+from tests.fuzz.worst import keys
 from tests.support import FLOWER, running
 
 SIZE = 16 * 1024 * 1024
@@ -29,16 +30,12 @@ TWICE = ROW[:-1] + b', "' + NAMES[0].encode() + b'": 1}'
 TENSOR = json.dumps({"name": "x", "shape": [1, 4], "datatype": "FP64", "data": list(FLOWER.values())}).encode()
 JSON, NDJSON, CSV = "application/json", "application/x-ndjson", "text/csv"
 INFER = "/v2/models/iris/infer"
+KEYS = 1_000_000  # fewer than the values that are allowed
 
 
 def filled(unit: bytes, before: bytes = b"", after: bytes = b"") -> bytes:
     """Fill a body with as many units as fit."""
     return before + unit * ((SIZE - len(before) - len(after)) // len(unit)) + after
-
-
-def keys(before: bytes, after: bytes) -> bytes:
-    """Write a million different names, fewer than the values that are allowed."""
-    return before + b",".join(b'"%x":1' % number for number in range(1_000_000)) + after
 
 
 WORST: dict[str, tuple[str, str, Callable[[], bytes]]] = {
@@ -57,12 +54,12 @@ WORST: dict[str, tuple[str, str, Callable[[], bytes]]] = {
     "arrays": ("/api/classify", JSON, lambda: filled(b"[],", b"[", b"[]]")),
     "nesting": ("/api/classify", JSON, lambda: filled(b'{"a":')),
     "fields": ("/api/classify", JSON, lambda: filled(b'"a":1,', b"{", b'"a":1}')),
-    "keys": ("/api/classify", JSON, lambda: keys(b"{", b"}")),
-    "keys of a row": ("/api/classify", JSON, lambda: keys(b"[{", b"}]")),
-    "keys of a line": ("/api/classify", NDJSON, lambda: keys(b"{", b"}")),
-    "keys beside instances": ("/invocations", JSON, lambda: keys(b'{"instances":[],', b"}")),
-    "keys of an instance": ("/invocations", JSON, lambda: keys(b'{"instances":[{', b"}]}")),
-    "keys beside tensors": (INFER, JSON, lambda: keys(b'{"inputs":[' + TENSOR + b"],", b"}")),
+    "keys": ("/api/classify", JSON, lambda: keys(KEYS, b"{", b"}")),
+    "keys of a row": ("/api/classify", JSON, lambda: keys(KEYS, b"[{", b"}]")),
+    "keys of a line": ("/api/classify", NDJSON, lambda: keys(KEYS, b"{", b"}")),
+    "keys beside instances": ("/invocations", JSON, lambda: keys(KEYS, b'{"instances":[],', b"}")),
+    "keys of an instance": ("/invocations", JSON, lambda: keys(KEYS, b'{"instances":[{', b"}]}")),
+    "keys beside tensors": (INFER, JSON, lambda: keys(KEYS, b'{"inputs":[' + TENSOR + b"],", b"}")),
     "numbers in a field": ("/api/classify", JSON, lambda: filled(b"1,", b'{"a":[', b"1]}")),
     "lines of numbers": ("/api/classify", NDJSON, lambda: b"1\n" * (SIZE // 2)),
     "lines of objects": ("/api/classify", NDJSON, lambda: b"{}\n" * (SIZE // 3)),
