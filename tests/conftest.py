@@ -7,7 +7,6 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from coverage import Coverage
 from flask import Flask
 from flask.testing import FlaskClient
 from hypothesis import settings
@@ -25,17 +24,6 @@ settings.load_profile("iris_app")
 
 # A page of many fields may take long on a busy machine.
 expect.set_options(timeout=30_000)
-
-
-@pytest.fixture
-def untraced() -> Iterator[None]:
-    """Leave a test out of the coverage which tries many values on lines that others run: it takes half the time."""
-    coverage = Coverage.current()
-    if coverage is not None:
-        coverage.stop()
-    yield
-    if coverage is not None:
-        coverage.start()
 
 
 @pytest.fixture(scope="session")

@@ -63,14 +63,10 @@ def running(
     *options: str,
     under: Sequence[str] = (),
     checkout: Path = CHECKOUT,
-    covered: bool = True,
     **settings: str,
 ) -> Iterator[Server]:
-    """Run gunicorn as production does, on a free port, ``under`` another command, and end it as an operator does.
-
-    Where a test kills its processes they must not be ``covered``: data that is half written cannot be combined.
-    """
-    others = ("IRIS_", "GUNICORN", "WEB_") if covered else ("IRIS_", "GUNICORN", "WEB_", "COVERAGE_PROCESS_")
+    """Run gunicorn as production does, on a free port, ``under`` another command, and end it as an operator does."""
+    others = ("IRIS_", "GUNICORN", "WEB_")
     environment = {name: text for name, text in os.environ.items() if not name.startswith(others)}
     environment |= {"IRIS_SECRET_KEY": SECRET_KEY} | settings
     gunicorn = Path(sys.executable).parent / "gunicorn"

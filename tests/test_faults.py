@@ -234,7 +234,7 @@ def test_code_that_poses_as_a_model_is_what_the_test_of_it_takes_it_for(tmp_path
 def test_a_killed_worker_fails_its_own_requests_alone_and_is_back_soon(tmp_path: Path, model_path: Path) -> None:
     clients, kills = 3, full(10, 3)
     longest = 0.0
-    with two_workers(tmp_path, model_path, covered=False) as server, load(server, clients) as answers:
+    with two_workers(tmp_path, model_path) as server, load(server, clients) as answers:
         for number in range(kills):
             time.sleep(0.5)
             killed = workers(server)[number % 2]

@@ -101,7 +101,7 @@ def test_the_worst_bodies_are_refused_by_their_structure(client: FlaskClient, ki
     assert time.process_time() - begun < 2  # where lists were made of them it took up to a minute
 
 
-@pytest.mark.usefixtures("untraced")
+@pytest.mark.no_cover
 @pytest.mark.parametrize("kind", WORST | WRONG)
 def test_little_is_made_of_the_worst_bodies_and_nothing_kept(client: FlaskClient, kind: str) -> None:
     path, headers, body = compressed(kind)

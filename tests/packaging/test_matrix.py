@@ -171,7 +171,7 @@ def combinations() -> list[tuple[str, str]]:
     ]
 
 
-@pytest.mark.usefixtures("untraced")
+@pytest.mark.no_cover
 @pytest.mark.parametrize(("classifier", "name"), combinations())
 def test_every_door_answers_as_the_classifier(classifier: str, name: str, tmp_path: Path) -> None:
     frame = table(name)

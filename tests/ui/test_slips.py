@@ -35,7 +35,7 @@ def repair(client: FlaskClient, sent: dict[str, str], action: str) -> dict[str, 
     return dict(re.findall(r'type="hidden" name="(\w+)" value="([^"]*)"', form))
 
 
-@pytest.mark.usefixtures("untraced")
+@pytest.mark.no_cover
 @pytest.mark.parametrize("order", [[2, 3, 0, 1], [1, 0, 3, 2]])
 def test_each_flower_with_two_swaps_is_restored_by_its_button(client: FlaskClient, order: list[int]) -> None:
     rows: Floats = load_iris().data
@@ -43,7 +43,7 @@ def test_each_flower_with_two_swaps_is_restored_by_its_button(client: FlaskClien
         assert repair(client, form_of([row[index] for index in order]), "Swap them") == form_of(row)
 
 
-@pytest.mark.usefixtures("untraced")
+@pytest.mark.no_cover
 def test_each_flower_in_millimetres_is_restored_by_its_button(client: FlaskClient) -> None:
     rows: Floats = load_iris().data
     for row in rows.tolist():
