@@ -49,6 +49,19 @@ def test_a_disk_that_fails_meanwhile_is_told(
     assert list(tmp_path.iterdir()) == [table]
 
 
+def test_a_long_output_is_brought_to_the_disk_while_it_is_written(
+    classify: Classify, table: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sizes: list[int] = []
+    monkeypatch.setattr(os, "fsync", lambda descriptor: sizes.append(os.fstat(descriptor).st_size))
+    monkeypatch.setattr(job, "SYNC_INTERVAL", 100)
+    monkeypatch.setattr(chunks, "CHUNK_SIZE", 100)
+    table.write_text(table.read_text() + "5.1,3.5,1.4,0.2\n" * 100)
+    assert classify(table, "-o", tmp_path / "out.csv").exit_code == 0
+    assert len(sizes) > 2
+    assert (tmp_path / "out.csv").stat().st_size in sizes
+
+
 def test_a_pipe_is_written_to_as_it_is(classify: Classify, table: Path, tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "out.csv")
     read: list[bytes] = []

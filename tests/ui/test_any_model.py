@@ -223,6 +223,24 @@ class TestAnotherModelTookOver:
         assert re.search(r'name="age"[^>]* value="41"', answer.text)
         assert "is-invalid" not in answer.text
 
+    def test_a_program_of_the_old_one_is_told_what_changed(self, app: Flask, packaged: Callable[[str], Path]) -> None:
+        client = app.test_client()
+        assert client.post("/api/classify", json={"hue": 5}).status_code == 200
+        self.swap(app, packaged("mixed"))
+        answer = client.post("/api/classify", json={"hue": 5})
+        assert answer.status_code == 422
+        assert "The model was replaced, and takes other rows since: " in answer.json["detail"]
+
+    def test_one_that_takes_other_rows_is_refused_unless_that_is_allowed(
+        self, make_app: Callable[..., Flask], packaged: Callable[[str], Path]
+    ) -> None:
+        app = make_app(MODEL_PATH=str(packaged("one")))
+        client = app.test_client()
+        assert client.post("/api/classify", json={"hue": 5}).status_code == 200
+        self.swap(app, packaged("mixed"))
+        assert client.post("/api/classify", json={"hue": 5}).status_code == 200
+        assert "it takes other rows: " in client.get("/readyz").text
+
     def test_a_script_gets_the_new_form_with_200(self, app: Flask, packaged: Callable[[str], Path]) -> None:
         client = app.test_client()
         sent = dict(re.findall(r'name="(schema)" type="hidden" value="([^"]+)"', client.get("/home").text))

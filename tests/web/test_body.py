@@ -1,12 +1,13 @@
 import io
 from collections.abc import Callable
+from urllib.parse import urlencode
 
 import pytest
 from flask import Flask, request
 from werkzeug.test import EnvironBuilder
 from werkzeug.wrappers import Response
 
-from tests.support import FLOWER
+from tests.support import FLOWER, FORM
 
 LIMIT = 100
 
@@ -92,20 +93,29 @@ FORMS = {
 }
 
 
+def send_form(app: Flask, content: bytes, content_type: str, **environ: object) -> Response:
+    """Send a form, in chunks unless the environment has its length."""
+    environment = EnvironBuilder(path="/classify", method="POST", content_type=content_type).get_environ()
+    environment |= {"wsgi.input": io.BytesIO(content), "wsgi.input_terminated": True, "CONTENT_LENGTH": ""}
+    return Response.from_app(app, environment | environ)
+
+
 @pytest.mark.parametrize("content_type", FORMS)
 def test_a_form_in_chunks_above_the_limit_is_refused(make_app: Callable[..., Flask], content_type: str) -> None:
-    stream = io.BytesIO(FORMS[content_type])
-    environment = EnvironBuilder(path="/classify", method="POST", input_stream=stream).get_environ()
-    environment |= {"CONTENT_TYPE": content_type, "wsgi.input_terminated": True}
-    assert Response.from_app(make_app(), environment).status_code == 413
+    assert send_form(make_app(), FORMS[content_type], content_type).status_code == 413
+
+
+def test_a_form_in_chunks_is_read(make_app: Callable[..., Flask]) -> None:
+    content = urlencode(FORM)
+    answer = send_form(make_app(WTF_CSRF_ENABLED=False), content.encode(), "application/x-www-form-urlencoded")
+    assert answer.status_code == 303
+    assert content in answer.headers["Location"]
 
 
 @pytest.mark.parametrize("content_type", FORMS)
 def test_a_form_that_ends_early_is_refused(make_app: Callable[..., Flask], content_type: str) -> None:
-    stream = io.BytesIO(FORMS[content_type][:1000])
-    environment = EnvironBuilder(path="/classify", method="POST", input_stream=stream).get_environ()
-    environment |= {"CONTENT_TYPE": content_type, "CONTENT_LENGTH": "2000"}
-    assert Response.from_app(make_app(), environment).status_code == 400
+    answer = send_form(make_app(), FORMS[content_type][:1000], content_type, CONTENT_LENGTH="2000")
+    assert answer.status_code == 400
 
 
 def test_a_body_without_any_limit_is_read(make_app: Callable[..., Flask]) -> None:
