@@ -5,12 +5,14 @@ import os
 import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from flask import Flask
 from flask.testing import FlaskClient
 from hypothesis import settings
 from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
+from werkzeug.test import TestResponse
 
 from iris_app import create_app
 from tests.models import SERVED, ServedModel
@@ -61,6 +63,13 @@ def model_path(served: ServedModel, tmp_path: Path) -> Path:
     return tmp_path / served.path.name
 
 
+class Client(FlaskClient):
+    """A client that takes each answer to its end, as a server does."""
+
+    def open(self, *args: Any, buffered: bool = True, **settings: Any) -> TestResponse:
+        return super().open(*args, buffered=buffered, **settings)
+
+
 @pytest.fixture(scope="session")
 def make_app(served: ServedModel) -> Callable[..., Flask]:
     def make(**overrides: object) -> Flask:
@@ -72,17 +81,22 @@ def make_app(served: ServedModel) -> Callable[..., Flask]:
 
 @pytest.fixture
 def app(make_app: Callable[..., Flask]) -> Flask:
+    """An app of the test's own, to be changed."""
     return make_app()
 
 
 @pytest.fixture(scope="session")
 def steady_app(make_app: Callable[..., Flask]) -> Flask:
-    """An app for property tests, which leave it as it is."""
-    return make_app()
+    """The app of all tests that leave it as it is."""
+    app = make_app()
+    app.test_client_class = Client
+    return app
 
 
 @pytest.fixture
-def client(app: Flask) -> FlaskClient:
+def client(request: pytest.FixtureRequest, steady_app: Flask) -> FlaskClient:
+    """A client of the test's own app where it has one, and otherwise of the app that all share."""
+    app: Flask = request.getfixturevalue("app") if "app" in request.fixturenames else steady_app
     return app.test_client()
 
 

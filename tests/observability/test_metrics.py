@@ -32,7 +32,8 @@ def read(text: str, name: str, /, **labels: str) -> float:
 
 
 @pytest.fixture
-def scrape(client: FlaskClient) -> Callable[..., float]:
+def scrape(app: Flask) -> Callable[..., float]:
+    client = app.test_client()
     return lambda name, /, **labels: read(client.get("/metrics").text, name, **labels)
 
 

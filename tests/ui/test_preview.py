@@ -10,6 +10,9 @@ from flask.testing import FlaskClient
 
 from tests.models import ServedModel, for_every_model
 
+# What an app counts, others must not count.
+pytestmark = pytest.mark.usefixtures("app")
+
 COUNTED = re.compile(
     r"^(iris_app_(?:rows|values|warnings|invalid_values)_total.*|iris_app_drift_rows) (\S+)$", re.MULTILINE
 )

@@ -2,8 +2,10 @@
 
 import json
 import struct
+from collections.abc import Callable
 
 import pytest
+from flask import Flask
 from flask.testing import FlaskClient
 from werkzeug.test import TestResponse
 
@@ -186,8 +188,8 @@ def test_a_body_that_is_not_of_its_charset_is_a_400(client: FlaskClient, charset
     assert f"This is not text in {charset}, or a part of it is missing." in answer.text
 
 
-def test_a_body_that_grows_beyond_the_limit_in_utf_8_is_a_413(client: FlaskClient) -> None:
-    client.application.config["MAX_CONTENT_LENGTH"] = 1000
+def test_a_body_that_grows_beyond_the_limit_in_utf_8_is_a_413(make_app: Callable[..., Flask]) -> None:
+    client = make_app(MAX_CONTENT_LENGTH=1000).test_client()
     body = TABLE.replace("\n", ",ä" * 200 + "\n").encode("latin-1")
     assert send(client, "/api/classify", body, "text/csv; charset=latin-1").status_code == 413
 
