@@ -50,7 +50,7 @@ from tests.models import ServedModel, random_rows, to_table
 from tests.schemas import MIXED
 
 # A person may try as many as they like: IRIS_ROWS=1000000 scripts/test -k compiled
-ROWS = int(os.environ.get("IRIS_ROWS", "10000"))
+ROWS = int(os.environ.get("IRIS_ROWS", "2000"))
 BLOCK = 50_000
 
 NUMBERS = [feature.name for feature in MIXED.features if feature.is_numeric]
@@ -168,7 +168,7 @@ def check(classifier: Any, manifest: Manifest) -> CompiledClassifier:
         answered, expected = compiled.predict_proba(rows), classifier.predict_proba(to_input(rows))
         assert np.abs(answered - expected).max() <= TOLERANCE
         assert np.array_equal(answered.argmax(axis=1), expected.argmax(axis=1))
-        few = range(0, len(rows), len(rows) // 200)
+        few = range(0, len(rows), len(rows) // 50)
         assert np.array_equal(np.concatenate([compiled.predict_proba(rows[[index]]) for index in few]), answered[few])
         assert [compiled.predict_one(rows[[index]]) for index in few] == answered[few].tolist()
     return compiled
