@@ -7,7 +7,6 @@ from typing import Any, TypeAlias
 import numpy as np
 from msgspec import UNSET
 
-from iris_app.formatting import parse_int
 from iris_app.schema import MISSING, Feature, Floats, Schema, Value
 
 # The values of one feature; UNSET stands for those that are absent.
@@ -62,9 +61,8 @@ class _Codes(dict[Any, float]):
     """The codes of a feature's categories as JSON has them."""
 
     def __init__(self, feature: Feature) -> None:
-        texts = dict(feature.indices)
-        numbers = {parse_int(text): index for text, index in texts.items() if text == str(parse_int(text))}
-        super().__init__(texts | numbers | {None: MISSING, UNSET: MISSING})
+        known: dict[Any, float] = {None: MISSING, UNSET: MISSING}
+        super().__init__(known | dict(feature.indices) | dict(feature.whole_numbers))
         self._encode = feature.encode
 
     def __missing__(self, value: Value) -> float:

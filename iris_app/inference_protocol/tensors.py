@@ -11,7 +11,7 @@ import numpy as np
 
 from iris_app.codecs import json_errors
 from iris_app.exceptions import MalformedDocument
-from iris_app.formatting import parse_int, truncate
+from iris_app.formatting import truncate
 from iris_app.schema import Feature, Floats, Schema
 
 # The values of a tensor: numbers, NaN where they are missing, or texts.
@@ -85,8 +85,7 @@ def _accepted_datatypes(feature: Feature) -> tuple[str, ...]:
         case "boolean":
             return tuple(DTYPES)
         case "category":
-            has_numbers = any(parse_int(text) is not None for text in feature.indices)
-            return ("BYTES", *(NUMBERS if has_numbers else ()))
+            return ("BYTES", *(NUMBERS if feature.whole_numbers else ()))
     return tuple(NUMBERS)
 
 

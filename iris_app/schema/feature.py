@@ -10,7 +10,7 @@ import numpy as np
 from msgspec import Meta
 from numpy.typing import NDArray
 
-from iris_app.formatting import find_nearest, format_number, parse_number, truncate
+from iris_app.formatting import find_nearest, format_number, parse_int, parse_number, truncate
 from iris_app.schema.units import Conversion, find_conversions, find_smaller, read_with_unit
 
 # Arrays of float64; rows have shape (n, features).
@@ -37,6 +37,7 @@ BOOLEANS = {
 
 # The bound of numbers that have none of their own: classifiers of trees convert them to float32.
 MAX_FLOAT32 = float(np.finfo(np.float32).max)
+FLOAT32_BOUNDS = "a number between -3.4e38 and 3.4e38"
 
 # The categories that an error lists.
 CATEGORIES_NAMED = 20
@@ -126,7 +127,7 @@ class Feature(msgspec.Struct, frozen=True, kw_only=True, dict=True, omit_default
             )
             if bound is not None
         ]
-        return self.with_unit(" and ".join(parts)) if parts else "a finite number"
+        return self.with_unit(" and ".join(parts)) if parts else FLOAT32_BOUNDS
 
     @property
     def missing(self) -> str:
@@ -178,12 +179,12 @@ class Feature(msgspec.Struct, frozen=True, kw_only=True, dict=True, omit_default
         return self._validate_number(value)
 
     def encode(self, value: Value) -> float:
-        """Return a validated value as a float."""
-        if value is None or self._is_missing(value):
+        """Return a validated value as a float; a category may have another case, as in CSV."""
+        if value is None or value != value:
             return MISSING
         if self.kind != "category":
             return float(value)
-        return self.indices.get(value if isinstance(value, str) else str(_to_int(value)), UNKNOWN)
+        return self.read_text(value if isinstance(value, str) else str(_to_int(value)))
 
     def decode(self, value: float) -> Value:
         """Return the value that a float of a row encodes; a category that is not known is None."""
@@ -250,6 +251,12 @@ class Feature(msgspec.Struct, frozen=True, kw_only=True, dict=True, omit_default
         return self._validate_number(value) if self.is_numeric else None
 
     @cached_property
+    def whole_numbers(self) -> Mapping[int, float]:
+        """The index of each category that is a whole number, or text that is spelt exactly as one."""
+        numbers = ((parse_int(text), text, index) for text, index in self.indices.items())
+        return {number: index for number, text, index in numbers if number is not None and str(number) == text}
+
+    @cached_property
     def indices(self) -> Mapping[str, float]:
         """The index of each category by its text."""
         return {str(category): float(index) for index, category in enumerate(self.categories)}
@@ -272,8 +279,7 @@ class Feature(msgspec.Struct, frozen=True, kw_only=True, dict=True, omit_default
     def _is_missing(self, value: object) -> bool:
         """Check whether a value of a JSON document is null, NaN, or a text that stands for a missing category."""
         if isinstance(value, str):
-            is_text = self.kind == "category" and value not in self.indices
-            return is_text and value.strip().casefold() in MISSING_TEXTS
+            return self.kind == "category" and math.isnan(self.read_text(value))
         return value is None or (isinstance(value, float) and math.isnan(value))
 
     def _validate_number(self, value: object) -> str | None:
@@ -281,10 +287,15 @@ class Feature(msgspec.Struct, frozen=True, kw_only=True, dict=True, omit_default
             return self._wrong_type(value)
         low, high = self.limits
         if not low <= value <= high:
-            return f"{self.label} must be {self.bounds}, not {format_number(value)}.{self._suggest_unit(value)}"
+            bounds = FLOAT32_BOUNDS if abs(value) > MAX_FLOAT32 and not self._has_bound(value) else self.bounds
+            return f"{self.label} must be {bounds}, not {format_number(value)}.{self._suggest_unit(value)}"
         if self.kind == "integer" and value != math.floor(value):
             return f"{self.label} must be {self.expected}, not {format_number(value)}."
         return None
+
+    def _has_bound(self, value: float) -> bool:
+        """Check whether the feature has a bound of its own in the direction of a number."""
+        return self.at_most is not None if value > 0 else (self.above, self.at_least) != (None, None)
 
     def _wrong_type(self, value: object) -> str:
         return f"{self.label} must be {self.expected}, not {describe(value)}."

@@ -1,5 +1,6 @@
 import math
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -52,14 +53,17 @@ def test_a_value_that_is_accepted_is_encoded(feature: Feature, value: Value, enc
     ("feature", "value", "error"),
     [
         (NUMBER, "5", "Dose must be a number in mg, not text."),
-        (NUMBER, math.inf, "Dose must be a finite number, not a number that is too large."),
+        (NUMBER, math.inf, "Dose must be a number between -3.4e38 and 3.4e38, not a number that is too large."),
+        (NUMBER, -1e300, "Dose must be a number between -3.4e38 and 3.4e38, not -1e+300."),
+        (COUNT, 1e300, "Count must be a number between -3.4e38 and 3.4e38, not 1e+300."),
+        (COUNT, -1e300, "Count must be at least 0, not -1e+300."),
         (COUNT, 2.5, "Count must be a whole number, not 2.5."),
         (COUNT, -1, "Count must be at least 0, not -1."),
         (COUNT, None, "Count must be a whole number, not null."),
         (COUNT, math.nan, "Count must be at least 0, not NaN."),
         (SMOKER, 1, "Smoker must be true or false, not a number."),
         (SMOKER, "yes", "Smoker must be true or false, not text."),
-        (ISLAND, "dream", 'Island must be one of Biscoe, Dream, 001 or NA, not "dream". Did you mean "Dream"?'),
+        (ISLAND, "dram", 'Island must be one of Biscoe, Dream, 001 or NA, not "dram". Did you mean "Dream"?'),
         (ISLAND, 1, 'Island must be one of Biscoe, Dream, 001 or NA, not "1".'),
         (ISLAND, True, "Island must be one of Biscoe, Dream, 001 or NA, not true or false."),
         (ISLAND, ["Dream"], "Island must be one of Biscoe, Dream, 001 or NA, not a list."),
@@ -165,3 +169,8 @@ def test_any_value_is_accepted_or_named(value: object) -> None:
     for feature in FEATURES:
         error = feature.validate(value)
         assert error is None or error.startswith(feature.label)
+
+
+def test_numbers_stand_for_categories_that_are_spelt_as_numbers() -> None:
+    assert ISLAND.whole_numbers == {}  # 001 keeps its zeros
+    assert msgspec.structs.replace(ISLAND, categories=("Biscoe", 1, "20", "020")).whole_numbers == {1: 1, 20: 2}
