@@ -20,7 +20,9 @@ PAGE_BLUEPRINTS = frozenset({"ui", "swagger", "bootstrap"})
 # The blueprints whose answers are for programs; pages are read by no other site.
 PROGRAM_BLUEPRINTS = frozenset({"api", "inference_protocol", "invocations", "operations"})
 
-EXPOSED_HEADERS = "Inference-Header-Content-Length, Retry-After, X-Model-Schema, X-Model-Version, X-Request-ID"
+EXPOSED_HEADERS = (
+    "Inference-Header-Content-Length, Retry-After, X-Model-Schema, X-Model-Version, X-Model-Warnings, X-Request-ID"
+)
 
 # Seconds for which a browser may remember a preflight.
 PREFLIGHT_SECONDS = 600

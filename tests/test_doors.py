@@ -5,6 +5,7 @@ import io
 import json
 import re
 import struct
+from collections import Counter
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -223,3 +224,52 @@ def test_an_unknown_category_is_a_warning_in_every_answer(
         output.read_text(),
     ):
         assert ["unknown_category" in row["warnings"] for row in csv.DictReader(io.StringIO(text))] == unknown
+
+
+def test_warnings_are_counted_where_the_answer_has_no_place_for_them(client: FlaskClient, served: ServedModel) -> None:
+    answers = client.post("/api/classify", json=served.objects).get_json()["predictions"]
+    counts = Counter(warning["code"] for answer in answers for warning in answer["warnings"])
+    assert counts
+    sent = client.post("/invocations", json={"instances": served.objects})
+    inferred = send_tensors(client, served, *tensors(served, binary=True))
+    for answer in (sent, inferred):
+        told = dict(part.split("=") for part in answer.headers["X-Model-Warnings"].split(", "))
+        assert told == {code: str(count) for code, count in counts.items()}
+    parameters = {f"warnings_{code}": count for code, count in counts.items()}
+    assert inferred.get_json()["parameters"] == parameters
+
+
+def test_nothing_is_counted_where_there_are_no_warnings(
+    client: FlaskClient, served: ServedModel, answers: list[dict[str, Any]]
+) -> None:
+    row = next(row for row, answer in zip(served.objects, answers, strict=True) if not answer["warnings"])
+    inputs = [tensor(feature, [row[feature.name]], binary=False)[0] for feature in served.schema.features]
+    inferred = client.post(served.infer_path, json={"inputs": inputs})
+    assert "parameters" not in inferred.get_json()
+    for answer in (inferred, client.post("/invocations", json={"instances": [row]})):
+        assert answer.status_code == 200
+        assert "X-Model-Warnings" not in answer.headers
+
+
+def test_a_category_may_have_another_case_at_every_door(
+    client: FlaskClient, served: ServedModel, probabilities: list[list[float]], labels: list[Value], tmp_path: Path
+) -> None:
+    rows = [{name: _shout(value) for name, value in one.items()} for one in served.objects]
+    lines = "\n".join(map(json.dumps, rows))
+    answers = client.post("/api/classify", json=rows).get_json()["predictions"]
+    assert [list(one["probabilities"].values()) for one in answers] == probabilities
+    answers = client.post("/api/classify", data=lines, content_type="application/x-ndjson").text.splitlines()
+    assert [list(json.loads(one)["probabilities"].values()) for one in answers] == probabilities
+    inputs = [
+        tensor(feature, [row[feature.name] for row in rows], binary=False)[0] for feature in served.schema.features
+    ]
+    assert infer(client, served, inputs, b"") == probabilities
+    for member, make in INVOCATIONS.items():
+        assert client.post("/invocations", json={member: make(rows)}).get_json() == {"predictions": labels}
+    (tmp_path / "rows.ndjson").write_text(lines)
+    classify_files(str(tmp_path / "rows.ndjson"), str(tmp_path / "answers.csv"), model=served.path)
+    assert read_table(served, (tmp_path / "answers.csv").read_text())[0] == probabilities
+
+
+def _shout(value: Value) -> Value:
+    return f" {value.upper()}" if isinstance(value, str) else value

@@ -14,7 +14,7 @@ from iris_app.inference_protocol import requests, responses
 from iris_app.inference_protocol.tensors import DATATYPES, AcceptedDatatypes
 from iris_app.model_service import get_model
 from iris_app.schema import Schema
-from iris_app.web.api_response import ApiResponse, json_response, model_headers
+from iris_app.web.api_response import ApiResponse, json_response, model_headers, warning_headers
 from iris_app.web.problem import Problem
 from iris_app.web.request import request
 from iris_app.web.response import Response
@@ -97,14 +97,16 @@ def infer(name: str, version: str | None = None) -> Response:
     body = request.read_text() if length is None else request.read_body()
     inference, rows = requests.read(model.schema, body, length, current_app.config["MAX_BATCH_ROWS"])
     outputs = responses.select_outputs(model.schema, inference)
-    head = {
+    head: dict[str, object] = {
         "model_name": name,
         "model_version": model.version,
         "id": uuid.uuid4().hex if inference.id is None else inference.id,
     }
     batch = model_service.predict(model, rows)
+    if counts := batch.warning_counts():
+        head["parameters"] = {f"warnings_{code}": count for code, count in counts.items()}
     body, header_length = responses.write(inference, outputs, head, batch)
-    headers = model_headers(model)
+    headers = [*model_headers(model), *warning_headers(batch)]
     if header_length is None:
         return ApiResponse(body, headers=headers)
     headers.append((HEADER_LENGTH, str(header_length)))

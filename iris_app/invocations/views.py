@@ -16,7 +16,7 @@ from iris_app.exceptions import InvalidValue
 from iris_app.model.predictions import PredictionBatch
 from iris_app.model_service import get_model
 from iris_app.schema import Floats, Schema
-from iris_app.web.api_response import ApiResponse, encoder, json_response, model_headers
+from iris_app.web.api_response import ApiResponse, encoder, json_response, model_headers, warning_headers
 from iris_app.web.negotiation import CSV, FORMATS, JSON, NDJSON, has_header, read_format, select_media_type
 from iris_app.web.problem import Problem
 from iris_app.web.request import request
@@ -53,8 +53,9 @@ def predict() -> Response:
     media_type = select_media_type(request, list(WRITERS))
     model = get_model()
     rows = read(model.schema, request.read_text(), current_app.config["MAX_BATCH_ROWS"], has_header(request))
-    body = WRITERS[FORMATS[media_type]](model_service.predict(model, rows))
-    return ApiResponse(body, mimetype=media_type, headers=[*model_headers(model), ("Vary", "Accept")])
+    batch = model_service.predict(model, rows)
+    headers = [*model_headers(model), *warning_headers(batch), ("Vary", "Accept")]
+    return ApiResponse(WRITERS[FORMATS[media_type]](batch), mimetype=media_type, headers=headers)
 
 
 @probe

@@ -13,6 +13,7 @@ from iris_app.web.response import Response
 
 if TYPE_CHECKING:
     from iris_app.model.classifier import Model
+    from iris_app.model.predictions import PredictionBatch
 
 # Bytes from which a body is streamed.
 STREAM_THRESHOLD = 1024 * 1024
@@ -50,6 +51,12 @@ class ApiResponse(Response):
 def model_headers(model: "Model") -> list[tuple[str, str]]:
     """Return the headers that name the model of an answer."""
     return [("X-Model-Version", model.version), ("X-Model-Schema", model.schema.digest[:12])]
+
+
+def warning_headers(batch: "PredictionBatch") -> list[tuple[str, str]]:
+    """Return the header that counts the warnings of an answer by their codes, where its body has no place for them."""
+    counts = batch.warning_counts()
+    return [("X-Model-Warnings", ", ".join(f"{code}={count}" for code, count in counts.items()))] if counts else []
 
 
 def join_or_stream(chunks: Iterator[bytes]) -> bytes | Iterator[bytes]:

@@ -110,7 +110,7 @@ class OutlierDetector:
         self._unknown = {
             index: PredictionWarning(
                 UNKNOWN_CATEGORY,
-                f"{feature.label} is a category that the model has never seen. It should be {feature.expected}.",
+                f"{feature.label} has a value that the model has never seen. It should be {feature.expected}.",
                 feature.name,
             )
             for index, feature in enumerate(schema.features)

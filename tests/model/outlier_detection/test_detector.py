@@ -49,7 +49,7 @@ def test_a_number_without_unit_out_of_range_is_named_without() -> None:
 def test_a_category_that_is_not_known_is_named(mixed: tuple[OutlierDetector, Floats]) -> None:
     row = [0.0, 1.0, 1.0, 2, 0, UNKNOWN, 0]
     assert details(mixed[0], *row) == [
-        "X 5 is a category that the model has never seen. It should be one of c0, c1, c2 or c3."
+        "X 5 has a value that the model has never seen. It should be one of c0, c1, c2 or c3."
     ]
     assert mixed[0].find(np.array([row])).labels() == ["unknown_category:x5"]
 
