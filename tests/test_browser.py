@@ -155,7 +155,7 @@ def test_a_file_is_classified_and_downloaded(open_page: OpenPage, javascript: bo
     choose(page, TABLE)
     page.get_by_role("button", name="Classify the file").click()
     expect(page.get_by_role("heading", name="2 flowers in my irises.csv")).to_be_focused()
-    expect(page.get_by_text("1 of them is unlike those that the model was trained on.")).to_be_visible()
+    expect(page.get_by_text("1 of them has values unlike those that the model was trained on.")).to_be_visible()
     expect(page.get_by_role("heading", name="Compared with the species in your file")).to_be_visible()
     if not javascript:
         expect(page.get_by_text("Choose the file again first")).to_be_visible()

@@ -120,7 +120,8 @@ def test_the_counts_add_up(report: Report) -> None:
     page = report("--bad-rows", "skip", flowers=[*USUAL, UNUSUAL, BAD])
     assert page.counts == {"read": "5", "classified": "4", "rejected": "1", "unusual": "1"}
     assert page.lead == (
-        "5 rows were read: 4 classified and 1 rejected. One is unlike the flowers that the model was trained on."
+        "5 rows were read: 4 classified and 1 rejected. "
+        "One has values unlike those of the flowers that the model was trained on."
     )
 
 
@@ -192,13 +193,13 @@ def test_an_unusual_flower_is_shown_with_what_the_model_warns_of(report: Report)
     found = report(flowers=[*USUAL, UNUSUAL]).section("Unusual flowers")
     why = "Petal width 9 cm is outside what the model was trained on: 0.1 to 2.5 cm."
     assert found.all("table")[0].rows() == [["4", "5.1", "3.5", "1.4", "9", "virginica", why]]
-    assert "1 flower is unlike those that the model was trained on (25.0 %)" in found.text
+    assert "1 flower has values unlike those that the model was trained on (25.0 %)" in found.text
 
 
 def test_the_first_unusual_flowers_are_shown_and_all_are_counted(report: Report) -> None:
     found = report(flowers=[UNUSUAL] * (MAX_OUTLIERS + 1)).section("Unusual flowers")
     assert [row[0] for row in found.all("table")[0].rows()] == [str(at + 1) for at in range(MAX_OUTLIERS)]
-    assert f"{MAX_OUTLIERS + 1} flowers are unlike" in found.text
+    assert f"{MAX_OUTLIERS + 1} flowers have values unlike" in found.text
     assert f"These are the first {MAX_OUTLIERS};" in found.text
 
 
@@ -318,13 +319,13 @@ def test_an_empty_table_reads_well(report: Report) -> None:
 
 def test_nothing_unusual_and_nothing_rejected_reads_well(report: Report) -> None:
     page = report(flowers=USUAL)
-    assert page.lead.endswith("None is unlike the flowers that the model was trained on.")
-    assert "No flower is unlike those that the model was trained on." in page.section("Unusual flowers").text
+    assert page.lead.endswith("None has values unlike those of the flowers that the model was trained on.")
+    assert "No flower has values unlike those that the model was trained on." in page.section("Unusual flowers").text
     assert "No row was rejected." in page.section("Rejected rows").text
 
 
 def test_several_unusual_flowers_are_counted_in_the_lead(report: Report) -> None:
-    assert "2 are unlike the flowers" in report(flowers=[UNUSUAL, UNUSUAL]).lead
+    assert "2 have values unlike those of the flowers" in report(flowers=[UNUSUAL, UNUSUAL]).lead
 
 
 def test_what_an_earlier_run_did_is_shown_too(report: Report) -> None:

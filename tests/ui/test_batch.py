@@ -49,7 +49,7 @@ def test_a_file_is_summed_up(client: FlaskClient) -> None:
     answer = upload(client, GOOD + "5.1,3.5,1.4,9\n")
     assert answer.status_code == 200
     assert ">3 flowers in irises.csv</h2>" in answer.text
-    assert "1 of them is unlike those that the model was trained on." in answer.text
+    assert "1 of them has values unlike those that the model was trained on." in answer.text
     counts = re.findall(r'<th scope="row">(\w+)</th>.*?<td class="text-end">([\d,]+)</td>', answer.text, re.DOTALL)
     assert counts == [("Setosa", "1"), ("Versicolor", "0"), ("Virginica", "2")]
 
@@ -126,7 +126,7 @@ def test_a_large_file_has_a_small_page_and_all_unusual_rows_in_its_download(open
         page.get_by_role("button", name="Classify the file").click()
     expect(page.get_by_role("heading", name="20,000 flowers in large.csv")).to_be_focused()
     assert len(response.value.body()) < 200_000
-    (unusual,) = re.findall(r"([\d,]+) of them are unlike", page.content())
+    (unusual,) = re.findall(r"([\d,]+) of them have values unlike", page.content())
     with page.expect_download() as download:
         page.get_by_role("button", name="Download all answers").click()
     answers = list(csv.DictReader(io.StringIO(download.value.path().read_text())))
@@ -301,7 +301,7 @@ def test_a_header_alone_is_no_flowers(client: FlaskClient) -> None:
     assert "Download all answers" not in answer.text
 
 
-@pytest.mark.parametrize(("width", "words"), [("0.2", "It is like those"), ("9", "It is unlike those")])
+@pytest.mark.parametrize(("width", "words"), [("0.2", "It is like those"), ("9", "It has values unlike those")])
 def test_one_flower_is_told_as_one(client: FlaskClient, width: str, words: str) -> None:
     text = upload(client, f"{HEADER}\n5.1,3.5,1.4,{width}\n").text
     assert ">1 flower in irises.csv</h2>" in text

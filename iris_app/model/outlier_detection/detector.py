@@ -147,6 +147,18 @@ class OutlierDetector:
         swapped = Repair("Swap them", swap.warning.detail, [row[column] for column in swap.order]) if swap else None
         return list(filter(None, [swapped, self._convert(row)]))
 
+    def is_unlike(self, row: Sequence[float]) -> bool:
+        """Check whether one row is unlike the training's as a whole, and not only for numbers just out of its range."""
+        found = self.find(np.array([row]))
+        if not len(found.rows):
+            return False
+        (outside,) = found.outside.T.tolist()
+        is_new = any(
+            is_out and (not feature.is_numeric or value != value)
+            for feature, value, is_out in zip(self._schema.features, row, outside, strict=True)
+        )
+        return is_new or not found.squares[0] <= self._threshold
+
     def is_typical(self, row: Sequence[float], class_index: int) -> bool:
         """Check whether one row is within the training's range and near enough to the rows of a class.
 

@@ -25,7 +25,8 @@ def make_result(model: "Model", form: RowForm) -> dict[str, Any]:
     """Classify the row of a form, and return what the template shows of the answer."""
     schema, rows, training = form.schema, form.rows, model.manifest
     (row,) = rows
-    ((prediction,),) = model_service.predict(model, rows).to_predictions(explain=True)
+    batch = model_service.predict(model, rows)
+    ((prediction,),) = batch.to_predictions(explain=True)
     panels = charts.panels(row, training, lambda rows: model.predict(rows).classes, prediction)
     profiles = make_profiles(training, row, model.predict)
     changeable = [profile for profile in profiles if not schema.features[profile.index].locked]
@@ -37,7 +38,7 @@ def make_result(model: "Model", form: RowForm) -> dict[str, Any]:
     curves = draw_curves(schema, profiles, row, charts.sort_by_contribution(prediction, range(len(row))))
     return {
         "prediction": prediction,
-        "verdict": make_verdict(training, prediction),
+        "verdict": make_verdict(training, prediction, unlike=batch.detector.is_unlike(row)),
         "odds": charts.odds(schema, prediction),
         "bars": charts.bars(schema, prediction),
         "panels": panels,

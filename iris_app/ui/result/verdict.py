@@ -36,13 +36,21 @@ class Verdict:
     record: str = ""
 
 
-def make_verdict(training: Training, prediction: Prediction) -> Verdict:
-    """Describe a prediction and its certainty, with the margin to the runner-up."""
+def make_verdict(training: Training, prediction: Prediction, *, unlike: bool = False) -> Verdict:
+    """Describe a prediction and its certainty, with the margin to the runner-up.
+
+    Parameters
+    ----------
+    training : Training
+    prediction : Prediction
+    unlike : bool
+        Whether the row as a whole is unlike all of the training, so that any answer is a guess.
+    """
     schema = training.schema
     ranked = sorted(odds(schema, prediction), key=lambda one: (not one.predicted, -one.probability))
     first, second = ranked[:2]
     shares = f"{format_percent(first.probability)}, against {format_percent(second.probability)} for {second.label}"
-    if prediction.warnings:
+    if unlike:
         never = f"The model has never seen {with_article(schema.noun)} like this"
         sentence = f"{never}, so {first.label} is a guess ({shares})."
         return Verdict("unlike", first.label, f"Closest match: {first.label}", sentence)

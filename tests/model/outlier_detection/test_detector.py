@@ -67,6 +67,18 @@ def test_missing_values_are_no_reason_for_doubt(mixed: tuple[OutlierDetector, Fl
     assert details(mixed[0], *[MISSING] * 7) == []
 
 
+@pytest.mark.parametrize(
+    ("row", "unlike"),
+    [([2.5, 5], False), ([4.2, 5], False), ([-20, 5], True), ([MISSING, 5], True), ([4.2, MISSING], True)],
+)
+def test_a_row_is_unlike_the_training_if_it_is_far_from_it_or_has_what_was_never_there(
+    row: list[float], unlike: bool
+) -> None:
+    rows = np.random.default_rng(0).uniform([1, 2.5], [4, 9], (100, 2))
+    detector, _ = fit_detector(schema_of(rows, 2), rows, np.arange(100) % 2)
+    assert detector.is_unlike(row) == unlike
+
+
 def test_any_values_are_judged_without_complaint(mixed: tuple[OutlierDetector, Floats]) -> None:
     extreme = np.array([MISSING, UNKNOWN, 0, 1, 1e308, -1e308, 5e-324])
     rows = np.random.default_rng(0).choice(extreme, (2000, 7))

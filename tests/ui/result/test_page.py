@@ -9,6 +9,7 @@ from urllib.parse import urlencode
 from urllib.request import urlopen
 
 import msgspec
+import pytest
 from flask import Flask
 from flask.testing import FlaskClient
 
@@ -112,6 +113,23 @@ def test_an_unusual_answer_leads_to_the_values_to_check_and_says_what_to_do(clie
         in text
     )
     assert "If all are right, do not rely on this answer." in text
+
+
+def test_a_value_just_outside_the_range_does_not_make_the_answer_a_guess(client: FlaskClient) -> None:
+    text = " ".join(page_of(client, FORM | {"slen": "4.2"}).split())
+    assert "Sepal length 4.2 cm is outside" in text
+    assert "<h1>Predicted class: Setosa</h1>" in text
+    assert "If all are right, take the answer with care" in text
+    assert "is a guess" not in text
+
+
+@pytest.mark.parametrize("change", [{"region": "nordeste"}, {"age": "119"}])
+def test_what_the_model_cannot_know_makes_the_answer_a_guess(
+    make_app: Callable[..., Flask], serve: Callable[[str], ServedModel], change: dict[str, str]
+) -> None:
+    served = serve("mixed")
+    text = page_of(make_app(MODEL_PATH=str(served.path)).test_client(), served.form | change)
+    assert "is a guess" in text
 
 
 def test_a_warning_of_no_single_value_is_no_link(client: FlaskClient) -> None:

@@ -9,12 +9,12 @@ from iris_app.ui.result.verdict import Verdict, make_verdict
 from tests.support import trained
 
 TYPES = SCHEMA.derive(JsonTypes)
-UNLIKE = PredictionWarning("unlike_training", "Unlike.")
+OUTSIDE = PredictionWarning("out_of_range", "Outside.", "sepal_length")
 
 
-def verdict(*probabilities: float, warnings: tuple[PredictionWarning, ...] = (), scores: bool = True) -> Verdict:
-    prediction: Prediction = TYPES.Prediction("setosa", TYPES.Probabilities(*probabilities), warnings)
-    return make_verdict(trained()[1] if scores else without_scores(), prediction)
+def verdict(*probabilities: float, unlike: bool = False, scores: bool = True) -> Verdict:
+    prediction: Prediction = TYPES.Prediction("setosa", TYPES.Probabilities(*probabilities), (OUTSIDE,))
+    return make_verdict(trained()[1] if scores else without_scores(), prediction, unlike=unlike)
 
 
 def without_scores() -> Training:
@@ -51,7 +51,7 @@ def test_without_a_test_nothing_is_said_of_it() -> None:
 
 
 def test_a_row_that_is_unlike_all_others_gets_another_heading() -> None:
-    found = verdict(1.0, 0.0, 0.0, warnings=(UNLIKE,))
+    found = verdict(1.0, 0.0, 0.0, unlike=True)
     assert (found.kind, found.heading) == ("unlike", "Closest match: Setosa")
     assert found.sentence.startswith("The model has never seen a flower like this, so Setosa is a guess (> 99.9 %")
 
