@@ -12,6 +12,9 @@ from iris_app.exceptions import InvalidValue, InvalidValues, MalformedDocument, 
 from iris_app.inference_protocol.tensors import AcceptedDatatypes, Input, Values, encode, read_values
 from iris_app.schema import MISSING, Feature, Floats, Schema
 
+# The wrong tensors that an error names.
+TENSORS_NAMED = 10
+
 # Return the place of a value for an error message, and the value as it was sent, by its row and column.
 Locate = Callable[[int, int], tuple[str, object]]
 
@@ -187,15 +190,26 @@ def _read_matrix(schema: Schema, tensor: Input, content: memoryview | None) -> F
 
 def _read_columns(schema: Schema, columns: Sequence[tuple[Input, memoryview | None] | None], count: int) -> Floats:
     """Return the rows in tensors, one per feature, or None if all of its values are missing."""
-    accepted = schema.derive(AcceptedDatatypes).of_features
-    sent: list[Values] = [
-        np.full(count, MISSING) if column is None else read_values(*column, datatypes)
-        for column, datatypes in zip(columns, accepted, strict=True)
-    ]
+    sent = _read_each(schema, columns, count)
     titles = ["" if column is None else column[0].title for column in columns]
     rows = np.column_stack([encode(feature, values) for feature, values in zip(schema.features, sent, strict=True)])
     _check_rows(schema, rows, lambda row, column: (f"{titles[column]}, row {row}", _plain(sent[column][row])))
     return rows
+
+
+def _read_each(schema: Schema, columns: Sequence[tuple[Input, memoryview | None] | None], count: int) -> list[Values]:
+    """Return the values of each tensor, or raise ``MalformedDocument`` with what is wrong with any of them."""
+    sent: list[Values] = []
+    errors: list[str] = []
+    for column, datatypes in zip(columns, schema.derive(AcceptedDatatypes).of_features, strict=True):
+        try:
+            sent.append(np.full(count, MISSING) if column is None else read_values(*column, datatypes))
+        except MalformedDocument as error:
+            errors.append(str(error))
+    if errors:
+        more = f" {len(errors) - TENSORS_NAMED} more tensors are wrong." if len(errors) > TENSORS_NAMED else ""
+        raise MalformedDocument(" ".join(errors[:TENSORS_NAMED]) + more)
+    return sent
 
 
 def _plain(value: str | float | None) -> object:

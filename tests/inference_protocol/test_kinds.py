@@ -15,6 +15,7 @@ from werkzeug.test import TestResponse
 
 from iris_app.schema import MISSING, UNKNOWN, Class, Schema
 from tests.echo import EchoModel, serve_echo
+from tests.models import WIDE
 from tests.schemas import MIXED, MIXED_CODES, MIXED_ROW, NAMES, ONE, plain
 
 INFER = "/v2/models/visits/infer"
@@ -173,6 +174,23 @@ def test_all_wrong_values_are_named_at_once(client: FlaskClient) -> None:
     assert sentence.startswith("3 values cannot be used. Tensor sex, row 0: ")
     assert "Tensor age, row 1: " in sentence
     assert "Tensor sex, row 1: " in sentence
+
+
+@pytest.mark.usefixtures("model")
+def test_all_tensors_of_a_wrong_datatype_are_named_at_once(client: FlaskClient) -> None:
+    wrong = {"bmi": column("bmi", "20", datatype="BYTES"), "sex": column("sex", 1, datatype="INT64")}
+    sentence = error(infer(client, columns(**wrong)))
+    assert sentence.startswith("Tensor bmi cannot have the datatype BYTES; take one of FP16")
+    assert sentence.endswith(" Tensor sex cannot have the datatype INT64; take one of BYTES.")
+
+
+def test_the_first_of_many_wrong_tensors_are_named_and_the_others_counted(app: Flask, client: FlaskClient) -> None:
+    serve_echo(app, WIDE)
+    names = [feature.name for feature in WIDE.features]
+    wrong = [{"name": name, "shape": [1], "datatype": "BYTES", "data": ["1"]} for name in names]
+    sentence = error(infer(client, wrong, "/v2/models/signals/infer"))
+    assert sentence.count("cannot have the datatype") == 10
+    assert sentence.endswith(" 190 more tensors are wrong.")
 
 
 @pytest.mark.usefixtures("model")
