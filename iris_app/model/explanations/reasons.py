@@ -12,6 +12,9 @@ from iris_app.schema import UNKNOWN, Class, Feature, Floats, Schema
 # Standard deviations of a class within which a value is typical of it, and beyond which it is far off.
 USUAL, FAR = 2.0, 4.0
 
+# Means of two classes that are closer than this part of a standard deviation tell nothing.
+ALIKE = 0.1
+
 # The share of the largest contribution, for or against, that makes another one a reason.
 TELLING = 0.25
 
@@ -140,7 +143,7 @@ def _compare(feature: Feature, value: float, own: tuple[str, _Statistics], other
     fit, next_fit = _fit(distance, feature), _fit(next_distance, feature)
     if fit != next_fit:
         return f"{fit} for {name}, {next_fit} for {next_name}"
-    if usual.mean == next_usual.mean:
+    if abs(usual.mean - next_usual.mean) < ALIKE * max(usual.deviation, next_usual.deviation):
         return ""
     mean, next_mean = _format_means(feature, usual, next_usual)
     are = "are" if feature.unit else "is"

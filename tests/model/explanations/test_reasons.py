@@ -29,7 +29,7 @@ SCHEMA = Schema(
 )
 SUMMARIES = [
     ClassSummary("adelie", 10, [38.0, 7.3, 1.5, 0.1, None], [3.0, 0.5, 0.5, 0.3, None]),
-    ClassSummary("1", 10, [47.5, 7.0, 1.5, 0.0, None], [3.0, 0.5, 0.4, 0.0, None]),
+    ClassSummary("1", 10, [47.5, 7.0, 1.48, 0.0, None], [3.0, 0.5, 0.4, 0.0, None]),
 ]
 TYPICAL = [38.0, 7.0, 1.0, 0.0, 0.0]
 
