@@ -25,7 +25,7 @@ Classes: TypeAlias = NDArray[np.intp]
 MARKERS = ["o", "^", "s", "D", "v", "P", "X", "*", "<", ">"]
 PALETTE = re.findall(r"--class-\d+: (#\w+);", (files("iris_app.ui") / "static" / "palette.css").read_text())[:3]
 
-MAX_FEATURES = 8
+MAX_FEATURES = 6
 MAX_SQUARE = 4
 MAX_SIZE = 1_000_000
 
