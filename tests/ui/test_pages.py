@@ -162,7 +162,8 @@ def test_the_answer_shows_where_the_flower_lies(client: FlaskClient) -> None:
         f"Sepals: this flower, with Sepal length 5.1 cm and Sepal width 3.5 cm. {among}",
         f"Petals: this flower, with Petal length 1.4 cm and Petal width 0.2 cm. {among}",
     ]
-    assert text.count('class="training-row class-') == 2 * 112
+    groups = re.findall(r'<g class="training-row class-\d">(.*?)</g>', text)
+    assert sum(group.count("<use") for group in groups) == 2 * 112
     assert text.count('class="this"') >= 2
 
 
