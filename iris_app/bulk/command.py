@@ -54,6 +54,7 @@ FORMS = ["csv", "ndjson", "parquet", "arrow"]
 @click.option(
     "-o", "--output", required=True, help="A file for one input, a folder for more, or - for standard output."
 )
+@click.option("--model", metavar="PATH", help="The artifact of the model that answers.  [default: MODEL_PATH]")
 @click.option("--format", "form", type=click.Choice(FORMS[:3]), help="The output's form, where no name says it.")
 @click.option("--input-format", "input_form", type=click.Choice(FORMS), help="The inputs' form, where no name says it.")
 @click.option(

@@ -125,6 +125,7 @@ def run_command(
     inputs: Sequence[str],
     output: str,
     *,
+    model: str | None,
     engine: str,
     report: str | None,
     redo: bool,
@@ -144,7 +145,7 @@ def run_command(
             check_report(report)
             if not overwrite:
                 refuse_foreign([], report)
-        loaded = _load(None)
+        loaded = _load(model)
         outcomes = _run_jobs(planned, loaded, engine, redo=redo, overwrite=overwrite, quiet=quiet, emit=print_error)
         if outcomes.total.read or not outcomes.refused:
             _print(_format_summary(loaded.model.schema, outcomes.total), err=output == STANDARD)

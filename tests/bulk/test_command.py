@@ -1,7 +1,9 @@
 import gzip
+import json
 import re
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import polars as pl
@@ -10,6 +12,7 @@ import pytest
 from iris_app.bulk.storage.addresses import OutputClosed
 from iris_app.iris import SCHEMA
 from tests.bulk.conftest import Classify, start
+from tests.models import ServedModel
 
 ADDED = ["species", "probability_setosa", "probability_versicolor", "probability_virginica", "warnings"]
 
@@ -300,3 +303,18 @@ def test_nothing_of_a_folder_is_read_that_is_the_output(classify: Classify, tabl
 def test_an_address_of_no_known_kind_is_named(classify: Classify, tmp_path: Path) -> None:
     result = classify("nowhere://bucket/*.csv", "-o", tmp_path / "out")
     assert (result.exit_code, "nowhere://bucket" in result.stderr) == (2, True)
+
+
+def test_another_model_answers_if_it_is_named(
+    classify: Classify, serve: Callable[[str], ServedModel], tmp_path: Path
+) -> None:
+    wine = serve("wine")
+    (tmp_path / "wines.ndjson").write_text(json.dumps(wine.objects[0]))
+    result = classify(tmp_path / "wines.ndjson", "-o", tmp_path / "out.csv", "--model", wine.path)
+    assert result.exit_code == 0, result.output
+    assert set(wine.schema.class_names) <= set(result.output.split())
+
+
+def test_a_model_that_is_not_there_is_told(classify: Classify, table: Path, tmp_path: Path) -> None:
+    result = classify(table, "-o", tmp_path / "out.csv", "--model", tmp_path / "none.joblib")
+    assert (result.exit_code, "none.joblib" in result.stderr) == (3, True)
