@@ -12,7 +12,7 @@ from iris_app.exceptions import MalformedDocument
 from iris_app.model.manifest import ModelDescription
 from iris_app.model_service import get_model
 from iris_app.web.api_response import ApiResponse, join_or_stream, json_response, model_headers
-from iris_app.web.negotiation import has_header, read_format, select_media_type
+from iris_app.web.negotiation import FORMATS, has_header, read_format, select_media_type
 from iris_app.web.problem import Problem
 from iris_app.web.request import Request, request
 from iris_app.web.response import Response
@@ -33,10 +33,12 @@ swagger = Blueprint(
 @bp.post("/classify")
 def classify() -> Response:
     """Classify the rows in the body."""
-    read = READERS[read_format(request, READERS)]
-    media_type, explain = select_media_type(request, [request.mimetype, *WRITERS]), _wants_explanation(request)
+    body_format = read_format(request, READERS)
+    own = request.mimetype if request.mimetype in FORMATS else body_format
+    media_type, explain = select_media_type(request, [own, *WRITERS]), _wants_explanation(request)
     model = get_model()
-    batch = read(model.schema, request.read_text(), current_app.config["MAX_BATCH_ROWS"], has_header(request))
+    max_rows = current_app.config["MAX_BATCH_ROWS"]
+    batch = READERS[body_format](model.schema, request.read_text(), max_rows, has_header(request))
     blocks = model_service.predict(model, batch.rows).to_predictions(explain=explain)
     body = join_or_stream(write(media_type, model.schema, batch, blocks, model.version))
     return ApiResponse(body, mimetype=media_type, headers=[*model_headers(model), ("Vary", "Accept")])

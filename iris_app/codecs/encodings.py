@@ -40,8 +40,6 @@ class UnknownEncoding(UnsupportedMediaType):
 def inflate(body: bytes, encoding: str, limit: int) -> bytes:
     """Decode the content encoding of a body, up to a limit of bytes."""
     match encoding:
-        case "identity" | "":
-            return body
         case "gzip" | "x-gzip":
             return _inflate(body, 16 + zlib.MAX_WBITS, limit, members=MAX_MEMBERS)
         case "deflate":  # some clients send it without the zlib wrapper of the standard

@@ -1,9 +1,11 @@
 """Media types: how a body is read, and how an answer is written."""
 
+import re
 from collections.abc import Collection, Sequence
 
 from werkzeug.datastructures import MIMEAccept
 from werkzeug.exceptions import NotAcceptable, UnsupportedMediaType
+from werkzeug.http import parse_accept_header
 
 from iris_app.formatting import truncate
 from iris_app.web.request import Request
@@ -44,6 +46,11 @@ NAMES = {
 FORMATS = {name: media_type for media_type, others in NAMES.items() for name in (media_type, *others)}
 
 
+# Weights without a digit before or behind the point, and a star alone, as Java sends them.
+WEIGHT = re.compile(r";\s*q=(\.\d{1,9}|\d{1,9}\.)(?!\d)")
+ANYTHING = re.compile(r"(?<![^\s,])\*(?=[\s,;]|\Z)")
+
+
 def read_format(request: Request, offered: Collection[str]) -> str:
     """Return the format of the body, one of those that are offered, or raise ``UnsupportedMediaType``."""
     media_type = FORMATS.get(request.mimetype, JSON if request.mimetype.endswith("+json") else "")
@@ -55,20 +62,25 @@ def read_format(request: Request, offered: Collection[str]) -> str:
 
 def has_header(request: Request) -> bool | None:
     """Return whether CSV has a header, as its media type says (RFC 4180), or None if it does not."""
-    return {"present": True, "absent": False}.get(request.mimetype_params.get("header", ""))
+    return {"present": True, "absent": False}.get(request.mimetype_params.get("header", "").lower())
 
 
 def select_media_type(request: Request, offered: Sequence[str]) -> str:
     """Return the name of the format that the client prefers, among equals the first, or raise ``NotAcceptable``."""
     if request.environ.get("HTTP_ACCEPT", "*/*") in {"*/*", ""}:
         return offered[0]
+    sent = parse_accept_header(WEIGHT.sub(_weigh, ANYTHING.sub("*/*", request.headers["Accept"])), MIMEAccept)
     # Parameters, such as a charset, do not matter.
-    accepted = MIMEAccept([(name.partition(";")[0], quality) for name, quality in request.accept_mimetypes])
+    accepted = MIMEAccept([(name.partition(";")[0], quality) for name, quality in sent])
     names = [*offered, *(name for media_type in offered for name in NAMES.get(media_type, ()))]
     best = max(names, key=accepted.quality)
     if accepted.quality(best) > 0:
         return best
     raise NotAcceptable(f"The answer can be {_list(dict.fromkeys(FORMATS.get(name, name) for name in offered))}.")
+
+
+def _weigh(match: re.Match[str]) -> str:
+    return f";q={float(match[1])}"
 
 
 def wants_json(request: Request) -> bool:

@@ -122,8 +122,8 @@ class Request(flask.Request):
     @property
     def encoding(self) -> str:
         """The content encoding of the body, in lower case; empty if it has none."""
-        encoding: str = self.environ.get("HTTP_CONTENT_ENCODING", "")
-        return encoding.strip().lower()
+        encodings: list[str] = self.environ.get("HTTP_CONTENT_ENCODING", "").lower().split(",")
+        return ", ".join(name for encoding in encodings if (name := encoding.strip()) not in {"", "identity"})
 
     def read_text(self) -> bytes:
         """Read the body as ``read_body`` does, and return it in UTF-8, from the character set that it came in."""
