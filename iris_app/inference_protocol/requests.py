@@ -126,7 +126,8 @@ def _read_rows(schema: Schema, inputs: Sequence[Input], contents: Sequence[memor
     check_size(names, "tensor")
     match = match_names(schema, names)
     found = match.indices
-    if None in found and (matrix := _find_matrix(schema, inputs)) is not None:
+    is_named = bool(match.misspelt) or any(index is not None for index in found)
+    if not is_named and (matrix := _find_matrix(schema, inputs)) is not None:
         _count_rows([inputs[matrix]], max_rows)
         return _read_matrix(schema, inputs[matrix], contents[matrix])
     if match.repeated or match.misspelt:
