@@ -33,8 +33,8 @@ class Try(NamedTuple):
 
 
 TRIES = [
-    Try("a row of empty cells between rows", BOTH, f"{TABLE},,,\n{ROW}\n", CSV, "Line 3, column sepal_length"),
-    Try("the same, quoted", BOTH, f'{TABLE}"","","",""\n{ROW}\n', CSV, "Line 3, column sepal_length"),
+    Try("a row of empty cells between rows", BOTH, f"{TABLE},,,\n{ROW}\n", CSV, "Line 3 is empty: take it out"),
+    Try("the same, quoted", BOTH, f'{TABLE}"","","",""\n{ROW}\n', CSV, "Line 3 is empty: take it out"),
     Try("blank lines and empty cells at the end", BOTH, f"{TABLE}\n,,,\n\n", CSV),
     Try("a header of numbers", BOTH, f"1,2,3,4\n{ROW}\n", CSV, "may be a row or the numbers of the columns"),
     Try("a header of other words", BOTH, f"a,b,c,d\n{ROW}\n", CSV, "header with other names"),
@@ -52,6 +52,48 @@ TRIES = [
     ),
     Try("a table of H2O", BOTH, f"C1,C2,C3,C4,C5\n{ROW},Iris-setosa\n", CSV, "It looks like a header with other names"),
     Try("vertical bars", BOTH, TABLE.replace(",", "|"), CSV),
+    Try(
+        "a table that was sorted with its header", BOTH, f"NA,3.5,1.4,0.2\n{TABLE}", CSV, "put the names above all rows"
+    ),
+    Try(
+        "the same, with classes first",
+        BOTH,
+        f"setosa,{ROW}\nsetosa,{ROW}\nspecies,{HEADER}\nvirginica,{ROW}\n",
+        CSV,
+        "Line 1 looks like a row, and line 3 names the columns",
+    ),
+    Try(
+        "classes behind a header without them",
+        BOTH,
+        f"{HEADER}\n7,3.2,4.7,1.4,1\n6,3.4,4.5,1.6,1\n",
+        CSV,
+        "name the first",
+    ),
+    Try(
+        "classes first, without a header",
+        BOTH,
+        "1,6.3,3.3,4.7,1\n2,6.3,3.3,6.0,2\n",
+        "text/csv; label_size=1",
+        "the first or the last may be the species",
+    ),
+    Try(
+        "a mark between thousands",
+        BOTH,
+        f'{HEADER}\n5.1,3.5,"1,400",0.2\n',
+        CSV,
+        'column petal_length: \\"1,400\\" may be a decimal, or have a mark between thousands',
+    ),
+    Try(
+        "the same in Germany",
+        BOTH,
+        f"{HEADER.replace(',', ';')}\n5,1;3,5;1.400;0,2\n",
+        CSV,
+        'column petal_length: \\"1.400\\" may be a decimal, or have a mark between thousands',
+    ),
+    Try("decimal commas and decimal points", BOTH, f'{HEADER}\n"5,1",3.5,1.4,0.2\n', CSV),
+    Try("decimal commas without a header", (INVOCATIONS,), "5,1;3,5;1,4;0,2\n5,1;3,5;1,4;0,2\n", CSV),
+    Try("no header, in capitals", (API,), f"{ROW}\n{ROW}\n", "text/csv; header=ABSENT"),
+    Try("a line end too many after each row", BOTH, f"{HEADER}\r\r\n{ROW}\r\r\n{ROW}\r\r\n", CSV, "Line 2 is empty"),
     Try("a title above the header", BOTH, f"Iris data\n\n{TABLE}", CSV),
     Try("decimal commas in quotes", BOTH, f'{HEADER}\n"5,1","3,5","1,4","0,2"\n', CSV),
     Try("decimal commas between tabs", BOTH, HEADER.replace(",", "\t") + "\n5,1\t3,5\t1,4\t0,2\n", CSV),
@@ -63,6 +105,30 @@ TRIES = [
     Try("NDJSON sent as JSON", BOTH, f"{OBJECT}\n{OBJECT}", JSON, "send it as application/x-ndjson"),
     Try("CSV sent as JSON", BOTH, TABLE, JSON, "send it as text/csv"),
     Try("JSON sent as CSV", BOTH, OBJECT, CSV, "It looks like"),
+    Try(
+        "compact JSON sent as CSV",
+        BOTH,
+        json.dumps([FLOWER], separators=(",", ":")),
+        CSV,
+        "send it as application/json",
+    ),
+    Try("JSON that was encoded twice", BOTH, json.dumps(OBJECT), JSON, "encode it only once"),
+    Try(
+        "JSON of another platform",
+        BOTH,
+        json.dumps({"input_data": {"columns": list(FLOWER), "data": [[5.1, 3.5, 1.4, 0.2]]}}),
+        JSON,
+        "None of the fields “columns”, “data” is one of",
+    ),
+    Try("JSON by a name of its own", BOTH, json.dumps([FLOWER]), "application/vnd.api+json"),
+    Try(
+        "what Java accepts",
+        BOTH,
+        json.dumps([FLOWER]),
+        JSON,
+        accept="text/html, image/gif, image/jpeg, *; q=.2, */*; q=.2",
+    ),
+    Try("anything accepted by a star", BOTH, json.dumps([FLOWER]), JSON, accept="*"),
     Try("a byte order mark before JSON", BOTH, b"\xef\xbb\xbf" + OBJECT.encode(), JSON),
     Try("NaN in JSON", BOTH, OBJECT.replace("0.2", "NaN"), JSON, "NaN is read as null"),
     Try("a pretty-printed object", BOTH, json.dumps(FLOWER, indent=2), JSON),
@@ -106,6 +172,13 @@ TRIES = [
         JSON,
         "classification",
     ),
+    Try(
+        "a tensor of all features beside one of a feature",
+        (INFER,),
+        json.dumps({"inputs": [{"name": "x", "shape": [1, 4], "datatype": "FP64", "data": [5, 3, 1, 1]}, TENSORS[3]]}),
+        JSON,
+        "There is no tensor sepal_length",
+    ),
     Try("NaN in a tensor", (INFER,), json.dumps({"inputs": TENSORS}).replace("[0.2]", "[NaN]"), JSON, "petal"),
 ]
 
@@ -113,7 +186,7 @@ TRIES = [
 def shown(text: str | bytes) -> str:
     """Return a text as a cell of Markdown."""
     text = text.decode(errors="replace") if isinstance(text, bytes) else text
-    return f"`{text.strip()[:300]}`".replace("\n", "⏎").replace("\t", "⇥").replace("|", "\\|")
+    return f"`{text.strip()}`".replace("\n", "⏎").replace("\t", "⇥").replace("|", "\\|")
 
 
 @pytest.fixture(scope="module")
@@ -131,7 +204,8 @@ def test_who_sends_it_gets_an_answer_or_learns_what_to_do(client: FlaskClient, p
         headers = {"Content-Type": case.content_type, "Accept": case.accept}
         answer = client.post(path, data=case.body, headers=headers)
         status, text = answer.status_code, answer.text
-        page.append(f"| {case.what} | {path}, {case.content_type} | {shown(case.body)} | {status} {shown(text)} |")
+        asked = f"{case.content_type}, for {case.accept}"
+        page.append(f"| {case.what} | {path}, {asked} | {shown(case.body)} | {status} {shown(text)} |")
         assert (status == 200) == (case.says in {"setosa", '"model_name":"iris"'})
         assert status < 500
         assert case.says in json.dumps(answer.get_json(), ensure_ascii=False, separators=(",", ":")) + text

@@ -88,17 +88,18 @@ class Header(NamedTuple):
 
 
 def find_delimiter(schema: Schema, lines: Iterable[str]) -> str:
-    """Return the delimiter by which one of the first rows names the most features, or else has a cell for each."""
+    """Return the delimiter by which one of the first rows names the most features, or else has a number for each."""
     return max(DELIMITERS, key=partial(_rate, schema, lines))
 
 
-def _rate(schema: Schema, lines: Iterable[str], delimiter: str) -> tuple[int, bool]:
+def _rate(schema: Schema, lines: Iterable[str], delimiter: str) -> tuple[int, bool, int]:
     try:
         rows = [row for _, row in first_rows(lines, delimiter)]
     except MalformedDocument:
-        return 0, False
-    widths = {len(schema.features), len(schema.features) + 1}
-    return max(map(partial(count_features, schema), rows), default=0), bool(rows) and len(rows[0]) in widths
+        return 0, False, 0
+    first = rows[0] if rows else []
+    fits = len(first) in {len(schema.features), len(schema.features) + 1}
+    return max(map(partial(count_features, schema), rows), default=0), fits, sum(map(is_number, first)) if fits else 0
 
 
 # Without the blanks around it, a cell that holds nothing else is empty.
@@ -177,6 +178,7 @@ def read_header(schema: Schema, rows: Sequence[Numbered], header: bool | None, *
         return _named(schema, rows, index)
     if header:
         return Header(first, 1, line)
+    _check_class_is_last(schema, rows)
     columns = [*schema.features_by_name, schema.target][: len(first)]
     fits = len(first) == len(schema.features) or (len(first) == len(columns) and bool(schema.match_class(first[-1])))
     if header is None and not _is_row(schema, first, fits=fits, by_position=by_position):
@@ -191,9 +193,10 @@ def read_header(schema: Schema, rows: Sequence[Numbered], header: bool | None, *
 def _is_row(schema: Schema, cells: list[str], *, fits: bool, by_position: bool) -> bool:
     """Check whether the first row, which names no feature, is a row of values."""
     if _are_column_numbers(schema, cells):
+        or_header = ", or send Content-Type: text/csv; header=absent" if fits else ""
         raise MalformedDocument(
-            f"The first line, {','.join(cells[:10])}, may be a row or the numbers of the columns. Put the names "
-            f"{list_features(schema)} above the rows, or send Content-Type: text/csv; header=absent."
+            f"The first line, {','.join(cells[:10])}, may be a row or the numbers of the columns. If it is these, put "
+            f"the names {list_features(schema)} in its place. If it is a row, put them above it{or_header}."
         )
     is_positional = by_position or len(cells) > len(schema.features)
     return fits and is_positional and (holds_values(schema, cells) or any(map(is_number, cells)))
@@ -220,11 +223,44 @@ def _find_named(schema: Schema, rows: Sequence[Numbered]) -> int | None:
 def _named(schema: Schema, rows: Sequence[Numbered], index: int) -> Header:
     """Return the header at an index, with a name for the column of R's row names."""
     line, names = rows[index]
+    _check_above(schema, names, rows[:index], line)
     guesses = [f"the columns are named in line {line}"] if index else []
     if index + 1 < len(rows) and _has_row_names(schema, names, [row for _, row in rows[index + 1 :]]):
         names = [ROW_NAMES, *names]
         guesses.append("the first column, which has no name, holds the names of the rows")
     return Header(names, index + 1, line, " and ".join(guesses))
+
+
+def _check_above(schema: Schema, names: list[str], above: Sequence[Numbered], line: int) -> None:
+    """Raise ``MalformedDocument`` if a row stands above the header, as in a table that was sorted with it."""
+    features = list(map(schema.match_feature, names))
+    for number, row in above:
+        if len(row) == len(names) and _count_values(features, row) > len(schema.features) / 2:
+            raise MalformedDocument(
+                f"Line {number} looks like a row, and line {line} names the columns: put the names above all rows."
+            )
+
+
+def _count_values(features: Sequence[Feature | None], row: Sequence[str]) -> int:
+    """Count the features of which a row has a value in its place."""
+    pairs = zip(features, row, strict=True)
+    return sum(feature is not None and cell.strip() != "" and _is_value(feature, cell) for feature, cell in pairs)
+
+
+def _check_class_is_last(schema: Schema, rows: Sequence[Numbered]) -> None:
+    """Raise ``MalformedDocument`` if the class may be in the first cell of rows without a header, or in the last."""
+    width = len(schema.features) + 1
+    if all(
+        len(row) == width
+        and holds_values(schema, row[1:])
+        and holds_values(schema, row[:-1])
+        and all(schema.match_class(cell) for cell in (row[0], row[-1]))
+        for _, row in rows
+    ):
+        raise MalformedDocument(
+            f"The rows have {width} cells, of which the first or the last may be the {schema.target}: put the names of "
+            "the columns above them."
+        )
 
 
 def _has_row_names(schema: Schema, names: list[str], rows: list[list[str]]) -> bool:
@@ -233,6 +269,14 @@ def _has_row_names(schema: Schema, names: list[str], rows: list[list[str]]) -> b
         return False
     features = [schema.match_feature(name) for name in names]
     labels = [row[0] for row in rows]
+    if None not in features and all(
+        schema.match_class(row[-1]) and _count_values(features, row[:-1]) == len(names) for row in rows
+    ):
+        first, last = "names of the rows", schema.target
+        raise MalformedDocument(
+            f"The rows have {len(names) + 1} cells and the header {len(names)}: name the first column, if it holds the "
+            f"{first}, or the last, if it holds the {last}."
+        )
     return all(
         _is_value(feature, cell)
         for row in rows

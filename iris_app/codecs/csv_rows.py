@@ -7,7 +7,7 @@ import dataclasses
 import io
 import math
 import re
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 from itertools import chain, compress, islice
@@ -47,6 +47,10 @@ FORMULA_IN_ROW = re.compile(rf"(?:\A|\n)[\t\r]|(?:\A|[,;\t\r\n])[{BLANK}]*[{OPER
 
 # The characters of plain numbers, which NumPy reads as everybody does.
 PLAIN_NUMBERS = re.compile(r"[-+.0-9Ee]*")
+
+# What may stand before decimals, and numbers in which it may stand between thousands.
+MARKS = ".,"
+THOUSANDS = re.compile(r"\A *[-+]?[1-9]\d{0,2}[.,]\d{3} *\Z")
 
 # Bytes in a line, and so more than in a row without line ends in its cells.
 MAX_LINE = 1024 * 1024
@@ -144,11 +148,18 @@ def read(
     lines = Lines(body)
     delimiter = csv_header.find_delimiter(schema, lines)
     bounds.check(body.count(delimiter.encode()), "cells", schema.derive(RowBounds).cells, max_rows)
-    first = csv_header.first_rows(lines, delimiter)
+    try:
+        first = csv_header.first_rows(lines, delimiter)
+    except MalformedDocument:
+        if kind := csv_header.recognize(body):
+            raise MalformedDocument(f"This is {kind}.") from None
+        raise
     names, skip, line, _ = csv_header.read_header(schema, first, header, by_position=by_position)
     places = find_features(schema, names, line=line)
     rows = Rows(lines, delimiter, skip, len(names))
-    values, odd, has_comma = _read_values(schema, rows, len(names), places, max_rows)
+    values, odd, marks = _read_values(schema, rows, len(names), places, max_rows)
+    if len(marks) > 1:
+        _check_decimals(schema, rows, names, places)
     skipped = None
     accepted = schema.accepted(values)
     if wrong := _count_wrong(accepted, odd):
@@ -164,7 +175,7 @@ def read(
         values,
         delimiter,
         newline="\r\n" if b"\r\n" in body else "\n",
-        decimal_comma=delimiter == ";" and has_comma,
+        decimal_comma=delimiter == ";" and "," in marks,
         quote_all=b"\r" in body
         and b'"' in body
         and quoting_of(chain(names, chain.from_iterable(rows))) == csv.QUOTE_ALL,
@@ -174,7 +185,7 @@ def read(
 
 def _read_values(
     schema: Schema, rows: Rows, width: int, places: list[int | None], max_rows: int
-) -> tuple[Floats, int, bool]:
+) -> tuple[Floats, int, set[str]]:
     """Read the features' cells.
 
     Returns
@@ -182,11 +193,11 @@ def _read_values(
     values : ndarray of shape (n, features), float64
         ``UNREADABLE`` in the whole of a row with the wrong number of cells.
     odd : int
-        How many rows have not ``width`` cells.
-    has_comma : bool
-        Whether a comma stands in a number.
+        How many rows have not ``width`` cells, or only empty ones, though some may not be missing.
+    marks : set of str
+        The marks, of point and comma, that stand in numbers.
     """
-    blocks, odd, count, has_comma = [np.empty((0, len(places)))], 0, 0, False
+    blocks, odd, count, marks = [np.empty((0, len(places)))], 0, 0, set[str]()
     numbered = rows.numbered()
     while block := [row for _, row in islice(numbered, BLOCK)]:
         count += len(block)
@@ -195,12 +206,26 @@ def _read_values(
         odd_rows = _find_odd(block, width)
         for index in odd_rows:
             block[index] = [""] * width
-        values, with_comma = _read_block(schema, block, places)
+        values, found = _read_block(schema, block, places)
+        odd_rows += _find_blank(schema, block, values, odd_rows)
         values[odd_rows] = UNREADABLE
         blocks.append(values)
         odd += len(odd_rows)
-        has_comma = has_comma or with_comma
-    return np.concatenate(blocks), odd, has_comma
+        marks |= found
+    return np.concatenate(blocks), odd, marks
+
+
+def _find_blank(schema: Schema, rows: list[list[str]], values: Floats, odd_rows: Collection[int]) -> list[int]:
+    """Return the indices of further rows of blank cells, where some may not be missing."""
+    if all(feature.optional for feature in schema.features):
+        return []
+    missing = np.flatnonzero(np.isnan(values).all(axis=1)).tolist()
+    return [index for index in missing if index not in odd_rows and _is_blank(rows[index])]
+
+
+def _is_blank(row: list[str]) -> bool:
+    """Check whether a row has no cell with more than blanks."""
+    return not any(map(csv_header.strip_blanks, row))
 
 
 def _find_odd(rows: list[list[str]], width: int) -> list[int]:
@@ -210,15 +235,40 @@ def _find_odd(rows: list[list[str]], width: int) -> list[int]:
     return [index for index, row in enumerate(rows) if len(row) != width]
 
 
-def _read_block(schema: Schema, rows: list[list[str]], places: list[int | None]) -> tuple[Floats, bool]:
-    """Return the features' values in rows of as many cells, and whether a comma stands in a number."""
-    values, has_comma = np.full((len(rows), len(places)), MISSING), False
+def _read_block(schema: Schema, rows: list[list[str]], places: list[int | None]) -> tuple[Floats, set[str]]:
+    """Return the features' values in rows of as many cells, and the marks that stand in numbers."""
+    values, marks = np.full((len(rows), len(places)), MISSING), set[str]()
     columns = list(zip(*rows, strict=True))
     for column, (feature, place) in enumerate(zip(schema.features, places, strict=True)):
         if place is not None:
             values[:, column] = _read_column(feature, columns[place])
-            has_comma = has_comma or (feature.is_numeric and "," in "".join(columns[place]))
-    return values, has_comma
+            if feature.is_numeric and len(marks) < len(MARKS):
+                text = "".join(columns[place])
+                marks.update(mark for mark in MARKS if mark in text)
+    return values, marks
+
+
+def _check_decimals(schema: Schema, rows: Rows, names: list[str], places: list[int | None]) -> None:
+    """Raise ``InvalidValues`` if all numbers with one of two marks may have it between thousands."""
+    doubtful: dict[str, tuple[int, str, str] | None] = {}
+    pairs = zip(schema.features, places, strict=True)
+    numeric = [place for feature, place in pairs if feature.is_numeric and place is not None]
+    for line, row in rows.numbered():
+        for place in numeric if len(row) == len(names) else []:
+            for mark in MARKS:
+                if mark in row[place]:
+                    found = doubtful.get(mark, (line, names[place], row[place]))
+                    doubtful[mark] = found if THOUSANDS.match(row[place]) else None
+    if cells := list(filter(None, doubtful.values())):
+        raise InvalidValues(partial(_doubtful, *cell) for cell in cells)
+
+
+def _doubtful(line: int, column: str, cell: str) -> InvalidValue:
+    detail = (
+        f'Line {line}, column {truncate(column)}: "{cell.strip()}" may be a decimal, or have a mark between thousands, '
+        "since other numbers of the table have the other mark. Write all numbers without marks between thousands."
+    )
+    return InvalidValue(detail, line=line, column=truncate(column))
 
 
 def _read_column(feature: Feature, texts: Sequence[str]) -> Floats:
@@ -231,7 +281,7 @@ def _read_column(feature: Feature, texts: Sequence[str]) -> Floats:
 
 
 def _count_wrong(accepted: NDArray[np.bool_], odd: int) -> int:
-    """Count the wrong values, those of a row with the wrong number of cells as one."""
+    """Count the wrong values, those of an odd row as one."""
     return int(np.count_nonzero(~accepted)) - odd * int(accepted.shape[1] - 1)
 
 
@@ -371,6 +421,11 @@ def _check_utf_8(body: bytes) -> None:
             raise MalformedDocument(message) from error
 
 
+def empty_row(line: int) -> InvalidValue:
+    """Return the error for a row of blank cells where some may not be missing."""
+    return InvalidValue(f"Line {line} is empty: take it out, or fill it in.", line=line)
+
+
 def wrong_in_rows(
     schema: Schema, numbered: Iterable[tuple[int, list[str]]], header: list[str], places: list[int | None]
 ) -> Iterator[Callable[[], InvalidValue]]:
@@ -379,6 +434,9 @@ def wrong_in_rows(
         if len(row) != len(header):
             detail = f"Line {line} has {len(row)} cells where the header has {len(header)}."
             yield partial(InvalidValue, detail, line=line)
+            continue
+        if _is_blank(row):
+            yield partial(empty_row, line)
             continue
         for feature, place in zip(schema.features, places, strict=True):
             if place is not None and (wrong := feature.validate_text(row[place])):

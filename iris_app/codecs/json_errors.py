@@ -14,7 +14,7 @@ import msgspec
 import numpy as np
 
 from iris_app.codecs import bounds
-from iris_app.codecs.names import MAX_NAMES, Match, NameMatcher, describe_repeated, list_features
+from iris_app.codecs.names import MAX_NAMES, Match, NameMatcher, describe_repeated, list_features, quote_names
 from iris_app.exceptions import ERRORS_NAMED, InvalidValue, InvalidValues, MalformedDocument, TooManyRows
 from iris_app.formatting import printable, truncate
 from iris_app.schema import Feature, Floats, Schema
@@ -149,6 +149,8 @@ def _count_errors(schema: Schema, text: bytes, match: Matcher) -> int | None:
     if text.count(b":") != len(row) or len(row) > MAX_NAMES:
         return None
     matched, values = match(tuple(row)), list(row.values())
+    if row and not _is_any(matched):
+        return 1
     wrong = sum(
         not feature.accepts(None if index is None else values[index])
         for feature, index in zip(schema.features, matched.indices, strict=True)
@@ -249,10 +251,16 @@ def find_errors(schema: Schema, row: object, match: Matcher, pointer: str, line:
         return
     if not isinstance(row, Object):
         detail = f"A row is an object with the fields {list_features(schema)}, or a list of them in this order."
+        if isinstance(row, str) and row.lstrip()[:1] in {"{", "["}:
+            detail += " This is a text that holds JSON: encode it only once."
         yield partial(InvalidValue, detail, pointer, line)
         return
     names, values = tuple(row), list(row.values())
     matched = match(names)
+    if names and not _is_any(matched):
+        detail = f"None of the fields {quote_names(list(map(_readable, names)))} is one of {list_features(schema)}."
+        yield partial(InvalidValue, detail, pointer, line)
+        return
     for feature, index in zip(schema.features, matched.indices, strict=True):
         value = ABSENT if index is None else values[index]
         if not feature.accepts(None if index is None else value):
@@ -263,9 +271,6 @@ def find_errors(schema: Schema, row: object, match: Matcher, pointer: str, line:
         yield partial(InvalidValue, describe_repeated(feature, several, "field"), pointer, line)
     for index, feature in matched.misspelt:
         yield partial(_misspelt_field, feature, names[index], pointer, line)
-    if names and not _is_any(matched) and all(feature.optional for feature in schema.features):
-        detail = f"None of the fields is one of {list_features(schema)}."
-        yield partial(InvalidValue, detail, pointer, line)
     for name in row.twice:
         shown = _readable(name)
         yield partial(InvalidValue, f"{truncate(shown)} is given more than once.", f"{pointer}/{escape(shown)}", line)

@@ -27,7 +27,7 @@ from iris_app.bulk.readers.records import (
 )
 from iris_app.bulk.readers.values import read_rows
 from iris_app.bulk.rows import Reject, Rows, select_rows
-from iris_app.codecs import csv_header
+from iris_app.codecs import csv_header, csv_rows
 from iris_app.exceptions import InvalidValue
 from iris_app.formatting import truncate
 from iris_app.schema import Floats, Schema
@@ -231,12 +231,14 @@ class CsvFile:
         for index, row in enumerate(rows.tolist()):
             if row in unreadable:
                 errors[index].append(InvalidValue(f"Line {lines[index]} {unreadable[row]}", line=lines[index]))
+            elif not texts[index].strip(f'{self.delimiter}" \t'):
+                errors[index].append(csv_rows.empty_row(lines[index]))
         for feature, column in enumerate(self.feature_columns):
             if column is not None:
                 indices = np.flatnonzero(~accepted[rows, feature])
                 cells = frame.to_series(column)[rows[indices]]
                 for index, cell in zip(indices.tolist(), cells, strict=True):
-                    if rows[index] not in unreadable:
+                    if not errors[index] or errors[index][0].column:
                         errors[index].append(self._error(lines[index], feature, self.columns[column], cell))
         return list(map(Reject, lines, texts, errors))
 
