@@ -225,7 +225,9 @@ def _named(schema: Schema, rows: Sequence[Numbered], index: int) -> Header:
     line, names = rows[index]
     _check_above(schema, names, rows[:index], line)
     guesses = [f"the columns are named in line {line}"] if index else []
-    if index + 1 < len(rows) and _has_row_names(schema, names, [row for _, row in rows[index + 1 :]]):
+    below = [row for _, row in rows[index + 1 :]]
+    _check_width(schema, names, below)
+    if below and _has_row_names(schema, names, below):
         names = [ROW_NAMES, *names]
         guesses.append("the first column, which has no name, holds the names of the rows")
     return Header(names, index + 1, line, " and ".join(guesses))
@@ -263,20 +265,27 @@ def _check_class_is_last(schema: Schema, rows: Sequence[Numbered]) -> None:
         )
 
 
+def _check_width(schema: Schema, names: list[str], rows: Sequence[list[str]]) -> None:
+    """Raise ``MalformedDocument`` if rows may have their class behind what a header of all features names."""
+    features = list(map(schema.match_feature, names))
+    if None not in features and all(
+        len(row) == len(names) + 1
+        and schema.match_class(row[-1])
+        and _count_values(features, row[:-1]) == len(schema.features)
+        for row in rows or [[]]
+    ):
+        raise MalformedDocument(
+            f"The rows have {len(names) + 1} cells and the header {len(names)}: name the first column, if it holds the "
+            f"names of the rows, or the last, if it holds the {schema.target}."
+        )
+
+
 def _has_row_names(schema: Schema, names: list[str], rows: list[list[str]]) -> bool:
     """Check whether rows have a cell more than the header, which is their name or number."""
     if any(len(row) != len(names) + 1 or not row[-1] for row in rows):
         return False
     features = [schema.match_feature(name) for name in names]
     labels = [row[0] for row in rows]
-    if None not in features and all(
-        schema.match_class(row[-1]) and _count_values(features, row[:-1]) == len(names) for row in rows
-    ):
-        first, last = "names of the rows", schema.target
-        raise MalformedDocument(
-            f"The rows have {len(names) + 1} cells and the header {len(names)}: name the first column, if it holds the "
-            f"{first}, or the last, if it holds the {last}."
-        )
     return all(
         _is_value(feature, cell)
         for row in rows

@@ -7,7 +7,7 @@ import dataclasses
 import io
 import math
 import re
-from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 from itertools import chain, compress, islice
@@ -207,7 +207,7 @@ def _read_values(
         for index in odd_rows:
             block[index] = [""] * width
         values, found = _read_block(schema, block, places)
-        odd_rows += _find_blank(schema, block, values, odd_rows)
+        odd_rows += _find_blank(schema, block, values, set(odd_rows))
         values[odd_rows] = UNREADABLE
         blocks.append(values)
         odd += len(odd_rows)
@@ -215,7 +215,7 @@ def _read_values(
     return np.concatenate(blocks), odd, marks
 
 
-def _find_blank(schema: Schema, rows: list[list[str]], values: Floats, odd_rows: Collection[int]) -> list[int]:
+def _find_blank(schema: Schema, rows: list[list[str]], values: Floats, odd_rows: set[int]) -> list[int]:
     """Return the indices of further rows of blank cells, where some may not be missing."""
     if all(feature.optional for feature in schema.features):
         return []
@@ -254,6 +254,8 @@ def _check_decimals(schema: Schema, rows: Rows, names: list[str], places: list[i
     pairs = zip(schema.features, places, strict=True)
     numeric = [place for feature, place in pairs if feature.is_numeric and place is not None]
     for line, row in rows.numbered():
+        if doubtful == dict.fromkeys(MARKS):
+            return
         for place in numeric if len(row) == len(names) else []:
             for mark in MARKS:
                 if mark in row[place]:

@@ -379,3 +379,25 @@ def test_what_is_not_seen_before_a_formula_does_not_hide_it(blank: str) -> None:
 @pytest.mark.parametrize("cell", ["-5", "+5", "-1,5", " -1e3", "\u22125", "", "a-b", "5-3", "it's"])
 def test_what_is_no_formula_stays(cell: str) -> None:
     assert not guarded(cell)
+
+
+def test_a_first_line_that_is_not_csv_is_named() -> None:
+    assert malformed(b'"a"b,c\n1,2\n').startswith("Line 1 is not CSV: ")
+
+
+@pytest.mark.parametrize("count", [1, 2, 50])
+def test_numbers_with_either_mark_are_read_where_none_can_have_it_between_thousands(count: int) -> None:
+    rows = "\n".join(['"5,1",3.5,1.4,0.2'] * count)
+    assert read_text(f"{HEADER}\n{rows}\n").values.tolist() == [ROW] * count
+
+
+@pytest.mark.parametrize("cell", ['"1,400"', '" 1,400 "', '"14,000"', '"-1,400"'])
+def test_numbers_that_may_have_a_mark_between_thousands_are_named(cell: str) -> None:
+    errors = refusal(f'{HEADER}\n5.1,3.5,1.4,0.2\n5.1,3.5,{cell},0.2\n5.1,3.5,"1,500",0.2\n5.1\n')
+    assert [(line, column) for line, column, _ in errors] == [(3, "petal_length")]
+
+
+@pytest.mark.parametrize("cell", ["0.400", "14", "1.4000", "1.40"])
+def test_numbers_of_other_lengths_have_decimals(cell: str) -> None:
+    text = f'{HEADER}\n"5,1","3,5","1,4",0.2\n"5,1","3,5","1,4",{cell}\n'
+    assert len(read_text(text).values) == 2
