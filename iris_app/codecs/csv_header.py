@@ -356,10 +356,9 @@ def _unnamed(schema: Schema, line: int, cells: list[str]) -> InvalidValue:
     if kind := recognize_text(cells[0].lstrip()):
         detail += f"It looks like {kind}."
     elif any(map(is_number, cells)):
-        detail += (
-            "It looks like a row without a header: put the names of the columns above it. A program may send "
-            "Content-Type: text/csv; header=absent instead, if they are in this order."
-        )
+        detail += "It looks like a row without a header: put the names of the columns above it."
+        if len(cells) == len(schema.features):
+            detail += " A program may send Content-Type: text/csv; header=absent instead, if they are in this order."
     else:
         detail += "It looks like a header with other names: rename its columns to those that are missing."
     return InvalidValue(detail, line=line, column=schema.features[0].name)

@@ -401,3 +401,12 @@ def test_numbers_that_may_have_a_mark_between_thousands_are_named(cell: str) -> 
 def test_numbers_of_other_lengths_have_decimals(cell: str) -> None:
     text = f'{HEADER}\n"5,1","3,5","1,4",0.2\n"5,1","3,5","1,4",{cell}\n'
     assert len(read_text(text).values) == 2
+
+
+@pytest.mark.parametrize(
+    ("row", "fits"), [("5.1,3.5,1.4,0.2", True), ("a1,5.1,3.5,1.4,0.2", False), ("5.1,3.5", False)]
+)
+def test_rows_without_a_header_are_told_how_to_send_them_where_that_can_work(row: str, fits: bool) -> None:
+    ((line, _, detail),) = refusal(f"{row}\n{row}\n")
+    assert (line, "put the names of the columns above it" in detail) == (1, True)
+    assert ("header=absent" in detail) == fits
