@@ -12,7 +12,7 @@ from iris_app.codecs import bounds, json_constants, json_errors
 from iris_app.codecs.json_rows import JsonRows
 from iris_app.codecs.names import MAX_NAMES, find_features, list_features, list_names, match_names
 from iris_app.exceptions import InvalidValue, InvalidValues, MalformedDocument
-from iris_app.formatting import parse_int
+from iris_app.formatting import parse_int, truncate
 from iris_app.schema import Floats, Schema
 
 # Members that hold rows in any of the orientations, beside members that do not matter.
@@ -182,7 +182,7 @@ class Reader:
     def _read_labelled_rows(self, members: Mapping[str, Raw]) -> Floats:
         """Read rows by their labels."""
         labels = list(map(json_errors.escape, members))
-        with _located(lambda pointer: PLACE.sub(lambda place: f"/{labels[int(place[1])]}", pointer)):
+        with _located(lambda pointer: PLACE.sub(lambda place: f"/{labels[int(place[1])]}", pointer), list(members)):
             return self._rows.read_any(b"[" + b",".join(members.values()) + b"]", self._max_rows)[0]
 
     def _read_columns(self, columns: Mapping[str, Sequence[Raw]], labels: Sequence[str] | None = None) -> Floats:
@@ -200,7 +200,7 @@ class Reader:
             label = str(row) if labels is None else labels[row]
             return f"/{json_errors.escape(names[indices[column] or 0])}/{json_errors.escape(label)}"
 
-        with _located(_by_place(locate)):
+        with _located(_by_place(locate), labels):
             return self._rows.check_rows(list(map(list, zip(*selected, strict=True))), self._max_rows)
 
 
@@ -228,20 +228,21 @@ def _select(row: int, text: Raw, indices: Sequence[int | None], width: int) -> l
 
 
 @contextmanager
-def _located(relocate: Relocate) -> Iterator[None]:
-    """Point errors in rows at the values that were sent, and name the rows."""
+def _located(relocate: Relocate, labels: Sequence[str] | None = None) -> Iterator[None]:
+    """Point errors in rows at the values that were sent, and name the rows, by their labels if they have some."""
     try:
         yield
     except InvalidValues as error:
-        error.errors = tuple(_relocate(wrong, relocate) for wrong in error.errors)
+        error.errors = tuple(_relocate(wrong, relocate, labels) for wrong in error.errors)
         raise
 
 
-def _relocate(wrong: InvalidValue, relocate: Relocate) -> InvalidValue:
+def _relocate(wrong: InvalidValue, relocate: Relocate, labels: Sequence[str] | None) -> InvalidValue:
     if wrong.pointer is None:
         return wrong
     place = None if wrong.detail.startswith("Row ") else PLACE.match(wrong.pointer)
-    detail = f"Row {place[1]}: {wrong.detail}" if place else wrong.detail
+    row = place and (place[1] if labels is None else truncate(labels[int(place[1])]))
+    detail = f"Row {row}: {wrong.detail}" if place else wrong.detail
     return msgspec.structs.replace(wrong, pointer=relocate(wrong.pointer), detail=detail)
 
 

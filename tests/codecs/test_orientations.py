@@ -180,3 +180,12 @@ def test_a_body_of_another_form_is_told_how_to_be_sent(
     assert answer.status_code == 400
     document = answer.get_json()
     assert document.get("detail", document.get("message")).endswith(suggestion)
+
+
+@pytest.mark.parametrize("path", ["/api/classify", "/invocations"])
+@pytest.mark.parametrize("by_columns", [False, True])
+def test_a_wrong_row_is_named_by_its_label(client: FlaskClient, path: str, by_columns: bool) -> None:
+    rows = {"7": FLOWER, "a b": FLOWER | {"petal_width": None}}
+    columns = {name: {label: row[name] for label, row in rows.items()} for name in FLOWER}
+    answer = client.post(path, json=columns if by_columns else rows)
+    assert "Row a b: Petal width must be a number in cm, not null." in answer.text
