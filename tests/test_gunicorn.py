@@ -77,11 +77,12 @@ def pages_given(server: Server) -> int:
 
 def test_a_batch_is_answered_in_the_memory_of_the_one_before(lone_server: Server) -> None:
     batch = json.dumps([FLOWER] * 10_000).encode()
-    for _ in range(5):
-        classify(lone_server, batch)
-    before = pages_given(lone_server)
-    assert classify(lone_server, batch)[0] == 200
-    assert pages_given(lone_server) - before < 200
+    taken = []
+    for _ in range(20):  # another thread may answer each, in memory of its own
+        before = pages_given(lone_server)
+        assert classify(lone_server, batch)[0] == 200
+        taken.append(pages_given(lone_server) - before)
+    assert min(taken) < 200
 
 
 def test_there_is_a_worker_with_a_model_for_each_processor_that_may_be_used(server: Server) -> None:
