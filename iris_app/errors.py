@@ -16,6 +16,7 @@ from iris_app.exceptions import (
     ModelUnavailable,
     Overloaded,
     TooManyRows,
+    release_frames,
 )
 from iris_app.model_service import get_service, join_changes
 from iris_app.observability.recorder import record_errors
@@ -54,20 +55,10 @@ def init_app(app: Flask, renderers: Mapping[str, Renderer], *, pages: Renderer, 
         response = _respond(error, (render if request_ctx.url_adapter else programs)(_describe(error)))
         if render in {pages, programs}:
             response.vary.add("Accept")
-        _release_frames(error)
+        release_frames(error)
         return response
 
     app.register_error_handler(Exception, handle)
-
-
-def _release_frames(error: BaseException | None) -> None:
-    """Drop the frames of an error and its causes, and the bodies that they hold.
-
-    A frame that holds the error is a cycle, which would be kept until the next garbage collection.
-    """
-    while error is not None:
-        error.__traceback__ = None
-        error = error.__cause__ or error.__context__
 
 
 def _respond(error: Exception, response: Response) -> Response:

@@ -112,6 +112,16 @@ class InvalidValue(msgspec.Struct, frozen=True, omit_defaults=True):
     column: str | None = None
 
 
+def release_frames(error: BaseException | None) -> None:
+    """Drop the frames of an error and its causes, and the bodies that they hold.
+
+    A frame that holds the error is a cycle, which would be kept until the next garbage collection.
+    """
+    while error is not None:
+        error.__traceback__ = None
+        error = error.__cause__ or error.__context__
+
+
 class InvalidValues(InputError):
     """Values of the input are missing, unknown or out of bounds.
 

@@ -20,7 +20,7 @@ from wtforms import BooleanField
 from iris_app import model_service
 from iris_app.codecs import csv_rows
 from iris_app.codecs.encodings import to_utf_8
-from iris_app.exceptions import InvalidValues, MalformedDocument, TooManyRows
+from iris_app.exceptions import InputError, InvalidValues, MalformedDocument, TooManyRows, release_frames
 from iris_app.formatting import truncate
 from iris_app.model_service import get_model
 from iris_app.observability.recorder import record_errors
@@ -73,12 +73,18 @@ def classify_batch() -> str | tuple[str, int] | Response:
         result = _classify(form)
     except InvalidValues as error:
         record_errors(error.errors)
-        return _page(form, error=error), status(422)
+        return _refuse(form, error, 422)
     except MalformedDocument as error:
-        return _page(form, error=error), status(400)
+        return _refuse(form, error, 400)
     except TooManyRows as error:
-        return _page(form, error=error), status(413)
+        return _refuse(form, error, 413)
     return _download(form, result) if DOWNLOAD in request.form else _page(form, result=result)
+
+
+def _refuse(form: BatchForm, error: InputError, code: int) -> tuple[str, int]:
+    """Show the errors in a file, and let go of the file."""
+    release_frames(error)
+    return _page(form, error=error), status(code)
 
 
 @bp.get("/batch/sample.csv")
@@ -99,7 +105,9 @@ def _classify(form: BatchForm) -> BatchResult:
     model, settings = get_model(), current_app.config
     body, limit = form.file.data.read(), settings["MAX_CONTENT_LENGTH"]
     if is_workbook(body):
+        request.usage.reserve_most(limit)
         body, form.note = read_workbook(model.schema, body, limit)
+        request.usage.shrink(len(body))
     else:
         body = to_utf_8(body, "", limit)
     table = csv_rows.read(model.schema, body, settings["MAX_BATCH_ROWS"], skip_bad_rows=form.skip_bad_rows.data)

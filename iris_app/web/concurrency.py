@@ -82,6 +82,12 @@ class Usage:
             self._limits.reserve(size)
             self.size = size
 
+    def reserve_most(self, size: int) -> None:
+        """Count the most bytes that a body may have in place of those of this one, which takes as much to be read."""
+        self._limits.release(0, self.size)
+        self.size = 0
+        self.reserve(size)
+
     def shrink(self, size: int) -> None:
         """Lower the count to the bytes that the body has."""
         if size < self.size:

@@ -1,7 +1,9 @@
 import csv
+import gc
 import io
 import json
 import re
+import tracemalloc
 from collections.abc import Callable
 from html import unescape
 from importlib.resources import files
@@ -378,3 +380,22 @@ def test_the_files_that_circulate_are_classified(client: FlaskClient, text: str)
     assert answer.status_code == 200
     assert ">150 flowers in irises.csv</h2>" in answer.text
     assert "Compared with the species in your file" in answer.text
+
+
+@pytest.mark.no_cover
+@pytest.mark.parametrize("cell", ["\n", "wide", '"'])
+def test_nothing_of_a_file_that_is_refused_is_kept(make_app: Callable[..., Flask], cell: str) -> None:
+    client = make_app(WTF_CSRF_ENABLED=False).test_client()
+    head = '--x\r\nContent-Disposition: form-data; name="file"; filename="irises.csv"\r\n\r\n'
+    body = f'{head}{HEADER}\n5.1,3.5,1.4,"{cell * (8_000_000 // len(cell))}"\n\r\n--x--\r\n'.encode()
+    client.post("/batch", data=body, content_type="multipart/form-data; boundary=x").close()
+    gc.collect()
+    gc.disable()  # what it has to collect may be kept for long
+    tracemalloc.start()
+    with client.post("/batch", data=body, content_type="multipart/form-data; boundary=x") as answer:
+        assert answer.status_code in {400, 413, 422}
+    del answer
+    kept, _ = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    gc.enable()
+    assert kept < 1_000_000

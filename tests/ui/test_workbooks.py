@@ -11,7 +11,9 @@ import pytest
 from flask import Flask
 from flask.testing import FlaskClient
 
+from iris_app.access import get_limits
 from iris_app.ui import workbooks
+from iris_app.web import concurrency
 from tests.models import ServedModel, for_every_model
 from tests.ui.test_batch import download, rows_of, upload
 from tests.workbooks import Rows, replaced, workbook
@@ -145,3 +147,16 @@ def test_a_workbook_is_named_where_it_cannot_be_read(client: FlaskClient, monkey
     answer = upload(client, workbook(Sheet1=[HEADER, ROW]), "garden.xlsx")
     assert answer.status_code == 400
     assert "This is an Excel workbook; save the sheet as CSV." in answer.text
+
+
+def test_workbooks_are_unpacked_one_after_the_other(
+    make_app: Callable[..., Flask], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(concurrency, "MAX_WAIT", 0.01)
+    app = make_app(MAX_CONCURRENT_BYTES=1)
+    body, limits = workbook(Sheet1=[HEADER, ROW]), get_limits(app)
+    limits.reserve(concurrency.MIN_COUNTED_SIZE)  # by another, which leaves less room than a workbook may take
+    assert upload(app.test_client(), body, "garden.xlsx").status_code == 503
+    limits.release(0, concurrency.MIN_COUNTED_SIZE)
+    for _ in range(3):  # and each gives its room back
+        assert upload(app.test_client(), body, "garden.xlsx").status_code == 200
