@@ -21,6 +21,9 @@ EMPTY = "The table is empty. Its first line should name the columns."
 # The rows that are searched for a header, below lines that are no part of the table.
 MAX_ROWS_ABOVE = 20
 
+# The rows that are looked at first: those, the header and the row below it.
+FIRST_ROWS = MAX_ROWS_ABOVE + 2
+
 # The characters that are searched for it, and the rest of the line in which they end.
 MAX_SEARCHED = 1024 * 1024
 
@@ -110,7 +113,7 @@ def first_rows(lines: Iterable[str], delimiter: str) -> list[Numbered]:
     """Return the rows among which the header is, with the numbers of their lines."""
     rows: list[Numbered] = []
     try:
-        rows.extend(islice(number_rows(_first_lines(lines), delimiter), MAX_ROWS_ABOVE + 2))
+        rows.extend(islice(number_rows(_first_lines(lines), delimiter, FIRST_ROWS), FIRST_ROWS))
     except MalformedDocument:
         if not rows:
             raise
@@ -127,22 +130,25 @@ def _first_lines(lines: Iterable[str]) -> Iterator[str]:
         start += len(line)
 
 
-def number_rows(lines: Iterable[str], delimiter: str) -> Iterator[Numbered]:
+def number_rows(lines: Iterable[str], delimiter: str, most: int | None = None) -> Iterator[Numbered]:
     """Yield each row with the number of the line where it begins.
 
-    Rows of blank cells, and blank lines, which have no cells, are left out where no other row is above or below them.
+    Rows of blank cells, and blank lines, which have no cells, are left out where no other row is above or below them,
+    and beyond the first ``most`` runs of them where that is given.
     """
     reader = csv.reader(lines, delimiter=delimiter, strict=True)
     line, begun = 1, False
-    empty: list[Numbered] = []
+    empty: list[tuple[range, list[str]]] = []  # the lines of each run: there may be very many, and they are kept
     try:
         for row in reader:
             if any(map(strip_blanks, row)):
-                yield from empty
+                yield from ((number, blank) for numbers, blank in empty for number in numbers)
                 yield line, row
                 begun, empty = True, []
-            elif begun:
-                empty.append((line, row if len(row) > 1 else []))
+            elif begun and len(row) < 2 and empty and not empty[-1][1]:
+                empty[-1] = range(empty[-1][0].start, line + 1), []
+            elif begun and (most is None or len(empty) < most):
+                empty.append((range(line, line + 1), row if len(row) > 1 else []))
             line = reader.line_num + 1
     except csv.Error as error:
         raise MalformedDocument(f"Line {line} is not CSV: {error}.") from error

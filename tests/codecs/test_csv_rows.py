@@ -1,6 +1,7 @@
 import contextlib
 import csv
 import io
+import tracemalloc
 from unicodedata import normalize
 
 import msgspec
@@ -410,3 +411,21 @@ def test_rows_without_a_header_are_told_how_to_send_them_where_that_can_work(row
     ((line, _, detail),) = refusal(f"{row}\n{row}\n")
     assert (line, "put the names of the columns above it" in detail) == (1, True)
     assert ("header=absent" in detail) == fits
+
+
+@pytest.mark.no_cover
+@pytest.mark.parametrize("end", ['"' + "\n" * 100_000 + '"', "\n" * 100_000, "\n" + ",,,,\n" * 20])
+def test_blank_lines_take_no_memory(end: str) -> None:
+    body = f"{HEADER},note\n5.1,3.5,1.4,0.2,{end}".encode()
+    read(body, 100_000)
+    tracemalloc.start()
+    read(body, 100_000)
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert peak < 10 * len(body) + 200_000
+
+
+def test_blank_lines_of_every_kind_keep_their_numbers() -> None:
+    blank = '\n\n,,,\n""\n , ,\t,\n\n'
+    errors = refusal(f"{HEADER}\n5.1,3.5,1.4,0.2\n{blank}5.1,3.5,1.4,0.2\n5.1,3.5,1.4,x\n")
+    assert [line for line, *_ in errors] == [3, 4, 5, 6, 7, 8, 10]
