@@ -35,7 +35,7 @@ class Limits:
         self.requests = requests
         self._size = size
         self._changed = Condition()
-        self._active_requests = self._active_size = 0
+        self._active_requests = self._active_size = self._waiting = 0
 
     def reserve_threads(self, threads: int) -> None:
         """Lower the limit of requests, so that a quarter of the threads is left for probes and rejections."""
@@ -49,11 +49,24 @@ class Limits:
             self._active_requests += 1
 
     def reserve(self, size: int) -> None:
-        """Count bytes once they are within the limit, or raise ``Overloaded`` after ``MAX_WAIT``."""
+        """Count bytes once they are within the limit, or raise ``Overloaded`` after ``MAX_WAIT``.
+
+        A quarter of the requests may wait, so that others are answered meanwhile; more are rejected at once.
+        """
         with self._changed:
+            if self._active_size + size > self._size:
+                self._wait(size)
+            self._active_size += size
+
+    def _wait(self, size: int) -> None:
+        if self._waiting >= max(self.requests // 4, 1):
+            raise Overloaded
+        self._waiting += 1
+        try:
             if not self._changed.wait_for(lambda: self._active_size + size <= self._size, MAX_WAIT):
                 raise Overloaded
-            self._active_size += size
+        finally:
+            self._waiting -= 1
 
     def release(self, requests: int, size: int) -> None:
         """Stop counting requests and bytes."""

@@ -16,7 +16,7 @@ from iris_app.access import get_limits
 from iris_app.exceptions import Overloaded
 from iris_app.web import concurrency
 from iris_app.web.concurrency import Limits
-from tests.support import FLOWER, FORM
+from tests.support import FLOWER, FORM, eventually
 
 LIMIT = 1024 * 1024
 ROWS = json.dumps([FLOWER] * 2000).encode()
@@ -115,6 +115,22 @@ def test_a_body_waits_for_room() -> None:
     limits.release(0, 100)
     waiting.join()
     limits.reserve(40)
+
+
+def test_a_quarter_of_the_requests_waits_at_most(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(concurrency, "MAX_WAIT", 600)
+    limits = Limits(8, 100)
+    limits.reserve(100)
+    waiting = [Thread(target=limits.reserve, args=(50,), daemon=True) for _ in range(2)]
+    for thread in waiting:
+        thread.start()
+    eventually(lambda: limits._waiting == 2)
+    with pytest.raises(Overloaded):
+        limits.reserve(50)
+    limits.release(0, 100)
+    for thread in waiting:
+        thread.join()
+    assert limits._waiting == 0
 
 
 @pytest.mark.parametrize(("threads", "most"), [(1, 1), (2, 1), (4, 3), (32, 24), (400, 24)])
