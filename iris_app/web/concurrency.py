@@ -48,19 +48,19 @@ class Limits:
                 raise Overloaded
             self._active_requests += 1
 
-    def reserve(self, size: int) -> None:
+    def reserve(self, size: int, most_waiting: int | None = None) -> None:
         """Count bytes once they are within the limit, or raise ``Overloaded`` after ``MAX_WAIT``.
 
-        A quarter of the requests may wait, so that others are answered meanwhile; more are rejected at once.
+        Where so many requests wait already as are given, it is raised at once.
         """
         with self._changed:
             if self._active_size + size > self._size:
+                if most_waiting is not None and self._waiting >= most_waiting:
+                    raise Overloaded
                 self._wait(size)
             self._active_size += size
 
     def _wait(self, size: int) -> None:
-        if self._waiting >= max(self.requests // 4, 1):
-            raise Overloaded
         self._waiting += 1
         try:
             if not self._changed.wait_for(lambda: self._active_size + size <= self._size, MAX_WAIT):
@@ -96,10 +96,14 @@ class Usage:
             self.size = size
 
     def reserve_most(self, size: int) -> None:
-        """Count the most bytes that a body may have in place of those of this one, which takes as much to be read."""
+        """Count the most bytes that a body may have, since this one takes as much to be read, and long.
+
+        A quarter of the requests may wait for that, so that others are answered meanwhile.
+        """
         self._limits.release(0, self.size)
         self.size = 0
-        self.reserve(size)
+        self._limits.reserve(size, max(self._limits.requests // 4, 1))
+        self.size = size
 
     def shrink(self, size: int) -> None:
         """Lower the count to the bytes that the body has."""
