@@ -103,10 +103,11 @@ def infer(name: str, version: str | None = None) -> Response:
         "id": uuid.uuid4().hex if inference.id is None else inference.id,
     }
     batch = model_service.predict(model, rows)
-    if counts := batch.warning_counts():
+    counts = batch.warning_counts()
+    if counts:
         head["parameters"] = {f"warnings_{code}": count for code, count in counts.items()}
     body, header_length = responses.write(inference, outputs, head, batch)
-    headers = [*model_headers(model), *warning_headers(batch)]
+    headers = [*model_headers(model), *warning_headers(counts)]
     if header_length is None:
         return ApiResponse(body, headers=headers)
     headers.append((HEADER_LENGTH, str(header_length)))

@@ -54,7 +54,7 @@ def predict() -> Response:
     model = get_model()
     rows = read(model.schema, request.read_text(), current_app.config["MAX_BATCH_ROWS"], has_header(request))
     batch = model_service.predict(model, rows)
-    headers = [*model_headers(model), *warning_headers(batch), ("Vary", "Accept")]
+    headers = [*model_headers(model), *warning_headers(batch.warning_counts()), ("Vary", "Accept")]
     return ApiResponse(WRITERS[FORMATS[media_type]](batch), mimetype=media_type, headers=headers)
 
 

@@ -1,6 +1,6 @@
 """Responses to programs, in JSON and other media types."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from itertools import chain
 from typing import TYPE_CHECKING, Any
 
@@ -13,7 +13,6 @@ from iris_app.web.response import Response
 
 if TYPE_CHECKING:
     from iris_app.model.classifier import Model
-    from iris_app.model.predictions import PredictionBatch
 
 # Bytes from which a body is streamed.
 STREAM_THRESHOLD = 1024 * 1024
@@ -53,9 +52,8 @@ def model_headers(model: "Model") -> list[tuple[str, str]]:
     return [("X-Model-Version", model.version), ("X-Model-Schema", model.schema.digest[:12])]
 
 
-def warning_headers(batch: "PredictionBatch") -> list[tuple[str, str]]:
+def warning_headers(counts: Mapping[str, int]) -> list[tuple[str, str]]:
     """Return the header that counts the warnings of an answer by their codes, where its body has no place for them."""
-    counts = batch.warning_counts()
     return [("X-Model-Warnings", ", ".join(f"{code}={count}" for code, count in counts.items()))] if counts else []
 
 
