@@ -35,10 +35,11 @@ def make_result(model: "Model", form: RowForm) -> dict[str, Any]:
     texts = {field.name: field.formatted for field in form.fields}
     ids = {field.feature.name: field.id for field in form.fields}
     names, link = list(texts), filled_url(".show", texts)
+    unlike = bool(prediction.warnings) and batch.detector.is_unlike(row)
     curves = draw_curves(schema, profiles, row, charts.sort_by_contribution(prediction, range(len(row))))
     return {
         "prediction": prediction,
-        "verdict": make_verdict(training, prediction, unlike=batch.detector.is_unlike(row)),
+        "verdict": make_verdict(training, prediction, unlike=unlike),
         "odds": charts.odds(schema, prediction),
         "bars": charts.bars(schema, prediction),
         "panels": panels,
