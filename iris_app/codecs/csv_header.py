@@ -229,21 +229,22 @@ def _find_named(schema: Schema, rows: Sequence[Numbered]) -> int | None:
 def _named(schema: Schema, rows: Sequence[Numbered], index: int) -> Header:
     """Return the header at an index, with a name for the column of R's row names."""
     line, names = rows[index]
-    _check_above(schema, names, rows[:index], line)
+    features = list(map(schema.match_feature, names))
+    _check_above(schema, features, rows[:index], line)
     guesses = [f"the columns are named in line {line}"] if index else []
     below = [row for _, row in rows[index + 1 :]]
-    _check_width(schema, names, below)
-    if below and _has_row_names(schema, names, below):
-        names = [ROW_NAMES, *names]
-        guesses.append("the first column, which has no name, holds the names of the rows")
+    if below and all(len(row) == len(names) + 1 for row in below):
+        _check_class_is_named(schema, features, below)
+        if _has_row_names(features, below):
+            names = [ROW_NAMES, *names]
+            guesses.append("the first column, which has no name, holds the names of the rows")
     return Header(names, index + 1, line, " and ".join(guesses))
 
 
-def _check_above(schema: Schema, names: list[str], above: Sequence[Numbered], line: int) -> None:
+def _check_above(schema: Schema, features: Sequence[Feature | None], above: Sequence[Numbered], line: int) -> None:
     """Raise ``MalformedDocument`` if a row stands above the header, as in a table that was sorted with it."""
-    features = list(map(schema.match_feature, names))
     for number, row in above:
-        if len(row) == len(names) and _count_values(features, row) > len(schema.features) / 2:
+        if len(row) == len(features) and _count_values(features, row) > len(schema.features) / 2:
             raise MalformedDocument(
                 f"Line {number} looks like a row, and line {line} names the columns: put the names above all rows."
             )
@@ -271,36 +272,34 @@ def _check_class_is_last(schema: Schema, rows: Sequence[Numbered]) -> None:
         )
 
 
-def _check_width(schema: Schema, names: list[str], rows: Sequence[list[str]]) -> None:
-    """Raise ``MalformedDocument`` if rows may have their class behind what a header of all features names."""
-    features = list(map(schema.match_feature, names))
+def _check_class_is_named(schema: Schema, features: Sequence[Feature | None], rows: Sequence[list[str]]) -> None:
+    """Raise ``MalformedDocument`` if the cell that rows have more than a header of features may be their class."""
     if None not in features and all(
-        len(row) == len(names) + 1
-        and schema.match_class(row[-1])
-        and _count_values(features, row[:-1]) == len(schema.features)
-        for row in rows or [[]]
+        schema.match_class(row[-1]) and _count_values(features, row[:-1]) == len(schema.features) for row in rows
     ):
+        width = len(features)
         raise MalformedDocument(
-            f"The rows have {len(names) + 1} cells and the header {len(names)}: name the first column, if it holds the "
-            f"names of the rows, or the last, if it holds the {schema.target}."
+            f"The rows have {width + 1} cells and the header {width}: name the first column, if it holds the names of "
+            f"the rows, or the last, if it holds the {schema.target}."
         )
 
 
-def _has_row_names(schema: Schema, names: list[str], rows: list[list[str]]) -> bool:
-    """Check whether rows have a cell more than the header, which is their name or number."""
-    if any(len(row) != len(names) + 1 or not row[-1] for row in rows):
-        return False
-    features = [schema.match_feature(name) for name in names]
+def _has_row_names(features: Sequence[Feature | None], rows: Sequence[list[str]]) -> bool:
+    """Check whether the cell that rows have more than the header is the first, their name or number."""
     labels = [row[0] for row in rows]
-    return all(
-        _is_value(feature, cell)
-        for row in rows
-        for feature, cell in zip(features, row[1:], strict=True)
-        if feature is not None
-    ) and (not any(map(is_number, labels)) or _are_row_numbers(features[0], labels, rows))
+    return (
+        all(row[-1] for row in rows)
+        and all(
+            _is_value(feature, cell)
+            for row in rows
+            for feature, cell in zip(features, row[1:], strict=True)
+            if feature is not None
+        )
+        and (not any(map(is_number, labels)) or _are_row_numbers(features[0], labels, rows))
+    )
 
 
-def _are_row_numbers(first: Feature | None, labels: list[str], rows: list[list[str]]) -> bool:
+def _are_row_numbers(first: Feature | None, labels: list[str], rows: Sequence[list[str]]) -> bool:
     """Check whether whole numbers are those of rows, as they are where they cannot be values of the first column.
 
     Otherwise they follow each other, or differ in at least two rows that hold fractions.
