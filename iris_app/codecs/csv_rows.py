@@ -144,16 +144,14 @@ def read(
     InvalidValues
         Where a feature has two columns, or none although it may not be missing, or where a cell is not accepted.
     """
-    _check_text(body, max_rows)
+    with _recognized(body):
+        _check_text(body)
+    _check_lines(body, max_rows)
     lines = Lines(body)
     delimiter = csv_header.find_delimiter(schema, lines)
     bounds.check(body.count(delimiter.encode()), "cells", schema.derive(RowBounds).cells, max_rows)
-    try:
+    with _recognized(body):
         first = csv_header.first_rows(lines, delimiter)
-    except MalformedDocument:
-        if kind := csv_header.recognize(body):
-            raise MalformedDocument(f"This is {kind}.") from None
-        raise
     names, skip, line, _ = csv_header.read_header(schema, first, header, by_position=by_position)
     places = find_features(schema, names, line=line)
     rows = Rows(lines, delimiter, skip, len(names))
@@ -390,17 +388,27 @@ def _untaken(name: str, taken: Sequence[str]) -> str:
     return name
 
 
-def _check_text(body: bytes, max_rows: int) -> None:
-    """Raise ``MalformedDocument`` where a body is no text in lines, or ``TooManyRows`` where these are too many."""
+@contextlib.contextmanager
+def _recognized(body: bytes) -> Iterator[None]:
+    """Name what a body is where it is malformed, if that is known."""
     try:
-        if not body.isascii():
-            _check_utf_8(body)
-        if b"\0" in body:
-            raise MalformedDocument("The table holds a NUL character, which text never does. Is it saved as CSV?")
+        yield
     except MalformedDocument:
         if kind := csv_header.recognize(body):
             raise MalformedDocument(f"This is {kind}.") from None
         raise
+
+
+def _check_text(body: bytes) -> None:
+    """Raise ``MalformedDocument`` where a body is no text."""
+    if not body.isascii():
+        _check_utf_8(body)
+    if b"\0" in body:
+        raise MalformedDocument("The table holds a NUL character, which text never does. Is it saved as CSV?")
+
+
+def _check_lines(body: bytes, max_rows: int) -> None:
+    """Raise ``TooManyRows`` where there are too many lines, or ``MalformedDocument`` where one is too long."""
     bounds.check_lines(body, max_rows)
     start = 0
     while len(body) - start > MAX_LINE:
