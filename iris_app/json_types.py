@@ -6,7 +6,6 @@ from typing import Annotated, Any, Literal, Protocol
 import msgspec
 from msgspec import UNSET, Meta, UnsetType
 
-from iris_app.formatting import parse_int
 from iris_app.schema import Feature, Schema, Value
 
 # The known categories that the specification lists where others are accepted too.
@@ -175,9 +174,10 @@ def _literals(feature: Feature) -> Iterator[str | int]:
     """Yield the categories, those that are whole numbers as numbers and as text, and that of a missing value."""
     if feature.optional and "" not in feature.indices:
         yield ""
+    numbers = {str(number): number for number in feature.whole_numbers}
     for category in feature.categories:
         yield category
         if isinstance(category, int):
             yield str(category)
-        elif category == str(parse_int(category)):
-            yield int(category)
+        elif category in numbers:
+            yield numbers[category]
