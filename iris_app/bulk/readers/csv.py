@@ -233,12 +233,13 @@ class CsvFile:
                 errors[index].append(InvalidValue(f"Line {lines[index]} {unreadable[row]}", line=lines[index]))
             elif not texts[index].strip(f'{self.delimiter}" \t'):
                 errors[index].append(csv_rows.empty_row(lines[index]))
+        told = {index for index, found in enumerate(errors) if found}  # of the whole row
         for feature, column in enumerate(self.feature_columns):
             if column is not None:
                 indices = np.flatnonzero(~accepted[rows, feature])
                 cells = frame.to_series(column)[rows[indices]]
                 for index, cell in zip(indices.tolist(), cells, strict=True):
-                    if not errors[index] or errors[index][0].column:
+                    if index not in told:
                         errors[index].append(self._error(lines[index], feature, self.columns[column], cell))
         return list(map(Reject, lines, texts, errors))
 
