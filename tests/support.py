@@ -1,6 +1,7 @@
 """What tests use to run the real server."""
 
 import contextlib
+import gc
 import os
 import re
 import shutil
@@ -9,6 +10,7 @@ import socket
 import subprocess
 import sys
 import time
+import tracemalloc
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache
@@ -134,6 +136,29 @@ def eventually(
         assert process is None or process.poll() is None, "the process ended early"
         time.sleep(0.05)
     return found
+
+
+@dataclass
+class Memory:
+    """What a block of code took: the bytes that it kept, and the most that it held."""
+
+    kept: int = 0
+    peak: int = 0
+
+
+@contextlib.contextmanager
+def traced_memory() -> Iterator[Memory]:
+    """Measure the memory of a block; what only the garbage collection frees counts as kept, for it may be for long."""
+    memory = Memory()
+    gc.collect()
+    gc.disable()
+    tracemalloc.start()
+    try:
+        yield memory
+        memory.kept, memory.peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+        gc.enable()
 
 
 def classify(model: Model, rows: NDArray[np.float64], *, explain: bool = False) -> list[Prediction]:

@@ -1,6 +1,5 @@
 """What a few kilobytes inflate to: refused before anything is made of it, or answered in little memory."""
 
-import gc
 import gzip
 import http.client
 import importlib
@@ -9,7 +8,6 @@ import pkgutil
 import re
 import threading
 import time
-import tracemalloc
 from collections.abc import Callable, Iterator
 from functools import cache
 from pathlib import Path
@@ -21,7 +19,7 @@ import iris_app
 from iris_app.codecs import bounds
 from iris_app.iris import SCHEMA
 from tests.fuzz.worst import keys
-from tests.support import FLOWER, running
+from tests.support import FLOWER, running, traced_memory
 
 SIZE = 16 * 1024 * 1024
 NAMES = list(FLOWER)
@@ -108,16 +106,11 @@ def test_the_worst_bodies_are_refused_by_their_structure(client: FlaskClient, ki
 def test_little_is_made_of_the_worst_bodies_and_nothing_kept(client: FlaskClient, kind: str) -> None:
     path, headers, body = compressed(kind)
     client.post("/api/classify", json=FLOWER)
-    gc.collect()
-    gc.disable()  # what it has to collect may be kept for long
-    tracemalloc.start()
-    client.post(path, headers=headers, data=body).close()
-    kept, peak = tracemalloc.get_traced_memory()
-    tracemalloc.stop()
-    gc.enable()
+    with traced_memory() as memory:
+        client.post(path, headers=headers, data=body).close()
     # What was inflated, twice at once and a little more; where it is read, it is a text, and its value another.
-    assert peak < (2.5 if kind in WORST else 5.5) * SIZE
-    assert kept < 0.1 * SIZE
+    assert memory.peak < (2.5 if kind in WORST else 5.5) * SIZE
+    assert memory.kept < 0.1 * SIZE
 
 
 def test_a_line_of_many_cells_is_counted_in_steps_that_others_can_interrupt(trained_path: Path, tmp_path: Path) -> None:

@@ -1,7 +1,6 @@
 import contextlib
 import csv
 import io
-import tracemalloc
 from unicodedata import normalize
 
 import msgspec
@@ -15,6 +14,7 @@ from iris_app.codecs.csv_rows import Table, guard
 from iris_app.exceptions import InputError, InvalidValues, MalformedDocument, TooManyRows
 from iris_app.iris import SCHEMA
 from iris_app.json_types import JsonTypes, Prediction, PredictionWarning
+from tests.support import traced_memory
 
 HEADER = "sepal_length,sepal_width,petal_length,petal_width"
 ROW = [5.1, 3.5, 1.4, 0.2]
@@ -418,11 +418,9 @@ def test_rows_without_a_header_are_told_how_to_send_them_where_that_can_work(row
 def test_blank_lines_take_no_memory(end: str) -> None:
     body = f"{HEADER},note\n5.1,3.5,1.4,0.2,{end}".encode()
     read(body, 100_000)
-    tracemalloc.start()
-    read(body, 100_000)
-    _, peak = tracemalloc.get_traced_memory()
-    tracemalloc.stop()
-    assert peak < 10 * len(body) + 200_000
+    with traced_memory() as memory:
+        read(body, 100_000)
+    assert memory.peak < 10 * len(body) + 200_000
 
 
 def test_blank_lines_of_every_kind_keep_their_numbers() -> None:

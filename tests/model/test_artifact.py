@@ -5,7 +5,6 @@ import os
 import pickle
 import re
 import sys
-import tracemalloc
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from hashlib import sha256
@@ -26,7 +25,7 @@ from iris_app.model import artifact
 from iris_app.model.artifact import load, pack, read_manifest, save, unpack
 from iris_app.model.manifest import Manifest, manifest_path, pairplot_path
 from iris_app.training import load_data
-from tests.support import another, trained
+from tests.support import another, traced_memory, trained
 
 
 def pretend(path: Path, content: bytes) -> None:
@@ -130,10 +129,9 @@ def test_a_truncated_artifact_is_refused_by_its_size(model_path: Path) -> None:
 
 def test_a_file_of_another_size_is_refused_before_it_is_read(model_path: Path) -> None:
     os.truncate(model_path, 10**9)
-    tracemalloc.start()
-    assert "it has 1,000,000,000 bytes" in refusal(model_path)
-    assert tracemalloc.get_traced_memory()[1] < 10**6
-    tracemalloc.stop()
+    with traced_memory() as memory:
+        assert "it has 1,000,000,000 bytes" in refusal(model_path)
+    assert memory.peak < 10**6
 
 
 def test_an_artifact_with_one_bit_flipped_is_refused(model_path: Path) -> None:

@@ -1,9 +1,7 @@
 import csv
-import gc
 import io
 import json
 import re
-import tracemalloc
 from collections.abc import Callable
 from html import unescape
 from importlib.resources import files
@@ -19,6 +17,7 @@ from werkzeug.test import TestResponse
 
 from iris_app.iris import SCHEMA
 from tests.models import ServedModel
+from tests.support import traced_memory
 
 HEADER = "slen,swid,plen,pwid"
 GOOD = f"{HEADER}\n5.1,3.5,1.4,0.2\n6.5,3.0,5.6,2.0\n"
@@ -389,13 +388,8 @@ def test_nothing_of_a_file_that_is_refused_is_kept(make_app: Callable[..., Flask
     head = '--x\r\nContent-Disposition: form-data; name="file"; filename="irises.csv"\r\n\r\n'
     body = f'{head}{HEADER}\n5.1,3.5,1.4,"{cell * (8_000_000 // len(cell))}"\n\r\n--x--\r\n'.encode()
     client.post("/batch", data=body, content_type="multipart/form-data; boundary=x").close()
-    gc.collect()
-    gc.disable()  # what it has to collect may be kept for long
-    tracemalloc.start()
-    with client.post("/batch", data=body, content_type="multipart/form-data; boundary=x") as answer:
-        assert answer.status_code in {400, 413, 422}
-    del answer
-    kept, _ = tracemalloc.get_traced_memory()
-    tracemalloc.stop()
-    gc.enable()
-    assert kept < 1_000_000
+    with traced_memory() as memory:
+        with client.post("/batch", data=body, content_type="multipart/form-data; boundary=x") as answer:
+            assert answer.status_code in {400, 413, 422}
+        del answer
+    assert memory.kept < 1_000_000

@@ -1,4 +1,3 @@
-import tracemalloc
 from collections import Counter
 
 import numpy as np
@@ -8,6 +7,7 @@ from sklearn.datasets import load_breast_cancer, load_wine
 from iris_app.model.outlier_detection.detector import BLOCK_ROWS, OutlierDetector
 from iris_app.schema import MISSING, UNKNOWN, Floats
 from tests.model.outlier_detection.distributions import fit_detector, mixed_table, schema_of
+from tests.support import traced_memory
 
 
 @pytest.fixture(scope="module")
@@ -163,16 +163,12 @@ def test_many_unusual_rows_take_little_memory(load: object) -> None:
     random = np.random.default_rng(0)
     low, high = rows.min(axis=0), rows.max(axis=0)
     many = random.uniform(2 * low - high, 2 * high - low, (20_000, rows.shape[1]))
-    tracemalloc.start()
-    try:
+    with traced_memory() as memory:
         found = detector.find(many)
         assert len(found.rows) == len(many)
         found.warning_counts()
         assert len(found.labels()) == len(many)
-        _, peak = tracemalloc.get_traced_memory()
-    finally:
-        tracemalloc.stop()
-    assert peak < 20e6
+    assert memory.peak < 20e6
 
 
 def test_a_value_that_is_missing_though_it_never_was_is_an_outlier() -> None:
