@@ -92,7 +92,12 @@ class Header(NamedTuple):
 
 def find_delimiter(schema: Schema, lines: Iterable[str]) -> str:
     """Return the delimiter by which one of the first rows names the most features, or else has a number for each."""
-    return max(DELIMITERS, key=partial(_rate, schema, lines))
+    rates: dict[str, tuple[int, bool, int]] = {}
+    for delimiter in DELIMITERS:
+        named, fits, _ = rates[delimiter] = _rate(schema, lines, delimiter)
+        if fits and named >= len(schema.features):
+            break
+    return max(rates, key=rates.__getitem__)
 
 
 def _rate(schema: Schema, lines: Iterable[str], delimiter: str) -> tuple[int, bool, int]:
@@ -102,7 +107,12 @@ def _rate(schema: Schema, lines: Iterable[str], delimiter: str) -> tuple[int, bo
         return 0, False, 0
     first = rows[0] if rows else []
     fits = len(first) in {len(schema.features), len(schema.features) + 1}
-    return max(map(partial(count_features, schema), rows), default=0), fits, sum(map(is_number, first)) if fits else 0
+    named = 0
+    for row in rows:
+        named = max(named, count_features(schema, row))
+        if named >= len(schema.features):
+            break
+    return named, fits, sum(map(is_number, first)) if fits else 0
 
 
 # Without the blanks around it, a cell that holds nothing else is empty.

@@ -55,7 +55,7 @@ class Spellings:
         return self._features[spelling] if spelling in self._features else self._find_abbreviated(name)
 
     def _find_abbreviated(self, name: str) -> Feature | None:
-        if len(name) > MAX_ABBREVIATED:
+        if len(name) > MAX_ABBREVIATED or not any(map(str.isalpha, name)):
             return None
         words = _words(name)
         found = {
