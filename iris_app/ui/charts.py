@@ -5,7 +5,6 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
-from itertools import groupby
 
 import msgspec
 import numpy as np
@@ -15,12 +14,10 @@ from iris_app.formatting import truncate
 from iris_app.json_types import Prediction
 from iris_app.model.manifest import Training
 from iris_app.schema import Feature, Floats, Schema
+from iris_app.ui.result.regions import Regions, find_regions
 
 # Return the index of the predicted class of each row of an array of shape (n, features).
 Classify = Callable[[Floats], NDArray[np.int16]]
-
-# A region of a class: x, y, width and height in SVG units, and the index of the class.
-Region = tuple[float, float, float, float, int]
 
 # The size of a panel in SVG units; y grows downwards.
 WIDTH, HEIGHT = 320.0, 240.0
@@ -123,13 +120,13 @@ class Panel:
     up: Axis
     training_rows: list[tuple[float, float, int]]
     point: tuple[float, float]
-    regions: list[Region]
+    regions: Regions
     description: str
 
     @property
     def classes(self) -> set[int]:
         """The indices of the classes that the panel shows."""
-        return {index for *_, index in self.training_rows} | {index for *_, index in self.regions}
+        return {index for *_, index in self.training_rows} | {index for *_, index in self.regions.marks}
 
 
 def panels(row: Floats, manifest: Training, classify: Classify, prediction: Prediction) -> list[Panel]:
@@ -199,18 +196,12 @@ class Plane:
         x, y = values[self.across], values[self.up]
         return None if x is None or y is None else (self.x_axis.position(x), HEIGHT - self.y_axis.position(y))
 
-    def regions(self, row: Floats, classify: Classify) -> list[Region]:
-        """Return the regions of the classes as rectangles, with the row's other values unchanged."""
+    def regions(self, row: Floats, classify: Classify) -> Regions:
+        """Return the regions of the classes, with the row's other values unchanged."""
         grid = np.tile(row, (ROWS, COLUMNS, 1))
         grid[:, :, self.across] = self.x_axis.steps(COLUMNS)
         grid[:, :, self.up] = self.y_axis.steps(ROWS)[::-1, None]
-        classes = classify(grid.reshape(-1, len(row))).reshape(ROWS, COLUMNS)
-        width, height = WIDTH / COLUMNS, HEIGHT / ROWS
-        return [
-            (run[0] * width, index * height, len(run) * width, height, int(name))
-            for index, cells in enumerate(classes)
-            for name, run in ((name, list(run)) for name, run in groupby(range(COLUMNS), key=cells.__getitem__))
-        ]
+        return find_regions(classify(grid.reshape(-1, len(row))).reshape(ROWS, COLUMNS), WIDTH, HEIGHT)
 
 
 def _panel(title: str, plane: Plane, row: Floats, manifest: Training, classify: Classify) -> Panel:

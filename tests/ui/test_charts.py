@@ -114,20 +114,17 @@ def test_a_row_beyond_the_others_is_still_in_the_picture() -> None:
         assert 0 < panel.point[1] < HEIGHT
 
 
-def test_the_regions_cover_the_panel_once() -> None:
-    for panel in draw(5, 3, 2, 0.5):
-        area = sum(width * height for _, _, width, height, _ in panel.regions)
-        assert area == pytest.approx(WIDTH * HEIGHT)
-
-
 def test_the_regions_show_what_changes_with_the_panel_s_values() -> None:
-    first, second = draw(5, 3, 2, 0.5)
-    assert {region[-1] for region in first.regions} == {0}
-    assert {region[-1] for region in second.regions} == {0, 2}
-    edge = second.across.position(4)
-    for x, _, width, _, index in second.regions:
+    first, second = (panel.regions for panel in draw(5, 3, 2, 0.5))
+    assert {index for *_, index in first.rectangles} == {0}
+    assert (first.borders, first.marks) == (
+        "",
+        [(pytest.approx(WIDTH / 2, abs=4), pytest.approx(HEIGHT / 2, abs=4), 0)],
+    )
+    edge = draw(5, 3, 2, 0.5)[1].across.position(4)
+    for x, _, width, _, index in second.rectangles:
         assert (x + width <= edge + WIDTH / COLUMNS) if index == 0 else (x >= edge - WIDTH / COLUMNS)
-    assert len(second.regions) == 2 * ROWS
+    assert len(second.rectangles) == 2 * ROWS
 
 
 def test_rows_that_are_not_public_are_neither_drawn_nor_counted() -> None:
