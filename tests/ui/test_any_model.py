@@ -135,7 +135,7 @@ def test_wrong_values_of_every_kind_are_told(open_client: OpenClient) -> None:
     for sentence in (
         "Age must be a whole number in years, not 4.5.",
         "Temperature change must be at least -40 and at most 40 K, not -50.",
-        'Smoker must be true or false, not "perhaps".',
+        'Smoker must be Yes or No, not "perhaps".',
         'Sex must be one of female or male, not "mal". Did you mean "male"?',
         'Ward must be one of 1, 2 or 10, not "3".',
     ):

@@ -117,7 +117,7 @@ def test_a_value_is_read_and_described(
         ({"kind": "category", "categories": tuple(map(str, range(200)))}, "", "X is missing. Enter a value."),
         ({"unit": "cm"}, "wide", 'X must be a number in cm, not "wide".'),
         ({"kind": "integer"}, "1.5", "X must be a whole number, not 1.5."),
-        ({"kind": "boolean"}, "perhaps", 'X must be true or false, not "perhaps".'),
+        ({"kind": "boolean"}, "perhaps", 'X must be Yes or No, not "perhaps".'),
         ({"kind": "category", "categories": ("up", "low")}, "x", 'X must be one of up or low, not "x".'),
         ({"at_least": 1.0}, "0", "X must be at least 1, not 0."),
     ],

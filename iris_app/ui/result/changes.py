@@ -98,7 +98,7 @@ def _describe(feature: Feature, change: Change) -> str:
     if not feature.is_numeric:
         return describe_value(feature, change.value)
     text = feature.with_unit(format_number(change.value))
-    if not change.lasting:
+    if not change.lasting or change.value in feature.limits:
         return text
     return f"{text} or {'less' if change.direction < 0 else 'more'}"
 
