@@ -91,7 +91,7 @@ class TooManyRows(InputError):
     """The input holds more rows than one request may."""
 
 
-class InvalidValue(msgspec.Struct, frozen=True, omit_defaults=True):
+class InvalidValue(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
     """An error in a value of the input.
 
     Attributes

@@ -357,7 +357,7 @@ def quoting_of(cells: Iterable[str]) -> Any:
 
     A lone carriage return would be taken for the end of a line, and the writer does not think of quoting it.
     """
-    return csv.QUOTE_ALL if any("\r" in cell for cell in cells) else csv.QUOTE_MINIMAL
+    return csv.QUOTE_ALL if "\r" in "".join(cells) else csv.QUOTE_MINIMAL
 
 
 def _to_cells(schema: Schema, block: Sequence[Prediction], *, decimal_comma: bool) -> Iterator[tuple[str, ...]]:

@@ -237,16 +237,15 @@ class CsvFile:
         for feature, column in enumerate(self.feature_columns):
             if column is not None:
                 indices = np.flatnonzero(~accepted[rows, feature])
-                cells = frame.to_series(column)[rows[indices]]
+                cells, name = frame.to_series(column)[rows[indices]].to_list(), truncate(self.columns[column])
                 for index, cell in zip(indices.tolist(), cells, strict=True):
                     if index not in told:
-                        errors[index].append(self._error(lines[index], feature, self.columns[column], cell))
+                        errors[index].append(self._error(lines[index], feature, name, cell))
         return list(map(Reject, lines, texts, errors))
 
     def _error(self, line: int, feature: int, column: str, text: str | None) -> InvalidValue:
         cell = "" if text is None or text in self._options.null_values else text
-        detail = f"Line {line}, column {truncate(column)}: {self._validate(feature, cell)}"
-        return InvalidValue(detail, line=line, column=truncate(column))
+        return InvalidValue(f"Line {line}, column {column}: {self._validate(feature, cell)}", line=line, column=column)
 
 
 def _validate(schema: Schema, decimal: str | None, feature: int, cell: str) -> str | None:

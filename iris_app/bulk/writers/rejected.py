@@ -5,7 +5,7 @@ import io
 from collections.abc import Iterable, Sequence
 from contextlib import ExitStack
 from itertools import groupby
-from typing import TextIO
+from typing import IO
 
 from iris_app.bulk.rows import Reject
 from iris_app.bulk.storage.addresses import open_output
@@ -29,33 +29,30 @@ class RejectedWriter:
 
     def __init__(self, stack: ExitStack, file: str, path: str | None) -> None:
         self._stack, self._file, self._path = stack, file, path
-        self._text: TextIO | None = None
+        self._stream: IO[bytes] | None = None
 
     @property
     def is_used(self) -> bool:
         """True if a row was written."""
-        return self._text is not None
+        return self._stream is not None
 
     def add(self, rejects: Sequence[Reject]) -> None:
         """Write rows with their errors."""
         if self._path is None or not rejects:
             return
-        self._text = self._text or self._open(self._path)
-        _write(self._text, map(self._to_row, rejects))
+        if self._stream is None:
+            self._stream = self._stack.enter_context(open_output(self._path))
+            _write(self._stream, [COLUMNS])
+        _write(self._stream, map(self._to_row, rejects))
 
     def _to_row(self, reject: Reject) -> list[str]:
         columns = " ".join(error.column for error in reject.errors if error.column)
         reasons = " ".join(error.detail for error in reject.errors)
         return [self._file, str(reject.line), columns, reasons, reject.row]
 
-    def _open(self, path: str) -> TextIO:
-        stream = self._stack.enter_context(open_output(path))
-        text = io.TextIOWrapper(stream, encoding="utf-8", errors="backslashreplace", newline="", write_through=True)
-        self._stack.callback(text.detach)  # closing it would close the stream too early
-        _write(text, [COLUMNS])
-        return text
 
-
-def _write(text: TextIO, rows: Iterable[list[str]]) -> None:
+def _write(stream: IO[bytes], rows: Iterable[list[str]]) -> None:
+    text = io.StringIO()
     for quoting, group in groupby(rows, key=quoting_of):
         csv.writer(text, lineterminator="\n", quoting=quoting).writerows(group)
+    stream.write(text.getvalue().encode(errors="backslashreplace"))
