@@ -10,7 +10,8 @@ import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
-from itertools import chain, compress, islice
+from itertools import chain, compress, islice, repeat
+from operator import contains
 from typing import Any
 
 import msgspec
@@ -357,7 +358,7 @@ def quoting_of(cells: Iterable[str]) -> Any:
 
     A lone carriage return would be taken for the end of a line, and the writer does not think of quoting it.
     """
-    return csv.QUOTE_ALL if "\r" in "".join(cells) else csv.QUOTE_MINIMAL
+    return csv.QUOTE_ALL if any(map(contains, cells, repeat("\r"))) else csv.QUOTE_MINIMAL
 
 
 def _to_cells(schema: Schema, block: Sequence[Prediction], *, decimal_comma: bool) -> Iterator[tuple[str, ...]]:

@@ -423,6 +423,15 @@ def test_blank_lines_take_no_memory(end: str) -> None:
     assert memory.peak < 10 * len(body) + 200_000
 
 
+@pytest.mark.no_cover
+def test_a_table_with_quotes_and_windows_line_ends_is_never_a_second_time_in_memory() -> None:
+    body = f"{HEADER},note\r\n".encode() + b'5.1,3.5,1.4,0.2,"a note of several words"\r\n' * 50_000
+    read(body, 100_000)
+    with traced_memory() as memory:
+        read(body, 100_000)
+    assert memory.peak < 4 * len(body)
+
+
 def test_blank_lines_of_every_kind_keep_their_numbers() -> None:
     blank = '\n\n,,,\n""\n , ,\t,\n\n'
     errors = refusal(f"{HEADER}\n5.1,3.5,1.4,0.2\n{blank}5.1,3.5,1.4,0.2\n5.1,3.5,1.4,x\n")
