@@ -112,11 +112,10 @@ class FeatureField(StringField):
 
     def pre_validate(self, form: BaseForm) -> None:  # noqa: ARG002 -- WTForms passes it
         """Raise a ``ValidationError`` if the value is not accepted."""
-        if error := self.feature.validate_text(self.text):
-            if (
-                self.feature.kind == "boolean" and not self.is_known
-            ):  # what it is called in JSON and CSV is not on the page
-                error = f'{self.feature.label} must be Yes or No, not "{truncate(self.text.strip())}".'
+        error = self.feature.validate_text(self.text)
+        if error and self.feature.kind == "boolean" and not self.is_known:  # the words of JSON are not on the page
+            error = f'{self.feature.label} must be Yes or No, not "{truncate(self.text.strip())}".'
+        if error:
             raise ValidationError(f"{error} {self._advice()}" if error == self.feature.missing else error)
 
     def _choices(self) -> list[tuple[str, str]]:
