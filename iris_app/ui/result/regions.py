@@ -48,14 +48,17 @@ def find_regions(classes: NDArray[np.int16], width: float, height: float) -> Reg
 
 def _middle(cells: NDArray[np.bool_]) -> tuple[int, int]:
     """Return the row and column of a cell that is as far from the edge of the cells as any."""
-    while (inner := _without_edge(cells)).any():
-        cells = inner
-    innermost = np.argwhere(cells)
+    depths = _depths(cells)
+    innermost = np.argwhere(depths == depths.max())
     row, column = innermost[np.square(innermost - innermost.mean(axis=0)).sum(axis=1).argmin()]
     return int(row), int(column)
 
 
-def _without_edge(cells: NDArray[np.bool_]) -> NDArray[np.bool_]:
-    padded = np.pad(cells, 1)
-    above, below, left, right = padded[:-2, 1:-1], padded[2:, 1:-1], padded[1:-1, :-2], padded[1:-1, 2:]
-    return cells & above & below & left & right
+def _depths(cells: NDArray[np.bool_]) -> NDArray[np.intp]:
+    """Return the number of steps, up, down, left or right, from each cell to the nearest that is none of these."""
+    depths = np.where(np.pad(cells, 1), sum(cells.shape), 0)
+    for axis, steps in enumerate(np.ogrid[tuple(map(slice, depths.shape))]):
+        ahead = np.minimum.accumulate(depths - steps, axis) + steps
+        behind = np.flip(np.minimum.accumulate(np.flip(depths + steps, axis), axis), axis) - steps
+        depths = np.minimum(ahead, behind)
+    return depths[1:-1, 1:-1]
