@@ -26,6 +26,13 @@ def test_every_flower_in_another_unit_is_restored(
         assert repair.reason == ""
 
 
+def test_every_flower_with_one_value_in_millimetres_is_restored(detector: OutlierDetector, irises: Floats) -> None:
+    for row in irises.tolist():
+        for index, value in enumerate(row):
+            found = detector.find_repairs([*row[:index], round(10 * value, 10), *row[index + 1 :]])
+            assert row in [repair.row for repair in found]
+
+
 def test_a_usual_row_needs_no_repair(detector: OutlierDetector, irises: Floats) -> None:
     assert [detector.find_repairs(row) for row in irises.tolist()] == [[]] * 150
 
