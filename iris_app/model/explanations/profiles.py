@@ -95,14 +95,17 @@ class Change:
         The class that is predicted then.
     direction : int
         -1 for a smaller number, 1 for a larger one, 0 for other kinds.
+    last : float
+        The farthest number up to which those of the profile give the same class, or the value itself.
     lasting : bool
-        Whether the numbers beyond it, up to the end of the training's range, give the same class.
+        Whether that is the end of the training's range.
     """
 
     index: int
     value: float
     class_index: int
     direction: int
+    last: float
     lasting: bool
 
 
@@ -161,28 +164,35 @@ def find_changes(profiles: Sequence[Profile], row: Floats, predicted: int, predi
 class _Bracket:
     """The values of a profile among which its class changes, from the one nearest to the row's.
 
-    ``beyond`` are the classes of the profile's values that lie farther.
+    ``beyond`` are the indices of the profile's values that lie farther.
     """
 
     profile: Profile
     values: Floats
     direction: int
-    beyond: NDArray[np.int16]
+    beyond: NDArray[np.intp]
 
     def changes(self, classes: NDArray[np.int16], predicted: int) -> Iterator[Change]:
         """Yield the changes that the predictions for the values show: the nearest number, or each category."""
         found = np.flatnonzero(classes != predicted).tolist()
-        for place in found[:1] if self.direction else found:
-            farther = np.concatenate([classes[place:], self.beyond])
-            lasting = bool((farther == classes[place]).all())
-            yield Change(self.profile.index, float(self.values[place]), int(classes[place]), self.direction, lasting)
+        if not self.direction:
+            for place in found:
+                value = float(self.values[place])
+                yield Change(self.profile.index, value, int(classes[place]), 0, value, lasting=False)
+        elif found:
+            values = np.concatenate([self.values, self.profile.values[self.beyond]])[found[0] :]
+            farther = np.concatenate([classes, self.profile.classes[self.beyond]])[found[0] :]
+            others = np.flatnonzero(farther != farther[0])
+            last = float(values[others[0] - 1 if len(others) else -1])
+            lasting = not len(others)
+            yield Change(self.profile.index, float(values[0]), int(farther[0]), self.direction, last, lasting)
 
 
 def _brackets(profile: Profile, value: float, predicted: int) -> Iterator[_Bracket]:
     if profile.steps is None:
         others = profile.values != value
         if (profile.classes[others] != predicted).any():
-            yield _Bracket(profile, profile.values[others], 0, profile.classes[:0])
+            yield _Bracket(profile, profile.values[others], 0, np.empty(0, np.intp))
         return
     for direction in (-1, 1):
         places = np.flatnonzero(direction * (profile.values - value) > 0)[::direction]
@@ -202,7 +212,7 @@ def _bracket(
     start = int(np.clip(round(near * scale), low, high))
     values = steps.values(np.arange(start, end + direction, direction, dtype=np.int64))
     values = values[direction * (values - near) > 0]
-    return _Bracket(profile, values, direction, profile.classes[places[first + 1 :]])
+    return _Bracket(profile, values, direction, places[first + 1 :])
 
 
 def _grid(feature: Feature, summary: FeatureSummary, count: int) -> tuple[Floats, Steps | None]:

@@ -98,9 +98,12 @@ def _describe(feature: Feature, change: Change) -> str:
     if not feature.is_numeric:
         return describe_value(feature, change.value)
     text = feature.with_unit(format_number(change.value))
-    if not change.lasting or change.value in feature.limits:
+    if change.value in feature.limits:
         return text
-    return f"{text} or {'less' if change.direction < 0 else 'more'}"
+    if change.lasting:
+        return f"{text} or {'less' if change.direction < 0 else 'more'}"
+    low, high = sorted([change.value, change.last])
+    return text if low == high else f"{format_number(low)} to {feature.with_unit(format_number(high))}"
 
 
 def describe_value(feature: Feature, value: float) -> str:

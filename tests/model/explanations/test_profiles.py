@@ -52,15 +52,22 @@ def test_a_change_is_the_nearest_value_of_so_few_decimals(serve: Callable[[str],
     (found,) = [change for change in changes_of(model, row) if change.index == 3]
     assert found.direction == -1
     assert found.lasting
+    assert found.last == model.manifest.features[3].minimum
     nearer = row.copy()
     nearer[3] = round(found.value + 0.01, 2)
     assert model.predict(nearer[None]).classes[0] == model.predict(row[None]).classes[0] != found.class_index
 
 
-def test_a_change_that_ends_before_the_range_does_is_not_lasting(serve: Callable[[str], ServedModel]) -> None:
+def test_a_change_that_ends_before_the_range_does_says_where_it_was_seen_last(
+    serve: Callable[[str], ServedModel],
+) -> None:
     model = load(serve("iris").path)
-    (found,) = [change for change in changes_of(model, np.array([6.0, 2.7, 4.95, 1.7])) if change.index == 1]
+    row = np.array([6.0, 2.7, 4.95, 1.7])
+    (found,) = [change for change in changes_of(model, row) if change.index == 1]
     assert not found.lasting
+    row[1] = found.last
+    assert found.value < found.last < model.manifest.features[1].maximum  # type: ignore[operator]
+    assert model.predict(row[None]).classes[0] == found.class_index
 
 
 def test_a_row_outside_the_training_is_led_back_into_it(serve: Callable[[str], ServedModel]) -> None:
