@@ -5,9 +5,9 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple, Self
 
-from iris_app.formatting import truncate
+from iris_app.formatting import truncate, with_article
 from iris_app.model.manifest import ClassSummary
-from iris_app.schema import UNKNOWN, Class, Feature, Floats, Schema
+from iris_app.schema import UNKNOWN, Feature, Floats, Schema
 
 # Standard deviations of a class within which a value is typical of it, and beyond which it is far off.
 USUAL, FAR = 2.0, 4.0
@@ -17,6 +17,9 @@ ALIKE = 0.1
 
 # The share of the largest contribution, for or against, that makes another one a reason.
 TELLING = 0.25
+
+# The share of the largest contribution from which another one is named beside it.
+NEARLY_AS_MUCH = 0.7
 
 BOOLEANS = {"true": "yes", "false": "no"}
 
@@ -46,7 +49,7 @@ def sentence(
     outside : collection of int
         The indices of values outside the training's range. Categories that are not known need not be among them.
     """
-    name, next_name = (_name(schema.classes[index]) for index in (predicted, runner_up))
+    name, next_name = (schema.classes[index].label for index in (predicted, runner_up))
     values = row.tolist()
 
     def compared(index: int) -> _Value:
@@ -59,8 +62,14 @@ def sentence(
     if best in doubtful and compared(best).is_far:
         return f"The {compared(best).doubt(name)}"
     reason = f"No single value points to {name}, but all of them together do."
+    if contributions.sum() < 0:
+        average = with_article("average " + schema.noun)
+        reason = f"The values together point to {next_name}, but less than {average} points to {name}."
     if best is not None:
         reason = f"Mostly because of the {compared(best).reason(name, next_name)}"
+        second = _find_second(contributions, best)
+        if second is not None and second not in doubtful:
+            reason += f" The {compared(second).subject} adds nearly as much."
     if not doubtful:
         return reason
     doubt = f"the {compared(doubtful[-1]).doubt(name)}"
@@ -71,6 +80,14 @@ def _find_best(contributions: Floats) -> int | None:
     """Return the index of the largest contribution, or None if it is little beside those against the class."""
     best = int(contributions.argmax())
     return best if contributions[best] > TELLING * abs(contributions).max() else None
+
+
+def _find_second(contributions: Floats, best: int) -> int | None:
+    """Return the index of the contribution that is nearly as large as the largest one, if one is."""
+    others = contributions.copy()
+    others[best] = -math.inf
+    second = int(others.argmax())
+    return second if others[second] >= NEARLY_AS_MUCH * contributions[best] else None
 
 
 class _Statistics(NamedTuple):
@@ -118,9 +135,13 @@ class _Value:
         guess = f", so {name} is a guess." if self.is_far else "."
         if _is_unknown(self.feature, self.value):
             return f"{_label(self.feature)} is one that the model does not know{guess}"
-        comma = "," if self.feature.is_numeric else ""
         far = "far " if self.is_far and self.own else ""
-        return f"{self}{comma} is {far}outside what the model learnt from{guess}"
+        return f"{self.subject} is {far}outside what the model learnt from{guess}"
+
+    @property
+    def subject(self) -> str:
+        """The value as the subject of a sentence."""
+        return f"{self}," if self.feature.is_numeric or math.isnan(self.value) else str(self)
 
     def __str__(self) -> str:
         label = _label(self.feature)
@@ -146,8 +167,7 @@ def _compare(feature: Feature, value: float, own: tuple[str, _Statistics], other
     if abs(usual.mean - next_usual.mean) < ALIKE * max(usual.deviation, next_usual.deviation):
         return ""
     mean, next_mean = _format_means(feature, usual, next_usual)
-    are = "are" if feature.unit else "is"
-    return f"nearer to the {mean} that {are} usual for {name} than to the {next_mean} for {next_name}"
+    return f"nearer to the average of {name}, {mean}, than to that of {next_name}, {next_mean}"
 
 
 def _fit(distance: float, feature: Feature) -> str:
@@ -168,11 +188,6 @@ def _format_means(feature: Feature, *statistics: _Statistics) -> list[str]:
 
 def _is_unknown(feature: Feature, value: float) -> bool:
     return value == UNKNOWN and feature.kind == "category"
-
-
-def _name(class_: Class) -> str:
-    """Return a class's name within a sentence: its label, if that is more than the name with a capital."""
-    return class_.name if class_.name.casefold() == class_.label.casefold() else class_.label
 
 
 def _label(feature: Feature) -> str:

@@ -48,11 +48,26 @@ def test_the_runner_up_is_the_next_likely(model: Model, values: list[float]) -> 
 @pytest.mark.parametrize(
     ("values", "sentence"),
     [
-        ([5.1, 3.5, 1.4, 0.2], "petal length, 1.4 cm: typical for setosa, far too short for versicolor."),
-        ([6.5, 3.0, 5.6, 2.0], "petal width, 2 cm: typical for virginica, too wide for versicolor."),
+        (
+            [5.1, 3.5, 1.4, 0.2],
+            (
+                "petal length, 1.4 cm: typical for Setosa, far too short for Versicolor. "
+                "The sepal width, 3.5 cm, adds nearly as much."
+            ),
+        ),
+        (
+            [6.5, 3.0, 5.6, 2.0],
+            (
+                "petal width, 2 cm: typical for Virginica, too wide for Versicolor. "
+                "The petal length, 5.6 cm, adds nearly as much."
+            ),
+        ),
         (
             [6.0, 2.7, 5.0, 1.6],
-            "petal length, 5 cm: nearer to the 5.6 cm that are usual for virginica than to the 4.2 cm for versicolor.",
+            (
+                "petal length, 5 cm: nearer to the average of Virginica, 5.6 cm, than to that of Versicolor, 4.2 cm. "
+                "The petal width, 1.6 cm, adds nearly as much."
+            ),
         ),
     ],
 )
@@ -61,14 +76,14 @@ def test_the_reason_is_told_in_a_sentence(model: Model, values: list[float], sen
 
 
 def test_a_value_far_outside_the_training_is_not_compared_with_what_is_usual(model: Model) -> None:
-    sentence = "The petal width, 30 cm, is far outside what the model learnt from, so virginica is a guess."
+    sentence = "The petal width, 30 cm, is far outside what the model learnt from, so Virginica is a guess."
     assert explain(model, [30.0, 30.0, 30.0, 30.0])[1].sentence == sentence
 
 
 def test_a_flower_for_which_nothing_alone_speaks_is_told_so(model: Model) -> None:
     average = [summary.mean for summary in model.manifest.features]
     species, explanation = explain(model, average)
-    assert explanation.sentence == f"No single value points to {species}, but all of them together do."
+    assert explanation.sentence == f"No single value points to {species.title()}, but all of them together do."
 
 
 def test_no_reason_speaks_against_its_answer(model: Model) -> None:
