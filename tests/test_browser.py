@@ -74,7 +74,7 @@ def test_an_error_is_met_and_mended(open_page: OpenPage, javascript: bool) -> No
     wrong = FORM | {"swid": "", "plen": "1.4 kg"}
     fill(page, wrong)
     page.get_by_role("button", name="Classify").click()
-    expect(page.get_by_role("alert")).to_contain_text("2 values need another look:")
+    expect(page.get_by_role("alert")).to_contain_text("2 values need another look.")
     expect(field(page, "Sepal width")).to_be_focused()
     expect(field(page, "Sepal width")).to_have_accessible_description(
         "cm The same sepal, across where it is widest. Usual: 2 to 4.4 cm. "

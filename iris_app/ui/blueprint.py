@@ -33,11 +33,12 @@ bp.add_app_template_global(static)
 
 @bp.app_context_processor
 def add_schema() -> dict[str, Schema | str | None]:
-    """Add the schema of the model that answers the request, or of the one that is loaded, and its icon to templates."""
+    """Add to templates the schema of the request's model, or of the one that is loaded, and its pictures."""
     model = (request.model if has_request_context() else None) or get_service().loaded
     schema = model.schema if model else None
-    icon = f"icons/{schema.drawing}.svg" if schema and schema.drawing in DRAWINGS else "favicon.svg"
-    return {"schema": schema, "icon": icon}
+    if not schema or schema.drawing not in DRAWINGS:
+        return {"schema": schema, "icon": "favicon.svg", "drawing": None}
+    return {"schema": schema, "icon": f"icons/{schema.drawing}.svg", "drawing": f"ui/drawings/{schema.drawing}.svg"}
 
 
 @bp.after_request

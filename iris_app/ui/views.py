@@ -11,7 +11,7 @@ from iris_app.formatting import format_number
 from iris_app.model.outlier_detection.repairs import Repair
 from iris_app.model_service import get_model
 from iris_app.observability.recorder import record_invalid_value
-from iris_app.ui.blueprint import DRAWINGS, LIVE, bp, filled_url, status
+from iris_app.ui.blueprint import LIVE, bp, filled_url, status
 from iris_app.ui.forms import RowForm, make_row_form
 from iris_app.ui.result.history import describe_answer
 from iris_app.ui.result.page import make_result
@@ -105,7 +105,6 @@ def _form_page(form: RowForm, code: int = 200, *, expired: bool = False, changed
         "ui/home.html",
         form=form,
         ranges=_ranges(),
-        drawings=DRAWINGS,
         expired=expired,
         changed=changed,
         repairs=_find_repairs(form) if form.wrong_fields else [],

@@ -140,7 +140,7 @@ def test_wrong_values_of_every_kind_are_told(open_client: OpenClient) -> None:
         'Ward must be one of 1, 2 or 10, not "3".',
     ):
         assert f">{sentence}</a>" in text
-    assert "5 values need another look:" in text
+    assert "5 values need another look." in text
     assert "Correct them and press Classify." in text
 
 

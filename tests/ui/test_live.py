@@ -175,9 +175,9 @@ def test_a_lost_server_is_told_where_no_answer_stands(open_page: OpenPage) -> No
 
 def test_errors_that_were_sent_go_one_by_one(open_page: OpenPage) -> None:
     page = open_page(f"/classify?{urlencode(FORM | {'swid': 'x', 'pwid': ''})}")
-    expect(page.get_by_text("2 values need another look:")).to_be_visible()
+    expect(page.get_by_text("2 values need another look.")).to_be_visible()
     change(page, "Sepal width", "3.5")
-    expect(page.get_by_text("One value needs another look:")).to_be_visible()
+    expect(page.get_by_text("one value needs another look.")).to_be_visible()
     expect(page).to_have_title("Error: Classify flowers · Which iris?")
     change(page, WIDTH, "0.2")
     expect(heading(page)).to_have_text("Predicted class: Setosa")

@@ -11,6 +11,9 @@ from iris_app.ui.charts import odds
 # The probability of the predicted class below which a verdict is borderline. It is a bound of the calibration's bins.
 BORDERLINE = 0.7
 
+# The held-out rows from which their share of right answers says something.
+MIN_TESTED = 20
+
 # Words for the certainty of a clear verdict, by the probability of its class.
 CONFIDENCE = ((0.99, "almost certainly"), (0.9, "very likely"), (BORDERLINE, "probably"))
 
@@ -52,7 +55,7 @@ def make_verdict(training: Training, prediction: Prediction, *, unlike: bool = F
     shares = f"{format_percent(first.probability)}, against {format_percent(second.probability)} for {second.label}"
     if unlike:
         never = f"The model has never seen {with_article(schema.noun)} like this"
-        sentence = f"{never}, so {first.label} is a guess ({shares})."
+        sentence = f"{never}, so {first.label} is only a guess."
         return Verdict("unlike", first.label, f"Closest match: {first.label}", sentence)
     heading = f"Predicted class: {first.label}"
     if first.probability < BORDERLINE:
@@ -74,4 +77,7 @@ def _record(training: Training) -> str:
         return ""
     schema = training.schema
     tested = format_count(training.scores.held_out_rows, schema.noun, schema.nouns)
-    return f"In a test with {tested}, {rows:,} got an answer this unsure: {right:,} right and {rows - right:,} wrong."
+    counted = (
+        f"In a test with {tested}, {rows:,} got an answer this unsure: {right:,} right and {rows - right:,} wrong."
+    )
+    return counted if rows >= MIN_TESTED else f"{counted[:-1]}. So few do not show how often it is right."

@@ -43,7 +43,16 @@ def test_a_borderline_verdict_says_so_and_how_often_such_ones_were_right() -> No
     found = make_verdict(training, prediction)
     assert (found.kind, found.heading) == ("borderline", "Predicted class: Setosa")
     assert found.sentence == "The model is not sure: Setosa 60.0 %, against 40.0 % for Versicolor."
-    assert found.record == "In a test with 38 flowers, 6 got an answer this unsure: 4 right and 2 wrong."
+    assert found.record == (
+        "In a test with 38 flowers, 6 got an answer this unsure: 4 right and 2 wrong. "
+        "So few do not show how often it is right."
+    )
+
+
+def test_a_test_with_many_such_answers_says_how_often_they_were_right() -> None:
+    training = with_calibration(CalibrationBin(0.5, 0.6, 20, 0.55, 0.5))
+    prediction: Prediction = TYPES.Prediction("setosa", TYPES.Probabilities(0.6, 0.4, 0.0), ())
+    assert make_verdict(training, prediction).record.endswith("20 got an answer this unsure: 10 right and 10 wrong.")
 
 
 def test_without_a_test_nothing_is_said_of_it() -> None:
@@ -53,7 +62,7 @@ def test_without_a_test_nothing_is_said_of_it() -> None:
 def test_a_row_that_is_unlike_all_others_gets_another_heading() -> None:
     found = verdict(1.0, 0.0, 0.0, unlike=True)
     assert (found.kind, found.heading) == ("unlike", "Closest match: Setosa")
-    assert found.sentence.startswith("The model has never seen a flower like this, so Setosa is a guess (> 99.9 %")
+    assert found.sentence == "The model has never seen a flower like this, so Setosa is only a guess."
 
 
 def test_a_verdict_names_the_predicted_class_though_another_is_more_probable() -> None:
