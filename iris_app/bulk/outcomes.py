@@ -204,12 +204,12 @@ def summarize(rows: Rows, answers: PredictionColumns, manifest: Manifest) -> Sum
     return Summary(
         read=rows.read,
         written=len(rows.values),
-        rejected=len(rows.rejects),
+        rejected=rows.rejects.count,
         unusual=answers.unusual,
         classes=answers.counts,
         intervals=[count_by_interval(values, feature) for feature, values in features],
         agreement=None if rows.actual is None else _count_agreement(manifest.schema, rows.actual, answers),
-        errors=[error for reject in rows.rejects[:ERRORS_NAMED] for error in reject.errors][:ERRORS_NAMED],
+        errors=rows.rejects.first_errors(ERRORS_NAMED),
         outliers=_outliers(rows, answers),
     )
 

@@ -1,54 +1,73 @@
 """The rows of a chunk of a file, and their predictions."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from functools import partial
-from typing import Any, NamedTuple, Protocol, overload
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
 from iris_app.exceptions import InvalidValue
+from iris_app.formatting import truncate
 from iris_app.model.classifier import Model
 from iris_app.model_service import predict
 from iris_app.schema import Floats, Schema
 
-
-class Reject(NamedTuple):
-    """A row that cannot be classified: the number of its line, its text and its errors."""
-
-    line: int
-    row: str
-    errors: Sequence[InvalidValue]
+# The errors of rows: the index of each one's row, the name of its column if it has one, and a sentence.
+ERRORS = pl.Schema({"row": pl.Int64, "column": pl.String, "detail": pl.String})
 
 
-class Rejects(Sequence[Reject]):
-    """Rows that cannot be classified, made on access.
+class RejectedRows(NamedTuple):
+    """Rows that cannot be classified: the numbers of their lines, their texts, and the frame of their ``ERRORS``."""
+
+    lines: NDArray[np.int64]
+    texts: list[str]
+    errors: pl.DataFrame
+
+
+@dataclass(frozen=True, slots=True)
+class Rejects:
+    """A number of rows that cannot be classified, described on demand: ``describe`` returns so many of the first."""
+
+    count: int
+    describe: Callable[[int], RejectedRows]
+
+    def first_errors(self, count: int) -> list[InvalidValue]:
+        """Return so many of the first errors."""
+        if not self.count:
+            return []
+        lines, _, errors = self.describe(min(count, self.count))
+        return [InvalidValue(detail, line=int(lines[row]), column=name) for row, name, detail in errors[:count].rows()]
+
+
+def cell_errors(
+    kind: str, lines: NDArray[np.int64], indices: NDArray[np.intp], column: str, reasons: Iterable[str | None]
+) -> pl.DataFrame:
+    """Return the errors of cells of one column.
 
     Parameters
     ----------
-    count : int
-    make : function
-        Returns the rows of a range of indices.
+    kind : str
+        What the numbers count: lines or rows.
+    lines : ndarray of shape (n,)
+        The number of each row.
+    indices : ndarray of shape (m,)
+        The rows of the cells.
+    column : str
+    reasons : iterable of m str
     """
+    numbers = pl.Series(lines[indices]).cast(pl.String)
+    where = pl.lit(f", column {truncate(column)}: ")
+    detail = pl.select(pl.concat_str(pl.lit(f"{kind} "), numbers, where, pl.Series(reasons, dtype=pl.String)))
+    return pl.DataFrame([pl.Series("row", indices), detail.to_series().alias("detail")]).select(
+        "row", pl.lit(truncate(column)).alias("column"), "detail"
+    )
 
-    def __init__(self, count: int, make: Callable[[int, int], list[Reject]]) -> None:
-        self._count, self._make = count, make
 
-    def __len__(self) -> int:
-        return self._count
-
-    @overload
-    def __getitem__(self, index: int) -> Reject: ...
-    @overload
-    def __getitem__(self, index: slice) -> list[Reject]: ...
-    def __getitem__(self, index: int | slice) -> Reject | list[Reject]:
-        chosen = range(self._count)[index]
-        return self._make(chosen, chosen + 1)[0] if isinstance(chosen, int) else self._make(chosen.start, chosen.stop)
-
-    def __iter__(self) -> Iterator[Reject]:
-        return iter(self._make(0, self._count))
+def sort_errors(frames: Sequence[pl.DataFrame]) -> pl.DataFrame:
+    """Return the errors of rows by their rows."""
+    return pl.concat([pl.DataFrame(schema=ERRORS), *frames]).sort("row", maintain_order=True)
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +80,7 @@ class Rows:
         The columns of the file; empty if ``lines`` hold the rows.
     values : ndarray of shape (n, features), float64
         The features.
-    rejects : sequence of Reject
+    rejects : Rejects
         The rows that cannot be classified, among the n or not.
     read : int
         The number of rows that were read.
@@ -77,7 +96,7 @@ class Rows:
 
     frame: pl.DataFrame
     values: Floats
-    rejects: Sequence[Reject]
+    rejects: Rejects
     read: int
     lines: Sequence[bytes] = ()
     actual: pl.Series | None = None
@@ -110,7 +129,7 @@ def select_rows(
     frame: pl.DataFrame,
     values: Floats,
     accepted: NDArray[np.bool_],
-    make_rejects: Callable[[NDArray[np.intp], int, int], list[Reject]],
+    describe: Callable[[NDArray[np.intp]], RejectedRows],
     *,
     keep: bool,
     plain: bool = False,
@@ -124,15 +143,15 @@ def select_rows(
         All columns.
     values : ndarray of shape (n, features), float64
     accepted : ndarray of shape (n, features), bool
-    make_rejects : function
-        Called with the indices of the rejected rows and a range among them.
+    describe : function
+        Called with the indices of rejected rows.
     keep, plain : bool
     """
     read, known = len(values), find_known(accepted)
-    if known.all():
-        return Rows(frame, values, (), read, actual=_find_labels(reader, frame), plain=plain)
     wrong = np.flatnonzero(~known)
-    rejects = Rejects(len(wrong), partial(make_rejects, wrong))
+    rejects = Rejects(len(wrong), lambda count: describe(wrong[:count]))
+    if not len(wrong):
+        return Rows(frame, values, rejects, read, actual=_find_labels(reader, frame), plain=plain)
     if keep:
         return Rows(frame, values, rejects, read, actual=_find_labels(reader, frame), plain=plain, known=known)
     frame, values = frame.filter(known), values[known]

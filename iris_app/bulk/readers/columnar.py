@@ -3,7 +3,7 @@
 import math
 from collections.abc import Iterator
 from contextlib import contextmanager
-from functools import partial
+from functools import lru_cache, partial
 from typing import Any, BinaryIO
 
 import numpy as np
@@ -13,7 +13,7 @@ from pyarrow import ipc, parquet
 
 from iris_app.bulk.readers.options import Reading
 from iris_app.bulk.readers.values import read_rows
-from iris_app.bulk.rows import Reject, Rows, select_rows
+from iris_app.bulk.rows import RejectedRows, Rows, cell_errors, select_rows, sort_errors
 from iris_app.codecs.names import find_features
 from iris_app.exceptions import InvalidValue, InvalidValues, MalformedDocument
 from iris_app.formatting import truncate
@@ -95,28 +95,20 @@ class FrameFile:
         columns = [None if index is None else frame.to_series(index) for index in self.feature_columns]
         values = read_rows(self.schema, columns, len(frame), self._decimal)
         accepted = self.schema.accepted(values)
-        rejects = partial(self._rejects, first, frame, accepted)
+        rejects = partial(self._describe, first, frame, accepted)
         return select_rows(self, frame, values, accepted, rejects, keep=self._keep)
 
-    def _rejects(
-        self, first: int, frame: pl.DataFrame, accepted: Any, wrong: Any, start: int, stop: int
-    ) -> list[Reject]:
-        """Return a slice of the rows that cannot be classified, with their errors."""
-        rows = wrong[start:stop]
-        chosen = frame[rows]
-        texts = chosen.select(self._shown).write_ndjson().splitlines()
-        errors: list[list[InvalidValue]] = [[] for _ in texts]
+    def _describe(self, first: int, frame: pl.DataFrame, accepted: Any, wrong: Any) -> RejectedRows:
+        """Describe rows that cannot be classified."""
+        numbers, chosen, errors = first + wrong, frame[wrong], []
         for number, (feature, column) in enumerate(zip(self.schema.features, self.feature_columns, strict=True)):
-            indices = np.flatnonzero(~accepted[rows, number]).tolist()
-            cells = chosen.to_series(column)[indices] if column is not None else []
-            for index, value in zip(indices, cells, strict=True):
-                error = _validate(feature, value, self._decimal)
-                errors[index].append(_invalid(first + int(rows[index]), chosen.columns[column], error))
-        return list(map(Reject, (first + rows).tolist(), texts, errors))
-
-
-def _invalid(row: int, column: str, error: str | None) -> InvalidValue:
-    return InvalidValue(f"Row {row}, column {truncate(column)}: {error}", line=row, column=column)
+            indices = np.flatnonzero(~accepted[wrong, number])
+            if column is not None and len(indices):
+                validate = lru_cache(maxsize=256, typed=True)(partial(_validate, feature, decimal=self._decimal))
+                reasons = map(validate, chosen.to_series(column)[indices])
+                errors.append(cell_errors("Row", numbers, indices, chosen.columns[column], reasons))
+        texts = chosen.select(self._shown).write_ndjson().splitlines()
+        return RejectedRows(numbers, texts, sort_errors(errors))
 
 
 @contextmanager

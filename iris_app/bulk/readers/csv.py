@@ -4,6 +4,7 @@ import csv
 import io
 from collections.abc import Callable, Iterator
 from functools import cache, lru_cache, partial
+from itertools import repeat
 from typing import BinaryIO
 
 import numpy as np
@@ -12,7 +13,7 @@ from numpy.typing import NDArray
 
 from iris_app.bulk.readers.chunks import BYTE_ORDER_MARK, Chunk, Records
 from iris_app.bulk.readers.heading import read_heading
-from iris_app.bulk.readers.options import Reading
+from iris_app.bulk.readers.options import Reading, ReadOptions
 from iris_app.bulk.readers.records import (
     LIMIT,
     Layout,
@@ -26,10 +27,8 @@ from iris_app.bulk.readers.records import (
     last_record_end,
 )
 from iris_app.bulk.readers.values import read_rows
-from iris_app.bulk.rows import Reject, Rows, select_rows
+from iris_app.bulk.rows import ERRORS, RejectedRows, Rows, cell_errors, select_rows, sort_errors
 from iris_app.codecs import csv_header, csv_rows
-from iris_app.exceptions import InvalidValue
-from iris_app.formatting import truncate
 from iris_app.schema import Floats, Schema
 
 # The errors of rows apart from their values, by the rows' indices; each follows the number of the line in a message.
@@ -82,7 +81,7 @@ class CsvFile:
         self.decimal_comma = self.delimiter == ";" and self._has_decimal_commas(text.removeprefix(preamble))
         unique = len(set(self.columns)) == len(self.columns)
         self._dtypes = {name if unique else str(index): pl.String for index, name in enumerate(self.columns)}
-        self._validate = lru_cache(maxsize=256)(partial(_validate, self.schema, self._options.decimal))
+        self._validate = lru_cache(maxsize=256)(partial(_validate, self.schema, self._options))
 
     def chunks(self) -> Iterator[Chunk]:
         """Yield chunks of the file."""
@@ -105,7 +104,7 @@ class CsvFile:
         values = self._values(frame)
         accepted = self.schema.accepted(values)
         accepted[list(unreadable)] = False
-        rejects = partial(self._rejects, chunk, find_layout, frame, accepted, unreadable)
+        rejects = partial(self._describe, chunk, find_layout, frame, accepted, unreadable)
         return select_rows(self, frame, values, accepted, rejects, keep=self._keep, plain=b'"' not in content)
 
     def _peek(self) -> str:
@@ -210,7 +209,7 @@ class CsvFile:
             columns = [column if column is None else column.set(column.is_in(nulls), None) for column in columns]
         return read_rows(self.schema, columns, len(frame), self._options.decimal)
 
-    def _rejects(
+    def _describe(
         self,
         chunk: Chunk,
         find_layout: Callable[[], Layout],
@@ -218,38 +217,39 @@ class CsvFile:
         accepted: Mask,
         unreadable: Unreadable,
         wrong: Offsets,
-        start: int,
-        stop: int,
-    ) -> list[Reject]:
-        """Return a slice of the rows that cannot be classified, with their lines and errors."""
-        rows, layout = wrong[start:stop], find_layout()
-        begins, ends = layout.starts[rows], layout.ends[rows]
-        lines = (chunk.line + np.searchsorted(layout.lines, begins, "right")).tolist()
+    ) -> RejectedRows:
+        """Describe rows that cannot be classified."""
+        layout = find_layout()
+        begins, ends = layout.starts[wrong], layout.ends[wrong]
+        lines = chunk.line + np.searchsorted(layout.lines, begins, "right")
         spans = zip(begins.tolist(), ends.tolist(), strict=True)
         texts = [chunk.content[begin:end].decode(errors="replace").rstrip("\r\n") for begin, end in spans]
-        errors: list[list[InvalidValue]] = [[] for _ in texts]
-        for index, row in enumerate(rows.tolist()):
-            if row in unreadable:
-                errors[index].append(InvalidValue(f"Line {lines[index]} {unreadable[row]}", line=lines[index]))
-            elif not texts[index].strip(f'{self.delimiter}" \t'):
-                errors[index].append(csv_rows.empty_row(lines[index]))
-        told = {index for index, found in enumerate(errors) if found}  # of the whole row
+        of_rows = {index: f"Line {lines[index]} {unreadable[wrong[index]]}" for index in _find(wrong, unreadable)}
+        blanks = f'{self.delimiter}" \t'
+        for index, text in enumerate(texts):
+            if not text.strip(blanks):
+                of_rows.setdefault(index, csv_rows.empty_row(int(lines[index])).detail)
+        errors = [pl.DataFrame([list(of_rows), [None] * len(of_rows), list(of_rows.values())], schema=ERRORS)]
+        has_cells = np.ones(len(wrong), bool)
+        has_cells[list(of_rows)] = False
         for feature, column in enumerate(self.feature_columns):
-            if column is not None:
-                indices = np.flatnonzero(~accepted[rows, feature])
-                cells, name = frame.to_series(column)[rows[indices]].to_list(), truncate(self.columns[column])
-                for index, cell in zip(indices.tolist(), cells, strict=True):
-                    if index not in told:
-                        errors[index].append(self._error(lines[index], feature, name, cell))
-        return list(map(Reject, lines, texts, errors))
-
-    def _error(self, line: int, feature: int, column: str, text: str | None) -> InvalidValue:
-        cell = "" if text is None or text in self._options.null_values else text
-        return InvalidValue(f"Line {line}, column {column}: {self._validate(feature, cell)}", line=line, column=column)
+            indices = np.flatnonzero(has_cells & ~accepted[wrong, feature])
+            if column is not None and len(indices):
+                cells = frame.to_series(column)[wrong[indices]].to_list()
+                reasons = map(self._validate, repeat(feature), cells)
+                errors.append(cell_errors("Line", lines, indices, self.columns[column], reasons))
+        return RejectedRows(lines, texts, sort_errors(errors))
 
 
-def _validate(schema: Schema, decimal: str | None, feature: int, cell: str) -> str | None:
-    return schema.features[feature].validate_text(cell, decimal)
+def _find(wrong: Offsets, unreadable: Unreadable) -> list[int]:
+    """Return the indices of the rows that are unreadable."""
+    found: list[int] = np.flatnonzero(np.isin(wrong, list(unreadable))).tolist()
+    return found
+
+
+def _validate(schema: Schema, options: ReadOptions, feature: int, cell: str | None) -> str | None:
+    text = "" if cell is None or cell in options.null_values else cell
+    return schema.features[feature].validate_text(text, options.decimal)
 
 
 def _undecodable(content: bytes, layout: Layout) -> Mask:

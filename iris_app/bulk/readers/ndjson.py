@@ -4,7 +4,6 @@ import re
 import shutil
 import tempfile
 from collections.abc import Iterator, Sequence
-from functools import partial
 from itertools import repeat
 from operator import contains
 from typing import Annotated, Any, BinaryIO, cast
@@ -18,7 +17,7 @@ from iris_app.bulk.readers.chunks import Chunk, Records
 from iris_app.bulk.readers.fields import MIXED, UNFIT, Fields, decoder
 from iris_app.bulk.readers.options import Reading
 from iris_app.bulk.readers.values import to_column
-from iris_app.bulk.rows import Reject, Rejects, Rows, find_target
+from iris_app.bulk.rows import ERRORS, RejectedRows, Rejects, Rows, find_target
 from iris_app.codecs import json_errors
 from iris_app.codecs.csv_rows import answer_columns
 from iris_app.codecs.json_columns import JsonColumns
@@ -105,7 +104,7 @@ class NdjsonFile:
         numbered = _numbered(chunk)
         lines = [line for _, line in numbered]
         cells, wrong = self._decode(lines)
-        rejects = Rejects(len(wrong), partial(self._rejects, numbered, wrong))
+        rejects = Rejects(len(wrong), lambda count: self._describe([numbered[index] for index in wrong[:count]]))
         if self._keep:
             for index in wrong:
                 lines[index], cells[index] = self._read_leniently(lines[index])
@@ -288,12 +287,16 @@ class NdjsonFile:
         texts = (None if value is None else str(value) for value in columns[index])
         return pl.Series(list(texts), dtype=pl.String)
 
-    def _rejects(self, numbered: Numbered, wrong: Sequence[int], start: int, stop: int) -> list[Reject]:
-        """Return a slice of the lines that cannot be classified, with their errors."""
-        chosen = [numbered[index] for index in wrong[start:stop]]
-        return [
-            Reject(number, line.decode(errors="replace").strip(), self._errors(number, line)) for number, line in chosen
+    def _describe(self, wrong: Numbered) -> RejectedRows:
+        """Describe lines that cannot be classified."""
+        found = [
+            (row, error.column, error.detail)
+            for row, (number, line) in enumerate(wrong)
+            for error in self._errors(number, line)
         ]
+        texts = [line.decode(errors="replace").strip() for _, line in wrong]
+        numbers = np.array([number for number, _ in wrong], np.int64)
+        return RejectedRows(numbers, texts, pl.DataFrame(found, schema=ERRORS, orient="row"))
 
     def _errors(self, number: int, line: bytes) -> list[InvalidValue]:
         """Return all errors of a line."""

@@ -1,15 +1,12 @@
 """The writer of rejected rows: a CSV file with the rows and their errors."""
 
-import csv
-import io
-from collections.abc import Iterable, Sequence
 from contextlib import ExitStack
-from itertools import groupby
 from typing import IO
 
-from iris_app.bulk.rows import Reject
+import polars as pl
+
+from iris_app.bulk.rows import Rejects
 from iris_app.bulk.storage.addresses import open_output
-from iris_app.codecs.csv_rows import quoting_of
 
 COLUMNS = ["file", "line", "columns", "reasons", "row"]
 
@@ -28,7 +25,8 @@ class RejectedWriter:
     """
 
     def __init__(self, stack: ExitStack, file: str, path: str | None) -> None:
-        self._stack, self._file, self._path = stack, file, path
+        self._stack, self._path = stack, path
+        self._file = file.encode(errors="backslashreplace").decode()
         self._stream: IO[bytes] | None = None
 
     @property
@@ -36,23 +34,17 @@ class RejectedWriter:
         """True if a row was written."""
         return self._stream is not None
 
-    def add(self, rejects: Sequence[Reject]) -> None:
+    def add(self, rejects: Rejects) -> None:
         """Write rows with their errors."""
-        if self._path is None or not rejects:
+        if self._path is None or not rejects.count:
             return
+        is_first = self._stream is None
         if self._stream is None:
             self._stream = self._stack.enter_context(open_output(self._path))
-            _write(self._stream, [COLUMNS])
-        _write(self._stream, map(self._to_row, rejects))
+        self._stream.write(self._to_frame(rejects).write_csv(include_header=is_first).encode())
 
-    def _to_row(self, reject: Reject) -> list[str]:
-        columns = " ".join(error.column for error in reject.errors if error.column)
-        reasons = " ".join(error.detail for error in reject.errors)
-        return [self._file, str(reject.line), columns, reasons, reject.row]
-
-
-def _write(stream: IO[bytes], rows: Iterable[list[str]]) -> None:
-    text = io.StringIO()
-    for quoting, group in groupby(rows, key=quoting_of):
-        csv.writer(text, lineterminator="\n", quoting=quoting).writerows(group)
-    stream.write(text.getvalue().encode(errors="backslashreplace"))
+    def _to_frame(self, rejects: Rejects) -> pl.DataFrame:
+        rows = rejects.describe(rejects.count)
+        joined = rows.errors.group_by("row", maintain_order=True).agg(pl.col("column", "detail").str.join(" "))
+        columns = [pl.Series(rows.lines), joined["column"].replace("", None), joined["detail"], pl.Series(rows.texts)]
+        return pl.DataFrame(columns, COLUMNS[1:]).select(pl.lit(self._file).alias(COLUMNS[0]), pl.all())

@@ -12,10 +12,9 @@ import pytest
 from iris_app.bulk.readers import columnar
 from iris_app.bulk.readers.columnar import FrameFile
 from iris_app.bulk.readers.options import Reading
-from iris_app.bulk.rows import Rows
 from iris_app.exceptions import InvalidValues, MalformedDocument
 from iris_app.iris import SCHEMA
-from tests.bulk.readers.reading import read_all
+from tests.bulk.readers.reading import Rows, read_all
 from tests.support import FLOWER
 
 ROW = list(FLOWER.values())

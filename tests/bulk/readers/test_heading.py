@@ -8,10 +8,9 @@ import pytest
 from iris_app.bulk.readers import chunks
 from iris_app.bulk.readers.csv import CsvFile
 from iris_app.bulk.readers.options import Reading, ReadOptions
-from iris_app.bulk.rows import Rows
 from iris_app.exceptions import InputError, InvalidValues, MalformedDocument
 from iris_app.iris import SCHEMA
-from tests.bulk.readers.reading import details, read_all
+from tests.bulk.readers.reading import Rows, details, read_all
 
 HEADER = "sepal_length,sepal_width,petal_length,petal_width"
 ROW = [5.1, 3.5, 1.4, 0.2]

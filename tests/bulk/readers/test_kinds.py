@@ -18,12 +18,11 @@ from iris_app.bulk.readers.columnar import FrameFile
 from iris_app.bulk.readers.csv import CsvFile
 from iris_app.bulk.readers.ndjson import NdjsonFile
 from iris_app.bulk.readers.options import Reading, ReadOptions
-from iris_app.bulk.rows import Rows
 from iris_app.codecs import csv_rows, json_errors
 from iris_app.codecs.json_rows import JsonRows
 from iris_app.exceptions import InvalidValues, MalformedDocument
 from iris_app.schema import MISSING, UNKNOWN
-from tests.bulk.readers.reading import details, read_all
+from tests.bulk.readers.reading import Rows, details, read_all
 from tests.schemas import MIXED, MIXED_CODES, MIXED_ROW, NAMES, WIDE
 
 TEXTS = {name: "" if value is None else str(value) for name, value in MIXED_ROW.items()}

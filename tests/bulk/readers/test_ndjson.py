@@ -12,11 +12,10 @@ from hypothesis import strategies as st
 from iris_app.bulk.readers import chunks, ndjson
 from iris_app.bulk.readers.ndjson import NdjsonFile
 from iris_app.bulk.readers.options import Reading
-from iris_app.bulk.rows import Rows
 from iris_app.codecs.json_rows import JsonRows
 from iris_app.exceptions import InputError, InvalidValues, MalformedDocument
 from iris_app.iris import SCHEMA
-from tests.bulk.readers.reading import read_all
+from tests.bulk.readers.reading import Rows, read_all
 from tests.support import FLOWER
 
 ROW = list(FLOWER.values())
