@@ -165,17 +165,26 @@ logconfig_dict = {
 
 
 def on_starting(server: Any) -> None:
-    """Import scikit-learn before the fork; its thread pools start with the first prediction, after it."""
-    import iris_app.model.classifier  # noqa: F401
-
+    """Load the model before the fork, so that workers share its memory."""
     configure_malloc()
-    gc.collect()
-    gc.freeze()  # or each worker's first collection would copy the shared pages
+    share_model(server)
     server.counts = None
     try:
         server.counts = Path(tempfile.mkdtemp(prefix="iris_app-", dir=worker_tmp_dir))
     except OSError as error:
         server.log.error("/metrics is off, for there is no place to count in: %s", error)
+
+
+def share_model(server: Any) -> None:
+    """Import scikit-learn and load the model, so that the workers that are forked next share both."""
+    import iris_app.model.classifier  # noqa: F401
+    from iris_app.model_service import get_service
+
+    gc.unfreeze()
+    gc.collect()  # the model that was loaded before a reload
+    get_service(server.app.callable).load_before_fork(server.cfg.timeout or None)
+    gc.collect()
+    gc.freeze()  # or each worker's first collection would copy the shared pages
 
 
 def configure_malloc() -> None:
@@ -193,6 +202,7 @@ def on_reload(server: Any) -> None:
 
     try:
         server.app.callable = create_app()
+        share_model(server)
     except Exception as error:  # or the server would exit
         server.log.error("The settings stay as they were: %s", error)
 
@@ -213,7 +223,7 @@ def pre_fork(server: Any, worker: Any) -> None:
 
 
 def post_worker_init(worker: Any) -> None:
-    """Load the model in each worker, watch for a new one, and start recording."""
+    """Load the model in each worker that does not share one, watch for a new one, and start recording."""
     from iris_app.access import get_limits
     from iris_app.exceptions import ModelUnavailable
     from iris_app.model_service import get_service
@@ -229,6 +239,7 @@ def post_worker_init(worker: Any) -> None:
     get_limits(app).reserve_threads(worker.cfg.threads)
     get_recorder(app).start()
     service = get_service(app)
+    service.adopt()
     service.watch(app.config["MODEL_CHECK_SECONDS"])
     try:
         worker.log.info("Answering with model %s", service.model.version)

@@ -3,9 +3,11 @@
 Only ``init_app`` and the accessors ``get_...`` and ``model_path`` know Flask.
 """
 
+import contextlib
 import logging
 import time
 from collections.abc import Callable
+from multiprocessing import get_context
 from pathlib import Path
 from threading import Lock, Thread
 from typing import TYPE_CHECKING
@@ -29,6 +31,9 @@ EXTENSION = "model_service"
 
 # The changes of a schema that a message names.
 CHANGES_NAMED = 10
+
+# Linux lists the threads of a process here.
+THREADS = Path("/proc/self/task")
 
 logger = logging.getLogger(__name__)
 
@@ -92,6 +97,39 @@ class ModelService:
         """The current model, if it is loaded."""
         return self._model
 
+    def load_before_fork(self, seconds: float | None) -> None:
+        """Load the model for the processes that will be forked, if that starts no thread.
+
+        Threads do not survive a fork, and a library that had some would wait for them for ever. So another process,
+        which has so many seconds, tries it first.
+        """
+        trial = get_context("fork").Process(target=self._try_load)
+        trial.start()
+        trial.join(seconds)
+        if trial.exitcode is None:
+            trial.kill()
+            trial.join()
+        if trial.exitcode == 0:
+            with contextlib.suppress(ModelUnavailable):  # replaced since
+                self._model = self._read()
+        trial.close()
+
+    def _try_load(self) -> None:
+        """Exit with 0 if the model can be loaded without starting a thread."""
+        before = _count_threads()
+        try:
+            self._read()
+        except ModelUnavailable:  # each process says why
+            raise SystemExit(1) from None
+        raise SystemExit(before is None or _count_threads() != before)
+
+    def adopt(self) -> None:
+        """Take the model that was loaded before the fork, unless another was published since."""
+        if self._model and self._file_stamps() != self._last_attempt:
+            self._model = None
+        elif self._model:
+            self._count("loaded")
+
     def watch(self, seconds: float) -> None:
         """Start a thread that reloads the model within ``seconds`` after another is published."""
         Thread(target=self._watch_files, args=(seconds / 3,), name="model-watch", daemon=True).start()
@@ -99,20 +137,23 @@ class ModelService:
     def _load(self) -> "Model":
         with self._lock:
             if self._model is None:
-                self._model = self._read()
+                self._model = self._read_and_count()
             return self._model
 
-    def _read(self) -> "Model":
-        from iris_app.model.classifier import load  # not at import: it imports scikit-learn
-
-        self._last_attempt = self._file_stamps()
+    def _read_and_count(self) -> "Model":
         try:
-            model = load(self.path, self._pinned)
+            model = self._read()
         except ModelUnavailable as error:
             self._count(error.reason)
             raise
         self._count("loaded")
         return model
+
+    def _read(self) -> "Model":
+        from iris_app.model.classifier import load  # not at import: it imports scikit-learn
+
+        self._last_attempt = self._file_stamps()
+        return load(self.path, self._pinned)
 
     def _watch_files(self, seconds: float) -> None:
         """Poll the files, and reload the model once they changed and are stable again."""
@@ -129,7 +170,7 @@ class ModelService:
     def _reload(self) -> None:
         """Replace the current model by the published one, or keep it if that cannot be trusted."""
         try:
-            model = self._read()
+            model = self._read_and_count()
             changes = self._check_changes(model)
         except ModelUnavailable as error:
             self.refused = error
@@ -148,6 +189,14 @@ class ModelService:
                 f"it takes other rows: {join_changes(changes)}",
             )
         return changes
+
+
+def _count_threads() -> int | None:
+    """Return the number of threads of this process, those of native libraries included, if the system tells."""
+    try:
+        return len(list(THREADS.iterdir()))
+    except OSError:
+        return None
 
 
 def join_changes(changes: list[str]) -> str:

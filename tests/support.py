@@ -182,8 +182,13 @@ def trained() -> tuple[Any, Training, bytes | None]:
 @cache
 def another(regularisation: float) -> tuple[Any, Training, bytes | None]:
     """Train a model that is unlike the one of the configuration."""
-    classifier, training, pairplot = trained()
-    classifier = clone(classifier).set_params(classify__C=regularisation).fit(*load_data())
+    return fitted(clone(trained()[0]).set_params(classify__C=regularisation))
+
+
+def fitted(classifier: Any) -> tuple[Any, Training, bytes | None]:
+    """Fit a classifier to all irises, and describe it as the model of the configuration, but for its answers."""
+    _, training, pairplot = trained()
+    classifier.fit(*load_data())
     rows = training.golden_array()
     golden_rows = [
         GoldenRow(*answer) for answer in zip(to_values(rows), classifier.predict_proba(rows).tolist(), strict=True)

@@ -1,25 +1,31 @@
 """The real server, as production runs it."""
 
+import copy
 import hashlib
 import http.client
 import json
 import os
+import re
 import select
 import signal
 import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from functools import partial
 from pathlib import Path
 
 import joblib
+import numpy as np
 import pytest
+from sklearn.ensemble import HistGradientBoostingClassifier
 
+from iris_app.model.artifact import save
 from iris_app.model.registry import Registry
-from tests.support import CHECKOUT, FLOWER, SECRET_KEY, Server, another, eventually, running
+from tests.observability.test_metrics import read
+from tests.support import CHECKOUT, FLOWER, SECRET_KEY, Server, another, eventually, fitted, publish, running
 
 BODY = json.dumps(FLOWER).encode()
 HEAD = b"POST /api/classify HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"
@@ -245,6 +251,47 @@ def test_each_worker_ends_on_what_is_published_and_on_what_is_put_back(tmp_path:
             version = put().version
             eventually(partial(both_took, server, version))
             assert {classify(server)[1]["model"] for _ in range(10)} == {version}
+
+
+def test_a_worker_that_is_born_later_takes_what_was_published_since_the_start(tmp_path: Path, model_path: Path) -> None:
+    settings = {"IRIS_MODEL_PATH": str(model_path), "IRIS_MODEL_CHECK_SECONDS": "0.1"}
+    with running(tmp_path / "log", "--workers=1", **settings) as server:
+        version = publish(model_path, regularisation=2)
+        eventually(lambda: server.log.count(f"Model {version} answers from now on") == 1)
+        server.process.send_signal(signal.SIGTTIN)
+        eventually(lambda: server.log.count(f"Answering with model {version}") == 1)
+        assert {classify(server)[1]["model"] for _ in range(10)} == {version}
+
+
+def memory(pids: Iterable[int], part: str) -> int:
+    """Return a part of the bytes that processes hold, such as their share of it (``Pss``)."""
+    lines = [line for pid in pids for line in Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines()]
+    return sum(int(line.split()[1]) * 1024 for line in lines if line.startswith(part))
+
+
+def test_workers_share_the_memory_of_a_model(tmp_path: Path, model_path: Path) -> None:
+    size = 200_000_000
+    classifier, *described = another(2)
+    large = copy.deepcopy(classifier)
+    large.ballast = np.random.default_rng(0).bytes(size)
+    save(model_path, large, *described)
+    with running(tmp_path / "log", "--workers=2", IRIS_MODEL_PATH=str(model_path)) as server:
+        assert read(get(server, "/metrics")[1], "iris_app_model_loads_total", outcome="loaded") == 2
+        workers = [int(pid) for pid in re.findall(r"Booting worker with pid: (\d+)", server.log)]
+        assert classify(server)[0] == 200
+        assert memory(workers, "Private") < size
+        for count in (4, 6):
+            server.process.send_signal(signal.SIGHUP)
+            eventually(lambda count=count: server.log.count("Answering with model") == count)
+        workers = [int(pid) for pid in re.findall(r"Booting worker with pid: (\d+)", server.log)[-2:]]
+        assert memory([server.process.pid, *workers], "Pss:") < 3 * size
+
+
+def test_a_model_that_starts_threads_answers_in_each_worker(tmp_path: Path, model_path: Path) -> None:
+    save(model_path, *fitted(HistGradientBoostingClassifier(max_iter=3)))
+    settings = {"IRIS_MODEL_PATH": str(model_path), "OMP_NUM_THREADS": "2"}
+    with running(tmp_path / "log", "--workers=2", **settings) as server:
+        assert [classify(server)[0] for _ in range(10)] == [200] * 10
 
 
 def both_took(server: Server, version: str) -> bool:

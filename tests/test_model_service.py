@@ -3,13 +3,14 @@ import sys
 import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from threading import Barrier
+from threading import Barrier, Event, Thread
 
 import numpy as np
 import pytest
 from flask import Flask
 
 import iris_app.model.classifier
+from iris_app import model_service
 from iris_app.exceptions import ModelUnavailable
 from iris_app.model.artifact import read_manifest
 from iris_app.model_service import ModelService, get_model, model_path
@@ -66,6 +67,77 @@ def test_a_test_swaps_the_service_with_one_assignment(app: Flask, model_path: Pa
     service = app.extensions["model_service"] = ModelService(model_path)
     with app.app_context():
         assert get_model() is service.model
+
+
+# Python 3.12 warns of every fork of a process with threads, such as those of the tests.
+forks = pytest.mark.filterwarnings("ignore:.*fork:DeprecationWarning")
+
+
+@forks
+def test_a_model_that_was_loaded_before_a_fork_is_taken_and_counted(model_path: Path) -> None:
+    counted: list[str] = []
+    service = ModelService(model_path, count=counted.append)
+    service.load_before_fork(60)
+    shared = service.loaded
+    assert shared
+    assert counted == []
+    service.adopt()
+    assert service.model is shared
+    assert counted == ["loaded"]
+
+
+@forks
+def test_a_model_that_was_published_since_the_load_before_the_fork_is_loaded(model_path: Path) -> None:
+    service = ModelService(model_path)
+    service.load_before_fork(60)
+    shared = service.model
+    publish(model_path, regularisation=2)
+    service.adopt()
+    assert service.loaded is None
+    assert service.model.version != shared.version
+
+
+@forks
+def test_a_model_that_cannot_be_loaded_before_a_fork_may_be_after_it(model_path: Path) -> None:
+    content = model_path.read_bytes()
+    model_path.unlink()
+    service = ModelService(model_path)
+    service.load_before_fork(60)
+    service.adopt()
+    assert service.loaded is None
+    model_path.write_bytes(content)
+    assert service.model
+
+
+@forks
+def test_a_model_that_takes_too_long_is_not_waited_for(model_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(ModelService, "_read", lambda _service: time.sleep(60))
+    service = ModelService(model_path)
+    service.load_before_fork(0.1)
+    assert service.loaded is None
+
+
+def test_a_trial_passes_with_a_model_that_starts_no_thread(model_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with pytest.raises(SystemExit, match=r"^False$"):
+        ModelService(model_path)._try_load()
+    with pytest.raises(SystemExit, match=r"^1$"):
+        ModelService(model_path.with_name("missing"))._try_load()
+    monkeypatch.setattr(model_service, "THREADS", Path("/nowhere"))  # as where they cannot be counted
+    with pytest.raises(SystemExit, match=r"^True$"):
+        ModelService(model_path)._try_load()
+
+
+def test_a_trial_fails_with_a_model_that_starts_a_thread(model_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    load, done = iris_app.model.classifier.load, Event()
+
+    def start_thread(path: Path, pinned: str | None) -> iris_app.model.classifier.Model:
+        Thread(target=done.wait).start()
+        return load(path, pinned)
+
+    monkeypatch.setattr(iris_app.model.classifier, "load", start_thread)
+    with pytest.raises(SystemExit, match=r"^True$"):
+        ModelService(model_path)._try_load()
+    done.set()
 
 
 @pytest.fixture

@@ -36,7 +36,7 @@ def production() -> Flask:
         logging.config.dictConfig(settings["logconfig_dict"])
     app = create_app()
     log = logging.getLogger("gunicorn.error")
-    server = SimpleNamespace(log=log, WORKERS={}, app=SimpleNamespace(callable=app))
+    server = SimpleNamespace(log=log, WORKERS={}, app=SimpleNamespace(callable=app), cfg=SimpleNamespace(timeout=30))
     worker = SimpleNamespace(log=log, alive=True, wsgi=app, cfg=SimpleNamespace(threads=settings["threads"]))
     for hook, arguments in HOOKS.items():
         settings.get(hook, _nothing)(*arguments(server, worker))

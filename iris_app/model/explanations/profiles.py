@@ -96,7 +96,7 @@ class Change:
     direction : int
         -1 for a smaller number, 1 for a larger one, 0 for other kinds.
     last : float
-        The farthest number up to which those of the profile give the same class, or the value itself.
+        For numbers, the farthest one up to which those of the profile give the same class.
     lasting : bool
         Whether that is the end of the training's range.
     """
@@ -175,17 +175,13 @@ class _Bracket:
     def changes(self, classes: NDArray[np.int16], predicted: int) -> Iterator[Change]:
         """Yield the changes that the predictions for the values show: the nearest number, or each category."""
         found = np.flatnonzero(classes != predicted).tolist()
-        if not self.direction:
-            for place in found:
-                value = float(self.values[place])
-                yield Change(self.profile.index, value, int(classes[place]), 0, value, lasting=False)
-        elif found:
-            values = np.concatenate([self.values, self.profile.values[self.beyond]])[found[0] :]
-            farther = np.concatenate([classes, self.profile.classes[self.beyond]])[found[0] :]
-            others = np.flatnonzero(farther != farther[0])
-            last = float(values[others[0] - 1 if len(others) else -1])
+        values = np.concatenate([self.values, self.profile.values[self.beyond]]).tolist()
+        known = np.concatenate([classes, self.profile.classes[self.beyond]])
+        for place in found[:1] if self.direction else found:
+            others = np.flatnonzero(known[place:] != known[place])
+            last = values[place + others[0] - 1 if len(others) else -1]
             lasting = not len(others)
-            yield Change(self.profile.index, float(values[0]), int(farther[0]), self.direction, last, lasting)
+            yield Change(self.profile.index, values[place], int(known[place]), self.direction, last, lasting)
 
 
 def _brackets(profile: Profile, value: float, predicted: int) -> Iterator[_Bracket]:
