@@ -72,6 +72,15 @@ def ready(tmp_path: Path) -> Path:
     return copy_checkout(tmp_path / "checkout")
 
 
+@pytest.fixture
+def with_model(ready: Path, trained_path: Path) -> Path:
+    """The same with a model, so that a setup trains none."""
+    for file in trained_path.parent.iterdir():
+        (ready / "instance").mkdir(exist_ok=True)
+        shutil.copy(file, ready / "instance")
+    return ready
+
+
 def clean_environment() -> dict[str, str]:
     return {name: text for name, text in os.environ.items() if not name.startswith(("IRIS_", "COVERAGE_"))}
 
@@ -97,34 +106,34 @@ def test_set_up_makes_a_secret_that_only_its_owner_reads_and_a_model(ready: Path
     assert (ready / "instance" / "model.joblib.json").exists()
 
 
-def test_the_example_does_not_take_the_place_of_a_model_that_was_named(ready: Path) -> None:
-    path = ready / "instance" / "wine.joblib"
-    run_in(ready, "setup")
-    (ready / "instance" / "model.joblib").unlink()
-    with (ready / "instance" / "config.py").open("a") as settings:
+def test_the_example_does_not_take_the_place_of_a_model_that_was_named(with_model: Path) -> None:
+    path = with_model / "instance" / "wine.joblib"
+    run_in(with_model, "setup")
+    (with_model / "instance" / "model.joblib").unlink()
+    with (with_model / "instance" / "config.py").open("a") as settings:
         settings.write("MODEL_PATH = 'wine.joblib'\n")
-    assert run_in(ready, "setup").startswith(f"setup: there is no {path}; ")
-    assert not list((ready / "instance").glob("*.joblib"))
+    assert run_in(with_model, "setup").startswith(f"setup: there is no {path}; ")
+    assert not list((with_model / "instance").glob("*.joblib"))
 
 
-def test_a_second_set_up_does_nothing(ready: Path) -> None:
-    run_in(ready, "setup")
-    before = {path: path.stat().st_mtime_ns for path in (ready / "instance").iterdir()}
-    assert run_in(ready, "setup") == ""
-    assert {path: path.stat().st_mtime_ns for path in (ready / "instance").iterdir()} == before
+def test_a_second_set_up_does_nothing(with_model: Path) -> None:
+    run_in(with_model, "setup")
+    before = {path: path.stat().st_mtime_ns for path in (with_model / "instance").iterdir()}
+    assert run_in(with_model, "setup") == ""
+    assert {path: path.stat().st_mtime_ns for path in (with_model / "instance").iterdir()} == before
 
 
-def test_a_set_up_waits_for_another(ready: Path) -> None:
-    run_in(ready, "setup")
-    (ready / "instance" / "config.py").unlink()
+def test_a_set_up_waits_for_another(with_model: Path) -> None:
+    run_in(with_model, "setup")
+    (with_model / "instance" / "config.py").unlink()
     with subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE) as other:
-        (ready / "instance" / ".setup").write_text(f"{other.pid}\n")
+        (with_model / "instance" / ".setup").write_text(f"{other.pid}\n")
         with pytest.raises(subprocess.TimeoutExpired):
-            run_in(ready, "setup", timeout=3)
-        assert not (ready / "instance" / "config.py").exists()
-    run_in(ready, "setup")
-    assert (ready / "instance" / "config.py").exists()
-    assert not (ready / "instance" / ".setup").exists()
+            run_in(with_model, "setup", timeout=3)
+        assert not (with_model / "instance" / "config.py").exists()
+    run_in(with_model, "setup")
+    assert (with_model / "instance" / "config.py").exists()
+    assert not (with_model / "instance" / ".setup").exists()
 
 
 def test_a_set_up_that_failed_can_be_tried_again(bare: Path) -> None:
@@ -162,11 +171,10 @@ def test_a_key_for_a_name_that_the_configuration_refuses_is_not_made() -> None:
     assert run.returncode == 2
 
 
-def test_a_secret_is_added_to_settings_that_have_none(ready: Path) -> None:
-    (ready / "instance").mkdir(exist_ok=True)
-    (ready / "instance" / "config.py").write_text("MAX_BATCH_ROWS = 500\n")
-    run_in(ready, "setup")
-    first, second = (ready / "instance" / "config.py").read_text().splitlines()
+def test_a_secret_is_added_to_settings_that_have_none(with_model: Path) -> None:
+    (with_model / "instance" / "config.py").write_text("MAX_BATCH_ROWS = 500\n")
+    run_in(with_model, "setup")
+    first, second = (with_model / "instance" / "config.py").read_text().splitlines()
     assert first == "MAX_BATCH_ROWS = 500"
     assert second.startswith("SECRET_KEY = ")
 
