@@ -28,7 +28,6 @@ COUNTS = (
 # The values that a sentence names.
 MAX_NAMED = 6
 
-
 # The indices of features, and the conversion of their values.
 Candidate = tuple[list[int], Conversion]
 
