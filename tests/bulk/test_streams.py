@@ -9,6 +9,7 @@ from typing import Any, TextIO
 
 import pytest
 from flask import Flask
+from flask.cli import ScriptInfo
 
 from iris_app.bulk.console import reserve_descriptors
 
@@ -21,10 +22,11 @@ def run(steady_app: Flask, monkeypatch: pytest.MonkeyPatch) -> Run:
 
     def run(*arguments: object, **streams: Any) -> tuple[int, str]:
         said = io.StringIO()
+        app = ScriptInfo(create_app=lambda: steady_app)  # or it would be the checkout's own, with another model
         for name, stream in ({"stderr": said} | streams).items():
             monkeypatch.setattr(sys, name, stream)
         with pytest.raises(SystemExit) as ended:
-            steady_app.cli.main(args=["classify", *map(str, arguments)], prog_name="classify")
+            steady_app.cli.main(args=["classify", *map(str, arguments)], prog_name="classify", obj=app)
         monkeypatch.undo()
         return int(str(ended.value.code or 0)), said.getvalue()
 
