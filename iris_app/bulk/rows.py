@@ -57,12 +57,10 @@ def cell_errors(
     column : str
     reasons : iterable of m str
     """
-    numbers = pl.Series(lines[indices]).cast(pl.String)
-    where = pl.lit(f", column {truncate(column)}: ")
-    detail = pl.select(pl.concat_str(pl.lit(f"{kind} "), numbers, where, pl.Series(reasons, dtype=pl.String)))
-    return pl.DataFrame([pl.Series("row", indices), detail.to_series().alias("detail")]).select(
-        "row", pl.lit(truncate(column)).alias("column"), "detail"
-    )
+    name = truncate(column)
+    frame = pl.DataFrame({"row": indices, "number": lines[indices], "reason": pl.Series(reasons, dtype=pl.String)})
+    detail = pl.concat_str(pl.lit(f"{kind} "), "number", pl.lit(f", column {name}: "), "reason")
+    return frame.select("row", pl.lit(name).alias("column"), detail.alias("detail"))
 
 
 def sort_errors(frames: Sequence[pl.DataFrame]) -> pl.DataFrame:
