@@ -80,4 +80,4 @@ def _record(training: Training) -> str:
     counted = (
         f"In a test with {tested}, {rows:,} got an answer this unsure: {right:,} right and {rows - right:,} wrong."
     )
-    return counted if rows >= MIN_TESTED else f"{counted[:-1]}. So few do not show how often it is right."
+    return counted if rows >= MIN_TESTED else f"{counted} So few do not show how often it is right."
