@@ -14,7 +14,7 @@ import numpy as np
 from msgspec import UNSET, Raw, UnsetType
 
 from iris_app.codecs import bounds, json_constants
-from iris_app.codecs.json_columns import JsonColumns
+from iris_app.codecs.json_columns import Column, JsonColumns
 from iris_app.codecs.json_errors import (
     check_lines,
     check_row_count,
@@ -146,7 +146,7 @@ class JsonRows:
     def _convert(self, rows: list[Any]) -> Floats | None:
         """Return lists as an array, or None if there is an error."""
         try:
-            array, _ = self._encode(msgspec.convert(rows, self._lists_type), len(rows), 0)
+            array, _ = self._encode(msgspec.convert(rows, self._lists_type), len(rows))
         except msgspec.ValidationError:
             return None
         return None if self._schema.find_out_of_bounds(array) else array  # NaN passes the types
@@ -159,8 +159,8 @@ class JsonRows:
             return None
         objects = sum(type(row) is not tuple for row in rows) if b":" in body else 0
         tuples = (row if type(row) is tuple else msgspec.structs.astuple(row) for row in rows)
-        array, colons = self._encode(tuples if objects else rows, len(rows), objects)
-        return None if self._has_repeated(body, colons) else array
+        array, columns = self._encode(tuples if objects else rows, len(rows))
+        return None if self._has_repeated(body, objects, array, columns) else array
 
     def _read_matched(self, texts: Iterable[bytes | Raw]) -> Floats | None:
         """Read rows of which some have other spellings or further fields, or return None if there is an error."""
@@ -182,24 +182,30 @@ class JsonRows:
     def _to_array(self, body: bytes, rows: list[Any]) -> Floats | None:
         """Return decoded objects as an array, or None if a name may be given twice in the body."""
         if self._is_numeric:
-            if self._has_repeated(body, len(rows) * self._colons):
+            if self._has_repeated(body, len(rows)):
                 return None
             return np.array([msgspec.structs.astuple(rows[0])]) if len(rows) == 1 else self._struct_array.to_array(rows)
-        array, colons = self._encode(map(msgspec.structs.astuple, rows), len(rows), len(rows))
-        return None if self._has_repeated(body, colons) else array
+        array, columns = self._encode(map(msgspec.structs.astuple, rows), len(rows))
+        return None if self._has_repeated(body, len(rows), array, columns) else array
 
-    def _encode(self, rows: Iterable[tuple[Any, ...]], count: int, objects: int) -> tuple[Floats, int]:
-        """Return so many decoded rows as an array, and the colons in their JSON, if so many of them are objects."""
+    def _encode(self, rows: Iterable[tuple[Any, ...]], count: int) -> tuple[Floats, list[Column] | None]:
+        """Return so many decoded rows as an array, and their columns if not all are numbers."""
         if self._is_numeric:
             values = np.fromiter(chain.from_iterable(rows), np.float64, count * self._width)
-            return values.reshape(-1, self._width), objects * self._colons
+            return values.reshape(-1, self._width), None
         columns = self._columns.split(rows)
-        array = self._columns.encode(columns)
-        return array, self._columns.count_colons(columns, array, objects)
+        return self._columns.encode(columns), columns
 
-    def _has_repeated(self, body: bytes, colons: int) -> bool:
-        """Check whether a name may be given twice in a valid body, by its colons."""
-        return bounds.count(body, b":") != colons or (self._has_texts and ESCAPED_COLON in body)
+    def _has_repeated(
+        self, body: bytes, objects: int, array: Floats | None = None, columns: list[Column] | None = None
+    ) -> bool:
+        """Check whether a name may be given twice in a valid body with so many objects, by its colons."""
+        colons = bounds.count(body, b":")
+        if self._has_texts and ESCAPED_COLON in body:
+            return True
+        if array is None or columns is None or (colons == objects * self._colons and not np.isnan(array).any()):
+            return colons != objects * self._colons
+        return colons != self._columns.count_colons(columns, array, objects)
 
     def _read_blocks(self, body: bytes, max_rows: int) -> Floats | None:
         """Read a long array of numbers in blocks, so that not all objects exist at once, or return None."""
@@ -214,7 +220,7 @@ class JsonRows:
                     return None
         except (msgspec.DecodeError, UnicodeDecodeError):
             return None
-        if self._has_repeated(body, count * self._colons):
+        if self._has_repeated(body, count):
             return None
         array = np.concatenate(blocks)
         # An empty block follows a trailing comma. Checking the bounds of all values at once is faster than of each.
