@@ -252,7 +252,7 @@ class Bar:
 
 
 def bars(schema: Schema, prediction: Prediction) -> list[Bar]:
-    """Compute the bars of a prediction, if it is explained: the average's, and those of the features, largest first."""
+    """Compute the bars of a prediction, if it is explained: an average row's, and those of the features by size."""
     explanation = prediction.explanation
     if not explanation:
         return []
@@ -260,7 +260,7 @@ def bars(schema: Schema, prediction: Prediction) -> list[Bar]:
     if len(contributions) > MAX_BARS:
         contributions.sort(key=lambda part: -abs(part[1]))
     parts = [
-        (f"An average {schema.noun}", explanation.average, 0.0),
+        (f"Start: an average {schema.noun}", explanation.average, 0.0),
         *((feature.label, value, explanation.error) for feature, value in contributions),
     ]
     largest = max(abs(value) for _, value, _ in parts) or 1.0

@@ -190,7 +190,7 @@ def test_there_are_no_bars_without_an_explanation() -> None:
 def test_bars_are_as_wide_as_their_log_odds() -> None:
     found = [(bar.label, bar.start, bar.width, bar.error) for bar in bars(SCHEMA, explained(-1.0, 2.0, 0.0, 0.5))]
     assert found == [
-        ("An average flower", 50, 12.5, 0),
+        ("Start: an average flower", 50, 12.5, 0),
         ("Sepal length", 25, 25, 0),
         ("Sepal width", 50, 50, 0),
         ("Petal length", 50, 0, 0),
@@ -218,7 +218,7 @@ def many() -> Prediction:
 
 def test_of_many_contributions_the_largest_come_first() -> None:
     assert len(MANY.features) > MAX_BARS
-    assert [bar.label for bar in bars(MANY, many())][:3] == ["An average row", "X 29", "X 28"]
+    assert [bar.label for bar in bars(MANY, many())][:3] == ["Start: an average row", "X 29", "X 28"]
 
 
 def test_of_many_classes_the_most_probable_come_after_the_predicted_one() -> None:

@@ -79,7 +79,7 @@ def sentence(
 def _find_best(contributions: Floats) -> int | None:
     """Return the index of the largest contribution, or None if it is little beside those against the class."""
     best = int(contributions.argmax())
-    return best if contributions[best] > TELLING * abs(contributions).max() else None
+    return best if contributions[best] > max(TELLING * abs(contributions).max(), -contributions.sum()) else None
 
 
 def _find_second(contributions: Floats, best: int) -> int | None:

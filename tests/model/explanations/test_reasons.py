@@ -148,7 +148,7 @@ def test_a_small_contribution_is_no_reason(contributions: list[float]) -> None:
     assert found == "No single value points to Adelie, but all of them together do."
 
 
-@pytest.mark.parametrize("contributions", [[0.1, 0.0, -1.0, 0.0, 0.0], [-1.0] * 5])
+@pytest.mark.parametrize("contributions", [[0.1, 0.0, -1.0, 0.0, 0.0], [0.4, 0.0, -1.0, 0.0, 0.0], [-1.0] * 5])
 def test_values_that_point_to_the_runner_up_are_said_to_do_so(contributions: list[float]) -> None:
     found = sentence(SCHEMA, SUMMARIES, np.array(TYPICAL), np.array(contributions), 0, 1)
     average = with_article(f"average {SCHEMA.noun}")
