@@ -40,9 +40,14 @@ class Match(NamedTuple):
     misspelt: list[tuple[int, Feature]]
 
     @property
+    def is_any(self) -> bool:
+        """True if a feature is named."""
+        return any(index is not None for index in self.indices)
+
+    @property
     def is_clear(self) -> bool:
         """True if features are named, none of them twice or misspelt."""
-        return not self.repeated and not self.misspelt and any(index is not None for index in self.indices)
+        return not self.repeated and not self.misspelt and self.is_any
 
 
 def match_names(schema: Schema, names: Sequence[str]) -> Match:
@@ -139,14 +144,8 @@ def describe_errors(schema: Schema, names: Sequence[str], match: Match, what: st
     for feature, indices in match.repeated:
         yield feature, describe_repeated(feature, [names[index] for index in indices], what)
     misspelt = {feature.name: names[index] for index, feature in match.misspelt}
-    # Names without any feature's are those of another table, even if each may be missing.
-    is_any = any(index is not None for index in match.indices)
-    absent = [
-        feature
-        for feature, index in zip(schema.features, match.indices, strict=True)
-        if index is None and (feature.name in misspelt or not (feature.optional and is_any))
-    ]
-    if absent and not is_any and not misspelt:
+    absent = find_absent(schema, match)
+    if absent and not match.is_any and not misspelt:
         listed = f"; the {what}s are {quote_names(names)}" if any(names) else ""
         missing = list_names([feature.name for feature in absent])
         yield absent[0], f"There is no {what} {missing}{listed}."
@@ -154,6 +153,25 @@ def describe_errors(schema: Schema, names: Sequence[str], match: Match, what: st
     for feature in absent:
         meant = f' Is it "{truncate(misspelt[feature.name])}"?' if feature.name in misspelt else ""
         yield feature, f"There is no {what} {truncate(feature.name)}.{meant}"
+
+
+def find_absent(schema: Schema, match: Match) -> list[Feature]:
+    """Return the features that have no name and may not be missing, or are misspelt.
+
+    Names without any feature's are those of another table, even if each may be missing.
+    """
+    misspelt = {feature.name for _, feature in match.misspelt}
+    return [
+        feature
+        for feature, index in zip(schema.features, match.indices, strict=True)
+        if index is None and (feature.name in misspelt or not (feature.optional and match.is_any))
+    ]
+
+
+def describe_unnamed(schema: Schema, indices: Sequence[int | None]) -> list[str]:
+    """Return a clause about the features that no column holds, if there are any."""
+    names = [feature.name for feature, index in zip(schema.features, indices, strict=True) if index is None]
+    return [f"no column is {list_names(names)}, so that is missing in every row"] if names else []
 
 
 def describe_repeated(feature: Feature, names: Sequence[str], what: str) -> str:

@@ -204,3 +204,23 @@ def test_a_worker_reads_by_the_schema_that_it_was_sent(path: Path, tmp_path: Pat
     assert isinstance(part, cluster.Part)
     assert pickle.loads(pickle.dumps(part)).result.summary.classified == len(ROWS)  # noqa: S301 -- our own
     assert VISITS.target in Path(part.output).read_text()
+
+
+@pytest.mark.parametrize("form", ["csv", "parquet"])
+def test_a_feature_that_no_column_holds_is_named(classify: Classify, tmp_path: Path, form: str) -> None:
+    path = write(visits(ROWS).drop("zip"), tmp_path / f"visits.{form}")
+    result = classify(path, "-o", tmp_path / "out.csv", "--format", "csv")
+    assert result.exit_code == 0
+    assert f"{path}: no column is zip, so that is missing in every row." in result.output
+
+
+@pytest.mark.parametrize(("form", "words"), [("csv", "zip (is it “zipp”?)"), ("parquet", 'zip. Is it "zipp"?')])
+def test_a_misspelt_column_is_named_though_it_may_be_absent(
+    classify: Classify, tmp_path: Path, form: str, words: str
+) -> None:
+    write(visits(ROWS), tmp_path / f"good.{form}")
+    write(visits(ROWS).rename({"zip": "zipp"}), tmp_path / f"bad.{form}")
+    result = classify(tmp_path, "-o", tmp_path / "out")
+    assert result.exit_code == 1
+    assert f"There is no column {words}" in result.output
+    assert [path.name for path in (tmp_path / "out").glob("*.*") if path.name[0] != "."] == [f"good.{form}"]

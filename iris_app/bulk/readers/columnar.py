@@ -14,7 +14,7 @@ from pyarrow import ipc, parquet
 from iris_app.bulk.readers.options import Reading
 from iris_app.bulk.readers.values import read_rows
 from iris_app.bulk.rows import RejectedRows, Rows, cell_errors, select_rows, sort_errors
-from iris_app.codecs.names import find_features
+from iris_app.codecs.names import describe_unnamed, find_features
 from iris_app.exceptions import InvalidValue, InvalidValues, MalformedDocument
 from iris_app.formatting import truncate
 from iris_app.schema import Feature
@@ -65,6 +65,7 @@ class FrameFile:
             empty = pl.DataFrame(pl.from_arrow(self._file.schema.empty_table()))
         self.dtypes, self.columns = empty.schema, empty.columns
         self.feature_columns = find_features(self.schema, self.columns)
+        self.guesses = describe_unnamed(self.schema, self.feature_columns)
         wrong = [
             partial(_unfit, feature, self.columns[column], empty.dtypes[column])
             for feature, column in zip(self.schema.features, self.feature_columns, strict=True)

@@ -10,7 +10,7 @@ from typing import NamedTuple
 from iris_app.bulk.readers.options import ReadOptions
 from iris_app.codecs import csv_header, csv_rows
 from iris_app.codecs.csv_header import Header, Numbered
-from iris_app.codecs.names import find_features, match_names, quote_names
+from iris_app.codecs.names import describe_unnamed, find_absent, find_features, match_names, quote_names
 from iris_app.exceptions import InvalidValue, InvalidValues, MalformedDocument
 from iris_app.formatting import truncate
 from iris_app.schema import Schema
@@ -62,7 +62,7 @@ def read_heading(schema: Schema, text: str, options: ReadOptions) -> Heading:
         if not missing:
             raise
         raise InvalidValues([partial(_missing_columns, schema, table, columns)]) from error
-    guesses = [guess] if guess else []
+    guesses = [*([guess] if guess else []), *describe_unnamed(schema, feature_columns)]
     if not options.delimiter and delimiter != ",":
         guesses.append(f"cells are separated by {delimiter!r}")
     above = _first_rows(table, delimiter, skip) if skip else "".join(lines[: rows[0][0] - 1])
@@ -114,18 +114,16 @@ def _holds_values(schema: Schema, columns: Sequence[str], cells: Sequence[str]) 
 def _missing_columns(schema: Schema, text: str, columns: Sequence[str]) -> InvalidValue:
     """Return an error with the columns, the first line, and the option that would help."""
     first = _lines(text)[0].encode(errors="replace").decode()
-    indices = match_names(schema, columns).indices
-    missing = [
-        feature.name
-        for feature, index in zip(schema.features, indices, strict=True)
-        if index is None and not (feature.optional and any(found is not None for found in indices))
-    ]
+    match = match_names(schema, columns)
+    absent = find_absent(schema, match)
+    misspelt = {feature.name: f" (is it “{truncate(columns[index], 30)}”?)" for index, feature in match.misspelt}
+    missing = [feature.name + misspelt.get(feature.name, "") for feature in absent]
     detail = (
         f"There is no column {' and none '.join(missing)}; the columns are {quote_names(columns)}. "
         f"The file begins with “{truncate(first, 80)}”. "
         f"{_suggest(schema, text, columns)}"
     )
-    return InvalidValue(detail, column=missing[0])
+    return InvalidValue(detail, column=absent[0].name)
 
 
 def _suggest(schema: Schema, text: str, columns: Sequence[str]) -> str:
