@@ -41,6 +41,6 @@ def load_classifier(path: Path) -> Any:
             "that is installed here, and where it serves, and train again."
         ) from error
     except Exception as error:
-        raise PackagingRefused(f"{path} is no classifier that joblib.dump saved: {error}.") from error
+        raise PackagingRefused(f"{path} is no classifier that joblib.dump saved whole: {error!r}.") from error
     refuse(checks.find_problems(classifier))
     return classifier

@@ -18,7 +18,7 @@ from iris_app.packaging.inference.words import make_name
 from iris_app.packaging.loading import load_classifier
 from iris_app.packaging.overrides import read_overrides, to_toml
 from iris_app.packaging.packager import Packaged, package, publish, save
-from iris_app.packaging.tables import read_table
+from iris_app.packaging.tables import missing_texts, read_table
 
 
 def run_command(
@@ -80,9 +80,9 @@ def _package(
     click.echo(f"package: unpickling {pipeline}, which runs code that it names", err=True)
     classifier = load_classifier(pipeline)
     frame = read_table(data)
-    structure = structure_of(classifier, frame, target)
-    parsed = parse_table(frame, structure)
-    held_out = parse_table(read_table(holdout), structure, like=parsed) if holdout else None
+    known = structure_of(classifier, frame, target).categories | {target: list(classifier.classes_)}
+    parsed = parse_table(frame, known, missing=missing_texts(data))
+    held_out = parse_table(read_table(holdout), known, parsed, missing_texts(holdout)) if holdout else None
     name = _choose_name(pipeline, data)
     return package(classifier, parsed, target, name=name, overrides=overrides, holdout=held_out, keep_rows=keep_rows)
 

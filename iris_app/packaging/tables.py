@@ -13,6 +13,9 @@ CSV = {".csv", ".tsv", ".txt"}
 DECIMAL_COMMA = r"\s*[+-]?\d+(,\d+)?\s*"
 DELIMITERS = ",;\t|"
 
+# What pandas reads as a missing value in CSV, unless it is told otherwise.
+MISSING_TEXTS = frozenset(["#N/A", "#N/A N/A", "#NA", "<NA>", "N/A", "NA", "n/a", "NULL", "null", "None", "NaN", "nan"])
+
 # Bytes of a file, and values of a table, that fit into the memory of a usual machine.
 MAX_FILE_SIZE = 2 * 1024**3
 MAX_VALUES = 500_000_000
@@ -21,7 +24,7 @@ MAX_COLUMNS = 10_000
 
 
 def read_table(path: Path) -> pd.DataFrame:
-    """Read a table: CSV as texts that stand as they were written, Parquet with its own types.
+    """Read a table: CSV as texts that stand as they were written; Parquet with its own types.
 
     Raises
     ------
@@ -38,6 +41,11 @@ def read_table(path: Path) -> pd.DataFrame:
     if not len(frame):
         raise PackagingRefused(f"{path} has no rows.")
     return frame
+
+
+def missing_texts(path: Path) -> frozenset[str]:
+    """Return the texts of a table that stand for a missing value."""
+    return MISSING_TEXTS if path.suffix.lower() in CSV else frozenset()
 
 
 SAMPLE_HINT = "give a sample of its rows, drawn by chance."
@@ -65,7 +73,9 @@ def _read_csv(path: Path) -> pd.DataFrame:
     # Names that stand twice are read as a row, since pandas would number them.
     names = pd.read_csv(path, sep=delimiter, header=None, nrows=1, dtype=str, encoding="utf-8-sig").iloc[0]
     _refuse_duplicates(path, names.dropna().tolist())
-    frame = pd.read_csv(path, sep=delimiter, dtype=str, encoding="utf-8-sig", index_col=False)
+    frame = pd.read_csv(
+        path, sep=delimiter, dtype=str, encoding="utf-8-sig", index_col=False, keep_default_na=False, na_values=[""]
+    )
     if delimiter == ";":
         frame = frame.apply(_read_decimal_commas)
     return frame.drop(columns=[name for name in frame.columns[:1] if name == "Unnamed: 0"])  # an index
@@ -73,7 +83,7 @@ def _read_csv(path: Path) -> pd.DataFrame:
 
 def _read_decimal_commas(texts: "pd.Series[Any]") -> "pd.Series[Any]":
     """Put points in place of commas in a column of numbers that have them before their decimals."""
-    numbers = texts.dropna().str.fullmatch(DECIMAL_COMMA)
+    numbers = texts[~texts.isin(MISSING_TEXTS)].dropna().str.fullmatch(DECIMAL_COMMA)
     return texts.str.replace(",", ".") if len(numbers) and numbers.all() else texts
 
 

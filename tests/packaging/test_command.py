@@ -7,10 +7,12 @@ from pathlib import Path
 from typing import Any
 
 import joblib
+import numpy as np
 import pandas as pd
 import pytest
 from click.testing import Result
 from flask import Flask
+from sklearn.linear_model import LogisticRegression
 
 from iris_app.model.artifact import load, read_manifest
 from iris_app.model.classifier import Model
@@ -176,3 +178,25 @@ def test_the_script_packages_from_any_folder(folder: Path) -> None:
     done = subprocess.run([*command, "-o", "out.joblib"], cwd=folder, env=environment, capture_output=True, check=True)
     assert b"birds: species from 7 features" in done.stdout
     assert load(folder / "out.joblib")[2] is not None
+
+
+def test_a_class_with_a_name_for_a_missing_value_is_a_class_in_csv_too(run: Run, folder: Path) -> None:
+    random = np.random.default_rng(0)
+    table = pd.DataFrame({"a": random.normal(size=200).round(3)})
+    table["damage"] = np.where(table["a"] > 0.5, "Major", np.where(table["a"] > 0, "NA", "None"))
+    joblib.dump(LogisticRegression().fit(table[["a"]], table["damage"]), folder / "roofs.joblib")
+    for name in ("roofs.csv", "roofs.parquet"):
+        (table.to_csv if name.endswith("csv") else table.to_parquet)(folder / name, index=False)
+        result = run("--holdout", name, pipeline="roofs.joblib", data=name, target="damage")
+        assert result.exit_code == 0
+        assert "have no class" not in result.output
+        counts = {one.name: one.rows for one in Model(*load(folder / "configured.joblib")).manifest.classes}
+        assert counts == table["damage"].value_counts().to_dict()
+
+
+def test_two_classes_of_one_name_are_refused_in_a_sentence(run: Run, folder: Path, table: pd.DataFrame) -> None:
+    first, second = sorted(table["species"].unique())[:2]
+    (folder / "words.toml").write_text(f'[classes.{first}]\nname = "{second}"')
+    result = run("--schema", "words.toml")
+    assert result.exit_code == 1
+    assert result.stderr.splitlines()[-1] == f'Error: 2 classes are called "{second}".'

@@ -26,7 +26,8 @@ def test_cells_stand_as_they_were_written(write: Callable[..., Path]) -> None:
     assert table.columns.tolist() == ["code", "size", "name"]
     assert table["code"].tolist() == ["001", "010"]
     assert table["size"].tolist()[0] == " 1.50"
-    assert table.isna().sum().tolist() == [0, 1, 1]
+    assert table.isna().sum().tolist() == [0, 1, 0]
+    assert table["name"].tolist() == ["a, b", "NA"]
 
 
 @pytest.mark.parametrize("delimiter", [",", ";", "\t", "|"])

@@ -2,7 +2,7 @@
 
 import datetime as dt
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from numbers import Number
 from typing import Any
@@ -202,18 +202,34 @@ def to_category(value: Any) -> Category:
     return str(value)
 
 
-def parse_table(frame: pd.DataFrame, structure: Structure, like: pd.DataFrame | None = None) -> pd.DataFrame:
+def parse_table(
+    frame: pd.DataFrame,
+    known: Mapping[str, list[Any]],
+    like: pd.DataFrame | None = None,
+    missing: Collection[str] = (),
+) -> pd.DataFrame:
     """Give the texts of a table the types that pandas gives them, and leave those that a classifier knows as such.
 
-    Columns that are text in the table ``like`` stay text.
+    Parameters
+    ----------
+    frame : DataFrame
+    known : mapping of str to list
+        The categories of columns, and the classes, that the classifier knows.
+    like : DataFrame, optional
+        A table whose columns of text are text here, too.
+    missing : collection of str
+        The texts that stand for a missing value in columns where they are not known.
     """
     texts = set() if like is None else {name for name in like if types.is_string_dtype(like[name])}
+    columns = {name: _mark_missing(frame[name], set(missing) - set(known.get(name, ()))) for name in frame.columns}
     return pd.DataFrame(
-        {
-            name: frame[name] if name in texts else _parse(frame[name], structure.categories.get(name))
-            for name in frame.columns
-        }
+        {name: column if name in texts else _parse(column, known.get(name)) for name, column in columns.items()}
     )
+
+
+def _mark_missing(texts: "pd.Series[Any]", missing: set[str]) -> "pd.Series[Any]":
+    """Put NaN in place of the texts that stand for a missing value."""
+    return texts.mask(texts.isin(missing)) if missing and types.is_string_dtype(texts) else texts
 
 
 def _parse(texts: "pd.Series[Any]", known: list[Any] | None) -> "pd.Series[Any]":

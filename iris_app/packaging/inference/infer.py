@@ -1,5 +1,6 @@
 """The inference of a schema, step by step."""
 
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, TypeAlias
@@ -83,7 +84,9 @@ def infer(
     features = make_features(layout.columns)
     classes = make_classes(classifier.classes_, words)
     class_problems = [check_name(class_.name, "Class", RENAME_CLASS) for class_ in classes]
-    refuse(filter(None, [check_name(target, "The target"), *class_problems]))
+    counts = Counter(one.name for one in classes)
+    twice = [f'{count} classes are called "{name}".' for name, count in counts.items() if count > 1]
+    refuse(filter(None, [check_name(target, "The target"), *class_problems, *twice]))
     provisional = make_schema(name, target, features, classes)
     labelled = frame[frame[target].notna()]
     rows, indices = read_rows(layout, provisional, labelled, target)

@@ -165,26 +165,34 @@ def test_whole_numbers_of_an_encoder_are_found_among_floats() -> None:
     ],
 )
 def test_texts_get_the_types_that_pandas_gives_them(texts: list[str], dtype: str) -> None:
-    parsed = parse_table(pd.DataFrame({"x": pd.Series(texts, dtype="str")}), Structure())
+    parsed = parse_table(pd.DataFrame({"x": pd.Series(texts, dtype="str")}), {})
     assert parsed["x"].dtype == dtype
 
 
 def test_texts_that_an_encoder_knows_as_texts_stay() -> None:
     texts = pd.DataFrame({"x": pd.Series(["1", "2"], dtype="str")})
-    assert parse_table(texts, Structure(categories={"x": ["1", "2"]}))["x"].tolist() == ["1", "2"]
+    assert parse_table(texts, {"x": ["1", "2"]})["x"].tolist() == ["1", "2"]
 
 
 def test_texts_that_an_encoder_knows_as_numbers_lose_their_zeros() -> None:
     texts = pd.DataFrame({"x": pd.Series(["001", "002"], dtype="str")})
-    assert parse_table(texts, Structure(categories={"x": [1, 2]}))["x"].tolist() == [1, 2]
+    assert parse_table(texts, {"x": [1, 2]})["x"].tolist() == [1, 2]
 
 
 def test_texts_stay_where_another_table_has_texts() -> None:
     trained = pd.DataFrame({"x": ["1", "a"]})
     texts = pd.DataFrame({"x": pd.Series(["1", "2"], dtype="str")})
-    assert parse_table(texts, Structure(), like=trained)["x"].tolist() == ["1", "2"]
+    assert parse_table(texts, {}, like=trained)["x"].tolist() == ["1", "2"]
 
 
 def test_columns_that_have_types_keep_them() -> None:
     table = pd.DataFrame({"x": [1.5], "y": [True]})
-    pd.testing.assert_frame_equal(parse_table(table, Structure()), table)
+    pd.testing.assert_frame_equal(parse_table(table, {}), table)
+
+
+def test_texts_for_a_missing_value_stay_where_a_classifier_knows_them() -> None:
+    table = pd.DataFrame({name: pd.Series(["NA", "1", None], dtype="str") for name in "xy"})
+    parsed = parse_table(table, {"y": ["1", "NA"]}, missing={"NA", "null"})
+    assert parsed["x"].isna().tolist() == [True, False, True]
+    assert parsed["x"].tolist()[1] == 1.0
+    assert parsed["y"].tolist()[:2] == ["NA", "1"]
