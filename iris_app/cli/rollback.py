@@ -21,6 +21,8 @@ def rollback(version: str | None, *, is_listing: bool) -> None:
     """
     if version and is_listing:
         raise click.UsageError("--list names every version: leave out VERSION.")
+    if version == "":
+        raise click.UsageError("VERSION is empty: give its first digits, or leave it out for the version before.")
     try:
         registry = get_registry(current_app)
         if is_listing:

@@ -165,7 +165,7 @@ def read_manifest(path: Path) -> Manifest:
     file = manifest_path(path)
     try:
         return msgspec.json.decode(_read(file), type=Manifest)
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise ModelUnavailable(
             f"{file} is not the manifest of a model for this version of the application: {error}. Train or package the "
             "model again.",

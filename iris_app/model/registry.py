@@ -81,7 +81,7 @@ class Registry:
             version = self._store(lambda path: save(path, classifier, training, pairplot))
             manifest = copy(version.path, self.path, self._pinned)
             for old in self.versions()[:-keep]:
-                shutil.rmtree(old.path.parent)
+                _remove(old.path.parent)
             return manifest
 
     def rollback(self, prefix: str | None = None) -> Manifest:
@@ -96,7 +96,12 @@ class Registry:
             current = self.current()
             if current not in [version.digest for version in self.versions()]:
                 self._store_current()
-            version = self._find(prefix) if prefix else self._before(current)
+            version = self._before(current) if prefix is None else self._find(prefix)
+            if read_manifest(version.path).digest != version.digest:
+                raise ModelUnavailable(
+                    f"{version.path.parent} no longer holds the version that was published: its schema was changed.",
+                    "wrong digest",
+                )
             return copy(version.path, self.path, self._pinned)
 
     def _find(self, prefix: str) -> PublishedVersion:
@@ -125,7 +130,7 @@ class Registry:
         folder = new.rename(self.folder / f"{number:04}-{digest}")
         for version in versions:
             if version.digest == digest:
-                shutil.rmtree(version.path.parent)
+                _remove(version.path.parent)
         return PublishedVersion(number, digest, folder / "model.joblib")
 
     @contextmanager
@@ -134,3 +139,11 @@ class Registry:
         self.folder.mkdir(parents=True, exist_ok=True)
         with lock_file(self.folder / ".lock"):
             yield
+
+
+def _remove(folder: Path) -> None:
+    """Remove the folder of a version, or the link that stands for it, and nothing that it leads to."""
+    if folder.is_symlink():
+        folder.unlink()
+    else:
+        shutil.rmtree(folder)

@@ -77,3 +77,10 @@ def test_a_version_is_not_named_where_all_are_listed(rollback: Rollback) -> None
     refused = rollback("beef", "--list")
     assert refused.exit_code == 2
     assert "leave out VERSION" in refused.output
+
+
+def test_an_empty_version_is_refused(versions: tuple[str, str], rollback: Rollback) -> None:
+    result = rollback("")
+    assert result.exit_code == 2
+    assert "VERSION is empty" in result.output
+    assert f"{versions[1]}" in next(line for line in rollback("--list").output.splitlines() if "in place" in line)

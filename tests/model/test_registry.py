@@ -173,3 +173,24 @@ def test_two_who_publish_at_once_do_not_mix_their_files(versions: Registry) -> N
         thread.join()
     assert current(versions) == kept(versions)[-1]
     assert len(kept(versions)) == 2
+
+
+def test_a_version_whose_schema_was_changed_is_not_put_back(versions: Registry) -> None:
+    first, second = publish_new(versions, 2, 3)
+    manifest = manifest_path(versions.versions()[0].path)
+    manifest.write_bytes(manifest.read_bytes().replace(b'"species"', b'"hacked"'))
+    with pytest.raises(ModelUnavailable, match="no longer holds the version that was published"):
+        versions.rollback()
+    assert current(versions) == second
+    assert kept(versions) == [first, second]
+
+
+def test_a_version_behind_a_link_is_replaced_and_its_folder_left_alone(versions: Registry, tmp_path: Path) -> None:
+    publish_new(versions, 2)
+    folder = versions.versions()[0].path.parent
+    folder.rename(tmp_path / "elsewhere")
+    folder.symlink_to(tmp_path / "elsewhere")
+    again = publish_new(versions, 2)
+    assert kept(versions) == again
+    assert not folder.is_symlink()
+    assert (tmp_path / "elsewhere" / "model.joblib").exists()
