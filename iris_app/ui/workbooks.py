@@ -20,10 +20,12 @@ CAN_READ_WORKBOOKS = find_spec("openpyxl") is not None
 MAX_PARTS = 1000
 
 # Bytes that a workbook is unpacked to, by those of the largest body, and the tags of their XML, which take the time: a
-# cell has up to four. Those of styles and of what else is no table take the time of twenty.
+# cell has up to four. Those of styles and of what else is no table take the time of twenty, and those of sheets' names
+# of two hundred.
 MAX_INFLATION = 4
-MAX_TAGS, OTHER_TAG = 900_000, 20
+MAX_TAGS, OTHER_TAG, SHEET_TAG = 900_000, 20, 200
 TABLES = ("xl/worksheets/", "xl/sharedStrings")
+SHEETS = ("xl/workbook", "xl/_rels/")
 
 # The cells that are read, and as how many a blank row counts: XML can leave out those that are empty.
 MAX_CELLS, BLANK_ROW = 200_000, 20
@@ -90,6 +92,7 @@ def _check_size(body: bytes, limit: int) -> None:
         tags = 0
         for part in parts:
             weight = 1 if part.filename.startswith(TABLES) else OTHER_TAG
+            weight = SHEET_TAG if part.filename.startswith(SHEETS) else weight
             with archive.open(part) as file:
                 while chunk := file.read(1 << 16):
                     tags += weight * chunk.count(b"<")

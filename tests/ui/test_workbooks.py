@@ -160,3 +160,14 @@ def test_workbooks_are_unpacked_one_after_the_other(
     limits.release(0, concurrency.MIN_COUNTED_SIZE)
     for _ in range(3):  # and each gives its room back
         assert upload(app.test_client(), body, "garden.xlsx").status_code == 200
+
+
+def test_a_workbook_that_names_very_many_sheets_is_refused(client: FlaskClient) -> None:
+    content = workbook(Sheet1=[HEADER, ROW])
+    names = b"".join(b'<sheet name="s%d" sheetId="%d" r:id="rId1"/>' % (at, at) for at in range(10, 44_000))
+    with zipfile.ZipFile(io.BytesIO(content)) as file:
+        part = file.read("xl/workbook.xml").replace(b"<sheets>", b"<sheets>" + names)
+    answer = upload(client, replaced(content, "xl/workbook.xml", part), "sheets.xlsx")
+    assert part.count(b"<sheet ") > 40_000
+    assert answer.status_code == 413
+    assert "would take long to read: save it as CSV." in answer.text
