@@ -154,6 +154,8 @@ class NdjsonFile:
         ]
         others = [name for name in self.columns if name not in names]
         self._names = names
+        # An escaped letter may hide a feature's name from a search.
+        self._escape = re.compile(rb"\\u00[2-7]" if all(map(str.isascii, names)) else rb"\\u")
         self._keys = {
             f'"{name}"'.encode(errors="replace"): feature.optional
             for name, feature in zip(names, features, strict=True)
@@ -223,7 +225,7 @@ class NdjsonFile:
 
     def _are_unique(self, content: bytes, lines: Sequence[bytes]) -> bool:
         """Return whether no line has a feature twice."""
-        if len(self._keys) > MAX_COUNTED:
+        if len(self._keys) > MAX_COUNTED or self._escape.search(content):
             return not any(map(self._repeats_a_feature, lines))
         return all(
             content.count(key) == (sum(map(contains, lines, repeat(key))) if optional else len(lines))
@@ -232,7 +234,7 @@ class NdjsonFile:
 
     def _repeats_a_feature(self, line: bytes) -> bool:
         """Return whether an object has a feature twice, or whether only msgspec can read it."""
-        counted = self._keys.items() if len(self._keys) <= MAX_COUNTED else ()
+        counted = self._keys.items() if len(self._keys) <= MAX_COUNTED and not self._escape.search(line) else ()
         if counted and all(line.count(key) == 1 or (optional and key not in line) for key, optional in counted):
             return False
         try:

@@ -102,6 +102,15 @@ def test_a_feature_that_is_given_twice_costs_its_line() -> None:
     assert complaints(rows) == [(2, "sepal_width", "Line 2, column sepal_width: sepal_width is given more than once.")]
 
 
+def test_a_feature_that_is_given_twice_is_known_by_escaped_letters_too() -> None:
+    twice = FIRST[:-1] + ', "sepal_l\\u0065ngth": 1}'
+    note = FIRST[:-1] + ', "note": "\\u0041"}'
+    for lines in ([twice], [FIRST, twice, note], [note, FIRST]):
+        _, rows = read("\n".join(lines))
+        assert len(complaints(rows)) == lines.count(twice)
+        assert rows.values.tolist() == [ROW] * (len(lines) - lines.count(twice))
+
+
 @given(flowers=st.lists(st.lists(st.floats(0.1, 30), min_size=4, max_size=4), min_size=1, max_size=9), data=st.data())
 def test_an_array_is_read_as_lines_are(flowers: list[list[float]], data: st.DataObject) -> None:
     note = st.one_of(st.text(st.sampled_from('a"\\,{}[]\n')), st.lists(st.dictionaries(st.text(), st.text())))
