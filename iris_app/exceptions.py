@@ -24,6 +24,9 @@ import msgspec
 # The number of wrong values that an error lists; the others are counted.
 ERRORS_NAMED = 100
 
+# The errors that a traceback shows.
+ERRORS_NOTED = 5
+
 
 class IrisError(Exception):
     """Base of the application's exceptions; they survive pickling with all their attributes."""
@@ -140,3 +143,5 @@ class InvalidValues(InputError):
         self.omitted = sum(1 for _ in remaining) if count is None else count - len(self.errors)
         count = len(self.errors) + self.omitted
         super().__init__("One value cannot be used." if count == 1 else f"{count:,} values cannot be used.")
+        for error in self.errors[:ERRORS_NOTED]:  # for tracebacks
+            self.add_note(error.detail)

@@ -7,16 +7,17 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
+from pathlib import PurePath
 from typing import Any, BinaryIO, Literal, NamedTuple
 
 import joblib
 
 from iris_app.bulk.outcomes import Summary, summarize
 from iris_app.bulk.rows import Reader, Rows, predict_columns
-from iris_app.bulk.storage.addresses import display, open_output, remove, translate_read_errors
+from iris_app.bulk.storage.addresses import STANDARD, display, is_address, open_output, remove, translate_read_errors
 from iris_app.bulk.storage.sources import Form, Source
 from iris_app.bulk.writers import WRITERS, AddedColumns, Writer
-from iris_app.bulk.writers.recognize import is_own
+from iris_app.bulk.writers.recognize import holds_rejected
 from iris_app.bulk.writers.rejected import RejectedWriter
 from iris_app.exceptions import InputError
 from iris_app.files import FileStamp
@@ -100,6 +101,7 @@ def run_job(job: Job, model: Model, progress: OnProgress, pool: ThreadPoolExecut
     """
     typed = job.form == "parquet" or (job.form == "csv" and job.source.form == "ndjson")
     with (
+        translate_read_errors(job.source.location),
         job.source.open(model.schema, keep=job.bad_rows == "null", typed=typed) as (reader, stamp),
         ExitStack() as outputs,
     ):
@@ -112,7 +114,7 @@ def run_job(job: Job, model: Model, progress: OnProgress, pool: ThreadPoolExecut
         hold = job.bad_rows == "report" or job.max_bad is not None
         stream = outputs.enter_context(open_output(job.output, hold=hold))
         is_small = stamp is not None and stamp.size < INLINE_SIZE
-        done = _classify(reader, writer, model, None if is_small else pool, job.source.location)
+        done = _classify(reader, writer, model, None if is_small else pool)
         keep_on = job.bad_rows != "report"
         encoded = _count(done, summary, rejected, lambda rows: progress(rows, reader.done()), keep_on=keep_on)
         writer.write(stream, _synced(stream, encoded, pool))
@@ -144,17 +146,26 @@ def _no_stale_rejected(job: Job, rejected: RejectedWriter) -> Iterator[None]:
 
 
 def remove_stale_rejected(job: Job) -> None:
-    """Remove the file of rejected rows of an earlier run, if there is one."""
-    if job.rejected is not None and is_own(job.rejected, "rejected", default=False):
+    """Remove rejected rows of an earlier run: those beside the output, or this input's in a file that is named."""
+    if job.rejected is None:
+        return
+    is_beside = job.rejected == rejected_path(job.output)
+    if holds_rejected(job.rejected, None if is_beside else PurePath(job.source.title).name):
         remove(job.rejected)
+
+
+def rejected_path(output: str) -> str | None:
+    """Return the usual path of the rejected rows, beside an output."""
+    if output == STANDARD:
+        return None
+    path, mark, query = output.partition("?") if is_address(output) else (output, "", "")
+    return f"{path}.rejected{mark}{query}"
 
 
 Encoded = tuple[Any, Summary, Rows]
 
 
-def _classify(
-    reader: Reader, writer: Writer, model: Model, pool: ThreadPoolExecutor | None, path: str
-) -> Iterator[Encoded]:
+def _classify(reader: Reader, writer: Writer, model: Model, pool: ThreadPoolExecutor | None) -> Iterator[Encoded]:
     """Yield the predictions of each chunk, in their order, with one more in flight than there are threads."""
 
     def work(chunk: object) -> Encoded:
@@ -165,16 +176,15 @@ def _classify(
     waiting: deque[Future[Encoded]] = deque()
     threads = count_threads()
     try:
-        with translate_read_errors(path):
-            for chunk in reader.chunks():
-                if pool is None:
-                    yield work(chunk)
-                    continue
-                waiting.append(pool.submit(work, chunk))
-                if len(waiting) > threads:
-                    yield waiting.popleft().result()
-            while waiting:
+        for chunk in reader.chunks():
+            if pool is None:
+                yield work(chunk)
+                continue
+            waiting.append(pool.submit(work, chunk))
+            if len(waiting) > threads:
                 yield waiting.popleft().result()
+        while waiting:
+            yield waiting.popleft().result()
     finally:
         for future in waiting:
             future.cancel()

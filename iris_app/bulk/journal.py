@@ -17,7 +17,7 @@ NAME = ".classified.ndjson"
 
 
 class Entry(msgspec.Struct, frozen=True):
-    """An entry of the journal: the input, the model and the settings, the output and the counts."""
+    """An entry of the journal: the input, the model and the settings, the output, the rejected rows and the counts."""
 
     source: str
     stamp: FileStamp
@@ -26,6 +26,7 @@ class Entry(msgspec.Struct, frozen=True):
     output: str
     written: FileStamp
     summary: Summary
+    rejected: FileStamp | None = None
 
 
 class Journal:
@@ -68,8 +69,9 @@ class Journal:
         source, written = path if is_address(path) else str(Path(path).absolute()), read_stamp(job.output)
         if stamp is None or written is None:
             return None
-        settings = repr((job.bad_rows, job.max_bad, job.source.options))
-        return Entry(display(source), stamp, self._model, settings, self._name(job), written, summary)
+        settings = repr((job.bad_rows, job.max_bad, job.source.form, job.source.partitions, job.source.options))
+        rejected = read_stamp(job.rejected) if job.rejected is not None and summary.rejected else None
+        return Entry(display(source), stamp, self._model, settings, self._name(job), written, summary, rejected)
 
     def _name(self, job: Job) -> str:
         return display(os.path.relpath(job.output, self._folder))

@@ -5,9 +5,9 @@ import unicodedata
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePath
-from typing import TypedDict, Unpack
+from typing import TypedDict, Unpack, get_args
 
-from iris_app.bulk.job import BadRows, Job, MaxBad
+from iris_app.bulk.job import BadRows, Job, MaxBad, rejected_path
 from iris_app.bulk.journal import NAME
 from iris_app.bulk.readers.options import ReadOptions
 from iris_app.bulk.storage.addresses import STANDARD, display, filesystem, is_address, is_web
@@ -57,6 +57,10 @@ def plan(inputs: Sequence[str], output: str, *, report: str | None = None, **opt
     InputError
         If there is no input, or the options contradict each other.
     """
+    if unknown := sorted(options.keys() - PlanOptions.__annotations__.keys()):
+        raise TypeError(f"There is no option {', '.join(unknown)}; there are {', '.join(PlanOptions.__annotations__)}.")
+    if options.get("bad_rows", "report") not in get_args(BadRows):
+        raise WrongUsage(f"bad_rows is {options['bad_rows']!r}, and must be one of {', '.join(get_args(BadRows))}.")
     rejected, form = options.get("rejected"), options.get("form")
     if options.get("max_bad") and options.get("bad_rows", "report") == "report":
         raise WrongUsage("--max-bad goes with --bad-rows skip or null; without these, no row may be bad.")
@@ -120,14 +124,7 @@ def _job(source: Source, output: str, options: PlanOptions) -> Job:
         )
     if STANDARD in {output, rejected} and bad_rows != "report" and rejected in {None, STANDARD}:
         raise WrongUsage("Say with --rejected where rows go that cannot be classified: in a file.")
-    return Job(source, output, form, bad_rows, rejected or _rejected(output), options.get("max_bad"))
-
-
-def _rejected(output: str) -> str | None:
-    if output == STANDARD:
-        return None
-    path, mark, query = output.partition("?") if is_address(output) else (output, "", "")
-    return f"{path}.rejected{mark}{query}"
+    return Job(source, output, form, bad_rows, rejected or rejected_path(output), options.get("max_bad"))
 
 
 def _is_stream(path: str) -> bool:

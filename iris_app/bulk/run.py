@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any, NamedTuple, Unpack
 
 import click
+from flask import has_app_context
 
 from iris_app.bulk.console import Emit, Progress, print_error, reserve_descriptors
 from iris_app.bulk.job import BadRows, Job, MaxBad, RefusedRows, Result, make_pool, run_job
@@ -117,6 +118,8 @@ def classify_files(
 
 def _load(path: str | Path | None) -> _Loaded:
     if path is None:
+        if not has_app_context():
+            raise WrongUsage("No application is here that has a model: say model=, with the path of the artifact.")
         return _Loaded(get_model(), get_service().path)
     return _Loaded(load(Path(path)), Path(path))
 

@@ -1,6 +1,7 @@
 """``classify_files`` does from a program what the command does."""
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 from flask import Flask
@@ -8,7 +9,8 @@ from flask import Flask
 import iris_app.bulk
 from iris_app.bulk import classify_files
 from iris_app.bulk.job import MaxBad, RefusedRows
-from iris_app.exceptions import ModelUnavailable, OutputFailed
+from iris_app.bulk.plan import WrongUsage
+from iris_app.exceptions import InvalidValues, ModelUnavailable, OutputFailed
 from tests.bulk.conftest import Classify
 
 
@@ -86,3 +88,30 @@ def test_a_limit_of_a_program_s_own_is_taken(trained_path: Path, bad_table: Path
             classify_files(
                 str(bad_table), str(tmp_path / "out.csv"), model=trained_path, bad_rows="skip", max_bad=limit
             )
+
+
+@pytest.mark.parametrize(
+    ("options", "error", "says"),
+    [
+        ({"bad_rows": "Skip"}, WrongUsage, "bad_rows is 'Skip', and must be one of report, skip, null"),
+        ({"bad_row": "skip"}, TypeError, "There is no option bad_row; there are form, input_form, bad_rows"),
+    ],
+)
+def test_an_option_that_is_none_is_refused(
+    trained_path: Path, bad_table: Path, tmp_path: Path, options: dict[str, Any], error: type[Exception], says: str
+) -> None:
+    with pytest.raises(error, match=says):
+        classify_files(str(bad_table), str(tmp_path / "out.csv"), model=trained_path, **options)
+    assert not (tmp_path / "out.csv").exists()
+
+
+def test_without_an_application_a_model_must_be_named(table: Path, tmp_path: Path) -> None:
+    with pytest.raises(WrongUsage, match="say model="):
+        classify_files(str(table), str(tmp_path / "out.csv"))
+
+
+def test_a_traceback_shows_what_is_wrong_with_the_columns(trained_path: Path, tmp_path: Path) -> None:
+    (tmp_path / "in.csv").write_text("sepal_length,sepal_width,petal_length\n1,1,1\n")
+    with pytest.raises(InvalidValues) as refused:
+        classify_files(str(tmp_path / "in.csv"), str(tmp_path / "out.csv"), model=trained_path)
+    assert refused.value.__notes__[0].startswith("There is no column petal_width; the columns are")

@@ -2,8 +2,10 @@ import os
 from collections.abc import Callable
 from pathlib import Path
 
+import pyarrow as pa
 import pytest
 from flask import Flask
+from pyarrow import ipc, parquet
 
 from iris_app.iris import SCHEMA
 from tests.bulk.conftest import Classify, flowers
@@ -158,3 +160,63 @@ def test_standard_input_can_go_to_a_folder_and_is_never_known_already(
         assert result.exit_code == 0
         assert "before" not in result.stderr
     assert written(tmp_path / "out") == ["stdin.csv"]
+
+
+def test_a_second_run_writes_rejected_rows_again_that_are_gone(
+    classify: Classify, bad_table: Path, tmp_path: Path
+) -> None:
+    (tmp_path / "in").mkdir()
+    bad_table.rename(tmp_path / "in" / "bad.csv")
+    for _ in range(2):
+        classify(tmp_path / "in", "-o", tmp_path / "out", "--bad-rows", "skip")
+        (tmp_path / "out" / "bad.csv.rejected").unlink()
+    second = classify(tmp_path / "in", "-o", tmp_path / "out", "--bad-rows", "skip")
+    assert "classified before" not in second.stderr
+    third = classify(tmp_path / "in", "-o", tmp_path / "out", "--bad-rows", "skip")
+    assert "1 of 1 files were classified before." in third.stderr
+
+
+def test_a_second_run_adds_the_columns_of_folders_that_the_first_did_not_know(
+    classify: Classify, tmp_path: Path
+) -> None:
+    (tmp_path / "in" / "year=2026").mkdir(parents=True)
+    for name in "ab":
+        flowers(3).write_csv(tmp_path / "in" / "year=2026" / f"{name}.csv")
+    classify(tmp_path / "in" / "year=2026" / "*.csv", "-o", tmp_path / "out")
+    assert "year" not in (tmp_path / "out" / "a.csv").read_text()
+    classify(tmp_path / "in" / "*=2026" / "*.csv", "-o", tmp_path / "out")
+    assert "year" in next((tmp_path / "out").rglob("a.csv")).read_text()
+
+
+@pytest.mark.parametrize("to", ["csv", "parquet"])
+def test_a_file_with_a_type_that_is_not_known_keeps_no_other_from_being_written(
+    classify: Classify, tmp_path: Path, to: str
+) -> None:
+    (tmp_path / "in").mkdir()
+    for name in "ac":
+        flowers(3).write_csv(tmp_path / "in" / f"{name}.csv")
+    odd = flowers(2).to_arrow()
+    zoned = odd.append_column("when", pa.array([1, 2], pa.timestamp("s", "+05:30")))
+    parquet.write_table(zoned, tmp_path / "in" / "b.parquet")
+    empty = odd.append_column("nothing", pa.array([{}, {}], pa.struct([])))
+    with ipc.new_file(tmp_path / "in" / "d.arrow", empty.schema) as writer:
+        writer.write_table(empty)
+    result = classify(tmp_path / "in", "-o", tmp_path / "out", "--format", to)
+    assert isinstance(result.exception, SystemExit)
+    assert result.stderr.count("cannot be read") + result.stderr.count("no way to write") == 2
+    assert written(tmp_path / "out") == [f"a.{to}", f"c.{to}"]
+
+
+def test_a_folder_whose_name_is_no_text_costs_its_files_alone(classify: Classify, tmp_path: Path) -> None:
+    (tmp_path / "in").mkdir()
+    flowers(3).write_csv(tmp_path / "in" / "a.csv")
+    odd = os.fsencode(tmp_path / "in") + b"/\xffx=1"
+    try:
+        os.mkdir(odd)  # noqa: PTH102 -- bytes
+    except OSError:
+        pytest.skip("this file system has no such names")
+    flowers(3).write_csv(tmp_path / "b.csv")
+    os.rename(tmp_path / "b.csv", odd + b"/b.csv")  # noqa: PTH104 -- bytes
+    result = classify(tmp_path / "in", "-o", tmp_path / "out")
+    assert isinstance(result.exception, SystemExit)
+    assert (tmp_path / "out" / "a.csv").exists()

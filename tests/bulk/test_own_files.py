@@ -203,3 +203,35 @@ def test_an_output_by_a_symbolic_link_goes_to_its_target_with_its_permissions(
     assert (tmp_path / "out.csv").is_symlink()
     assert (tmp_path / "target.csv").stat().st_mode & 0o777 == 0o600
     assert (tmp_path / "target.csv").read_text().startswith(HEADING)
+
+
+def test_named_rejected_rows_stay_unless_they_are_of_this_input_and_nothing_else(
+    classify: Classify, bad_table: Path, table: Path, tmp_path: Path
+) -> None:
+    rejected = tmp_path / "reviewed.csv"
+    classify(bad_table, "-o", tmp_path / "a.csv", "--bad-rows", "skip", "--rejected", rejected)
+    classify(table, "-o", tmp_path / "b.csv", "--rejected", rejected)
+    assert rejected.exists()
+    bad_table.write_text(table.read_text())
+    noted = rejected.read_text() + "asked Ann about these\n"
+    rejected.write_text(noted)
+    classify(bad_table, "-o", tmp_path / "a.csv", "--bad-rows", "skip", "--rejected", rejected)
+    assert rejected.read_text() == noted
+    rejected.write_text(noted.replace("asked Ann about these\n", ""))
+    classify(bad_table, "-o", tmp_path / "a.csv", "--bad-rows", "skip", "--rejected", rejected)
+    assert not rejected.exists()
+
+
+def test_a_link_to_the_rejected_rows_of_another_file_leads_to_them_still(
+    classify: Classify, bad_table: Path, table: Path, tmp_path: Path
+) -> None:
+    classify(bad_table, "-o", tmp_path / "a.csv", "--bad-rows", "skip")
+    (tmp_path / "b.csv.rejected").symlink_to("a.csv.rejected")
+    classify(table, "-o", tmp_path / "b.csv")
+    assert (tmp_path / "a.csv.rejected").exists()
+
+
+def test_a_name_that_is_almost_too_long_is_a_name(classify: Classify, table: Path, tmp_path: Path) -> None:
+    result = classify(table, "-o", tmp_path / ("a" * 244 + ".csv"))
+    assert (result.exit_code, result.exception) == (0, None)
+    assert (tmp_path / ("a" * 244 + ".csv")).exists()

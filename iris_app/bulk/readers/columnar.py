@@ -114,10 +114,10 @@ class FrameFile:
 
 @contextmanager
 def _translate_arrow_errors() -> Iterator[None]:
-    """Raise ``MalformedDocument`` if pyarrow cannot read a file."""
+    """Raise ``MalformedDocument`` if pyarrow or polars cannot read a file."""
     try:
         yield
-    except pa.ArrowException as error:
+    except (pa.ArrowException, pl.exceptions.PanicException) as error:
         raise MalformedDocument(f"It cannot be read: {str(error).splitlines()[0].rstrip('.')}.") from error
 
 

@@ -24,6 +24,7 @@ from pyarrow import fs
 
 from iris_app.exceptions import InputError, MalformedDocument, OutputFailed
 from iris_app.files import FileStamp, atomic_write, read_stamp, translate_write_errors
+from iris_app.formatting import printable
 
 STANDARD = "-"
 STDOUT = "standard output"
@@ -46,17 +47,17 @@ def is_address(path: str) -> bool:
 
 
 def display(path: str) -> str:
-    """Return a path for messages: without credentials, and with undecodable bytes escaped."""
+    """Return a path for messages: without credentials, and with undecodable bytes and control characters escaped."""
     if is_address(path):
         address = urlsplit(path)
         path = f"{address.scheme}://{address.netloc.rpartition('@')[2]}{address.path}"
-    return path.encode(errors="surrogateescape").decode(errors="backslashreplace")
+    return printable(path.encode(errors="surrogateescape").decode(errors="backslashreplace"))
 
 
 def read_source_stamp(path: str) -> FileStamp | None:
     """Return the stamp of a file; None for standard input, pipes and the web."""
     if not is_address(path):
-        return read_stamp(path) if Path(path).is_file() else None
+        return read_stamp(path) if os.path.isfile(path) else None  # noqa: PTH113 -- False for too long a name, too
     if is_web(path):
         return None
     system, key = filesystem(path)
@@ -106,12 +107,22 @@ def open_source(path: str, stack: ExitStack) -> BinaryIO:
     return stack.enter_context(Path(path).open("rb"))
 
 
+# What reading raises; polars panics over types that it does not know.
+READ_ERRORS = (
+    OSError,
+    UnicodeEncodeError,
+    pa.ArrowException,
+    pl.exceptions.PolarsError,
+    pl.exceptions.PanicException,
+)
+
+
 @contextmanager
 def translate_read_errors(path: str) -> Iterator[None]:
     """Raise ``MalformedDocument`` if a file cannot be read, with the first sentence of the reason."""
     try:
         yield
-    except (OSError, pl.exceptions.PolarsError, pa.ArrowException, UnicodeEncodeError) as error:
+    except READ_ERRORS as error:
         sentence = re.split(r":?\s*(?:<\?xml|\n)", str(getattr(error, "strerror", None) or error))[0]
         raise MalformedDocument(f"It cannot be read: {sentence.replace(path, display(path)).rstrip('.')}.") from error
 

@@ -2,15 +2,18 @@
 
 import csv
 import io
+import os
 import re
 import zlib
-from contextlib import ExitStack
-from pathlib import Path
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import PurePath
+from typing import BinaryIO
 
 import msgspec
 from pyarrow import parquet
 
-from iris_app.bulk.storage.addresses import is_address, open_source, read_source_stamp, translate_read_errors
+from iris_app.bulk.storage.addresses import open_source, read_source_stamp, translate_read_errors
 from iris_app.bulk.storage.compression import decompress, zstd
 from iris_app.bulk.writers.rejected import COLUMNS
 from iris_app.exceptions import InputError
@@ -28,8 +31,12 @@ ADDED = re.compile(r"(?:\A|\n)[^\n]+\n(?:(?:predicted_)*probability_[^\n]*\n){2,
 ADJACENT = re.compile(r'[^\n]"?([^\w"])"?(?:predicted_)*probability_')
 
 
-def is_own(path: str, form: str, *, default: bool = True) -> bool:
-    """Return whether a file was written by this command; the default if it does not exist or is empty.
+# What reading a file raises that is none of ours.
+UNREADABLE = (InputError, EOFError, ValueError, zlib.error, zstd.ZstdError)
+
+
+def is_own(path: str, form: str) -> bool:
+    """Return whether a file was written by this command, is empty, or does not exist.
 
     Parameters
     ----------
@@ -37,23 +44,41 @@ def is_own(path: str, form: str, *, default: bool = True) -> bool:
     form : str
         ``csv``, ``ndjson``, ``parquet``, ``rejected`` or ``report``.
     """
-    if not is_address(path) and not Path(path).is_file():
-        return default
-    with ExitStack() as stack:
-        try:
-            with translate_read_errors(path):
-                stamp = read_source_stamp(path)
-                if stamp is None or not stamp.size:
-                    return default
-                stream = open_source(path, stack)
-                if form == "parquet":
-                    return _are_predictions(parquet.read_schema(stream).names)
-                head = decompress(stream, path).read(HEAD)
-        except (InputError, EOFError, ValueError, zlib.error, zstd.ZstdError):
-            return False
+    try:
+        with _open(path) as stream:
+            if stream is None:
+                return True
+            if form == "parquet":
+                return _are_predictions(parquet.read_schema(stream).names)
+            head = decompress(stream, path).read(HEAD)
+    except UNREADABLE:
+        return False
     if form == "report":
         return GENERATOR in head
     return not head or _has_own_names(head.decode(errors="replace"), form)
+
+
+def holds_rejected(path: str, name: str | None = None) -> bool:
+    """Return whether a file was written by this command, and holds only rejected rows, and only of files of a name."""
+    if os.path.islink(path):  # noqa: PTH114 -- False for an address, too
+        return False
+    try:
+        with _open(path) as stream:
+            head = stream.read(HEAD).decode(errors="replace") if stream else ""
+        header, *rows = csv.reader(io.StringIO(head, newline=""))
+    except (*UNREADABLE, csv.Error):
+        return False
+    if len(head) >= HEAD:
+        del rows[-1:]  # it may be cut
+    return header == COLUMNS and all(len(row) == len(COLUMNS) and name in {None, PurePath(row[0]).name} for row in rows)
+
+
+@contextmanager
+def _open(path: str) -> Iterator[BinaryIO | None]:
+    """Open a file, or yield None if it does not exist, is none, or is empty."""
+    with translate_read_errors(path), ExitStack() as stack:
+        stamp = read_source_stamp(path)
+        yield open_source(path, stack) if stamp and stamp.size else None
 
 
 def _has_own_names(text: str, form: str) -> bool:
