@@ -95,7 +95,7 @@ def _result_page(form: RowForm) -> Page:
         form=form,
         ranges=_ranges(),
         repairs=_find_repairs(form) if result["prediction"].warnings else [],
-        answer=describe_answer(form, result["prediction"]),
+        answer=describe_answer(form, result["prediction"], is_unlike=result["verdict"].kind == "unlike"),
         **result,
     )
 

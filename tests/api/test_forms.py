@@ -129,7 +129,7 @@ def test_why_is_said_to_who_asks(client: FlaskClient, wanted: str) -> None:
     if wanted == "true":
         why = answer["explanation"]
         assert why["sentence"].startswith(
-            "Mostly because of the petal length, 1.4 cm: typical for Setosa, far too short"
+            "Above all because of the petal length, 1.4 cm: typical for Setosa, far too short"
         )
         assert sum(why["contributions"].values()) + why["average"] == pytest.approx(why["log_odds"])
         odds = answer["probabilities"]

@@ -143,6 +143,12 @@ OUTLINE = """() => {
 }"""
 
 
+IN_VIEW = """() => {
+  const { top, bottom } = document.activeElement.getBoundingClientRect();
+  return top < innerHeight && bottom > 0;
+}"""
+
+
 @pytest.mark.parametrize("path", ["/home", FLOWER, WRONG, "/batch", "/model"])
 def test_everything_that_takes_the_focus_shows_it_in_forced_colours(
     open_page: OpenPage, tmp_path: Path, path: str
@@ -151,6 +157,7 @@ def test_everything_that_takes_the_focus_shows_it_in_forced_colours(
     open_details(page)
     for stop in stops(page):
         assert page.evaluate(OUTLINE) == ["solid", "3px"], stop
+        page.wait_for_function(IN_VIEW)  # the browser scrolls there in its own time
         shown = picture(page, tmp_path / "focused.png")
         page.evaluate("() => { window.focused = document.activeElement; document.activeElement.blur(); }")
         assert (shown != picture(page, tmp_path / "blurred.png")).sum() > 100, stop

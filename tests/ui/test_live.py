@@ -247,6 +247,15 @@ def test_the_link_to_an_answer_is_copied(open_page: OpenPage) -> None:
     assert page.evaluate("navigator.clipboard.readText()") == page.url
 
 
+def test_the_link_to_an_answer_that_came_while_typing_is_copied(open_page: OpenPage) -> None:
+    page = open_page("/home?slen=5.1&swid=3.5&plen=1.4")
+    page.context.grant_permissions(["clipboard-read", "clipboard-write"])
+    change(page, WIDTH, "0.2")
+    page.get_by_role("button", name="Copy link").click()
+    expect(page.get_by_role("status")).to_have_text("Copied")
+    assert page.evaluate("navigator.clipboard.readText()") == page.url
+
+
 def test_a_link_that_cannot_be_copied_is_shown(open_page: OpenPage) -> None:
     page = open_page(ANSWER)
     shown: list[str] = []

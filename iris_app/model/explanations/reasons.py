@@ -5,7 +5,7 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple, Self
 
-from iris_app.formatting import truncate, with_article
+from iris_app.formatting import truncate
 from iris_app.model.manifest import ClassSummary
 from iris_app.schema import UNKNOWN, Feature, Floats, Schema
 
@@ -63,10 +63,10 @@ def sentence(
         return f"The {compared(best).doubt(name)}"
     reason = f"No single value points to {name}, but all of them together do."
     if contributions.sum() < 0:
-        average = with_article("average " + schema.noun)
-        reason = f"The values together point to {next_name}, but less than {average} points to {name}."
+        average = f"An average {schema.noun} looks more like {name} than {next_name}"
+        reason = f"{average}, and these values change that too little."
     if best is not None:
-        reason = f"Mostly because of the {compared(best).reason(name, next_name)}"
+        reason = f"Above all because of the {compared(best).reason(name, next_name)}"
         second = _find_second(contributions, best)
         if second is not None and second not in doubtful:
             reason += f" The {compared(second).subject} adds nearly as much."
@@ -163,7 +163,8 @@ def _compare(feature: Feature, value: float, own: tuple[str, _Statistics], other
         return ""
     fit, next_fit = _fit(distance, feature), _fit(next_distance, feature)
     if fit != next_fit:
-        return f"{fit} for {name}, {next_fit} for {next_name}"
+        own_fit = fit if abs(distance) <= USUAL else f"unusually {feature.less if distance < 0 else feature.more}"
+        return f"{own_fit} for {name}, {next_fit} for {next_name}"
     if abs(usual.mean - next_usual.mean) < ALIKE * max(usual.deviation, next_usual.deviation):
         return ""
     mean, next_mean = _format_means(feature, usual, next_usual)

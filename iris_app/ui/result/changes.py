@@ -21,11 +21,15 @@ BOOLEANS = {1.0: "Yes", 0.0: "No"}
 
 @dataclass(frozen=True, slots=True)
 class Option:
-    """A value that changes the answer, in words, the label of the class that it gives, and its address if any."""
+    """A value that changes the answer, in words, the label of the class that it gives, and its address if any.
+
+    ``is_unlike`` says whether the row is then unlike all of the training.
+    """
 
     value: str
     label: str
     url: str | None
+    is_unlike: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +43,10 @@ class FeatureChanges:
 
 
 def describe_changes(
-    schema: Schema, changes: Sequence[Change], address: Callable[[int, str], str | None]
+    schema: Schema,
+    changes: Sequence[Change],
+    address: Callable[[int, str], str | None],
+    is_unlike: Callable[[int, float], bool],
 ) -> list[FeatureChanges]:
     """Describe changes by feature, in the order of the schema.
 
@@ -49,6 +56,8 @@ def describe_changes(
     changes : sequence of Change
     address : callable
         Takes the index of a feature and the text of its value, and returns the address of the answer with that value.
+    is_unlike : callable
+        Takes the index of a feature and its value, and returns whether the row with it is unlike all of the training.
     """
     described = []
     for index, group in groupby(changes, attrgetter("index")):
@@ -58,6 +67,7 @@ def describe_changes(
                 _describe(feature, change),
                 schema.classes[change.class_index].label,
                 address(index, feature.format(change.value)),
+                is_unlike(index, change.value),
             )
             for change in found[:MAX_CATEGORIES]
         ]

@@ -50,6 +50,7 @@ def make_result(model: "Model", form: RowForm) -> dict[str, Any]:
             schema,
             find_changes(changeable, row, predicted, model.predict),
             lambda index, text: filled_url(".show", texts | {names[index]: text}),
+            lambda index, value: not unlike and model.detector.is_unlike([*row[:index], value, *row[index + 1 :]]),
         ),
         "max_changes": MAX_FEATURES,
         "warning_ids": [ids.get(warning.field or "", "") for warning in prediction.warnings],

@@ -29,7 +29,7 @@ class Verdict:
         The label of the predicted class.
     heading, sentence : str
     record : str
-        How often such verdicts were right on held-out rows, or empty.
+        How often such verdicts were right on held-out rows, or that nobody knows; else empty.
     """
 
     kind: Literal["clear", "borderline", "unlike"]
@@ -61,8 +61,9 @@ def make_verdict(training: Training, prediction: Prediction, *, unlike: bool = F
     if first.probability < BORDERLINE:
         sentence = f"The model is not sure: {first.label} {shares}."
         return Verdict("borderline", first.label, heading, sentence, _record(training))
+    record = "" if training.scores else _untested(training)
     certainty = next(words for at_least, words in CONFIDENCE if first.probability >= at_least)
-    return Verdict("clear", first.label, heading, f"This is {certainty} {first.label}: {shares}.")
+    return Verdict("clear", first.label, heading, f"This is {certainty} {first.label}: {shares}.", record)
 
 
 def count_borderline(training: Training) -> tuple[int, int]:
@@ -72,12 +73,21 @@ def count_borderline(training: Training) -> tuple[int, int]:
 
 
 def _record(training: Training) -> str:
+    if not training.scores:
+        return _untested(training)
     rows, right = count_borderline(training)
-    if not rows or not training.scores:
+    if not rows:
         return ""
     schema = training.schema
     tested = format_count(training.scores.held_out_rows, schema.noun, schema.nouns)
     counted = (
-        f"In a test with {tested}, {rows:,} got an answer this unsure: {right:,} right and {rows - right:,} wrong."
+        f"In a test with {tested}, {rows:,} got an answer below {100 * BORDERLINE:.0f} %: {right:,} right and "
+        f"{rows - right:,} wrong."
     )
-    return counted if rows >= MIN_TESTED else f"{counted} So few do not show how often it is right."
+    return counted if rows >= MIN_TESTED else f"{counted} These are too few to say how often such answers are right."
+
+
+def _untested(training: Training) -> str:
+    return (
+        f"This model was not tested on {training.schema.nouns} that it had not seen, so its percentages are unproven."
+    )

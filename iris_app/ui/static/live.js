@@ -75,9 +75,13 @@ function answerOf(page) {
 
 function filter(text) {
   const wanted = text.trim().toLowerCase();
+  let found = 0;
   for (const field of document.querySelectorAll("#entry [data-field]")) {
-    field.classList.toggle("d-none", !field.textContent.toLowerCase().includes(wanted));
+    const isFound = field.textContent.toLowerCase().includes(wanted);
+    field.classList.toggle("d-none", !isFound);
+    found += isFound;
   }
+  document.getElementById("filter-result").textContent = found ? "" : "No field has this in its name.";
 }
 
 // Describe a field with its value, or with the one that the page came with.

@@ -72,7 +72,7 @@ def test_the_runner_up_is_the_next_likely(model: Model, values: list[float]) -> 
     ],
 )
 def test_the_reason_is_told_in_a_sentence(model: Model, values: list[float], sentence: str) -> None:
-    assert explain(model, values)[1].sentence == f"Mostly because of the {sentence}"
+    assert explain(model, values)[1].sentence == f"Above all because of the {sentence}"
 
 
 def test_a_value_far_outside_the_training_is_not_compared_with_what_is_usual(model: Model) -> None:

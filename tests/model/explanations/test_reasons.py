@@ -1,7 +1,6 @@
 import numpy as np
 import pytest
 
-from iris_app.formatting import with_article
 from iris_app.model.explanations.reasons import sentence
 from iris_app.model.manifest import ClassSummary
 from iris_app.schema import MISSING, UNKNOWN, Class, Feature, Schema
@@ -46,7 +45,7 @@ def explain(index: int, value: float, outside: set[int] | None = None, predicted
     ("index", "value", "reason"),
     [
         (0, 39.5, "bill length, 39.5 mm: typical for Adelie, too short for Gentoo penguin."),
-        (0, 31.0, "bill length, 31 mm: too short for Adelie, far too short for Gentoo penguin."),
+        (0, 31.0, "bill length, 31 mm: unusually short for Adelie, far too short for Gentoo penguin."),
         (
             0,
             42.5,
@@ -67,7 +66,7 @@ def explain(index: int, value: float, outside: set[int] | None = None, predicted
     ],
 )
 def test_each_kind_of_value_has_its_words(index: int, value: float, reason: str) -> None:
-    assert explain(index, value) == f"Mostly because of the {reason}"
+    assert explain(index, value) == f"Above all because of the {reason}"
 
 
 @pytest.mark.parametrize(
@@ -91,7 +90,7 @@ def test_a_value_that_adds_nearly_as_much_is_named_too(second: int, value: float
 def test_a_value_that_is_nearer_to_the_runner_up_is_not_called_typical() -> None:
     assert (
         explain(0, 47.0)
-        == "Mostly because of the bill length, 47 mm, which points to Adelie rather than Gentoo penguin."
+        == "Above all because of the bill length, 47 mm, which points to Adelie rather than Gentoo penguin."
     )
 
 
@@ -120,7 +119,7 @@ def test_a_category_that_is_not_known_is_no_reason() -> None:
 
 def test_a_value_just_outside_is_a_reason_with_a_doubt() -> None:
     assert explain(0, 31.0, {0}) == (
-        "Mostly because of the bill length, 31 mm: too short for Adelie, far too short for Gentoo penguin. "
+        "Above all because of the bill length, 31 mm: unusually short for Adelie, far too short for Gentoo penguin. "
         "But that is outside what the model learnt from."
     )
 
@@ -128,7 +127,7 @@ def test_a_value_just_outside_is_a_reason_with_a_doubt() -> None:
 def test_a_reason_is_doubted_where_another_value_is_outside() -> None:
     row = np.array([38.0, 9.0, 3.0, 0.0, UNKNOWN])
     contributions = np.array([1.0, 0.1, -0.5, 0.0, -0.2])
-    reason = "Mostly because of the bill length, 38 mm: typical for Adelie, too short for Gentoo penguin. But the"
+    reason = "Above all because of the bill length, 38 mm: typical for Adelie, too short for Gentoo penguin. But the"
     for outside, doubt in (
         ({1}, "island is one that the model does not know, so Adelie is a guess."),
         ({1, 2}, "island is one that the model does not know, so Adelie is a guess."),
@@ -151,8 +150,8 @@ def test_a_small_contribution_is_no_reason(contributions: list[float]) -> None:
 @pytest.mark.parametrize("contributions", [[0.1, 0.0, -1.0, 0.0, 0.0], [0.4, 0.0, -1.0, 0.0, 0.0], [-1.0] * 5])
 def test_values_that_point_to_the_runner_up_are_said_to_do_so(contributions: list[float]) -> None:
     found = sentence(SCHEMA, SUMMARIES, np.array(TYPICAL), np.array(contributions), 0, 1)
-    average = with_article(f"average {SCHEMA.noun}")
-    assert found == f"The values together point to Gentoo penguin, but less than {average} points to Adelie."
+    average = f"An average {SCHEMA.noun} looks more like Adelie than Gentoo penguin"
+    assert found == f"{average}, and these values change that too little."
 
 
 def test_no_reason_is_doubted_too() -> None:

@@ -40,6 +40,6 @@ def describe(change: Change, **bounds: Any) -> str:
     """Return the value of a change of a feature with these bounds, in words."""
     feature = Feature(name="x", form_name="x", label="X", unit="cm", **bounds)
     schema: Schema = msgspec.structs.replace(SCHEMA, features=(feature, *SCHEMA.features[1:]))
-    (described,) = describe_changes(schema, [change], lambda _index, _text: None)
+    (described,) = describe_changes(schema, [change], lambda _index, _text: None, lambda _index, _value: False)
     (option,) = described.options
     return option.value

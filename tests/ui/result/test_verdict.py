@@ -44,19 +44,22 @@ def test_a_borderline_verdict_says_so_and_how_often_such_ones_were_right() -> No
     assert (found.kind, found.heading) == ("borderline", "Predicted class: Setosa")
     assert found.sentence == "The model is not sure: Setosa 60.0 %, against 40.0 % for Versicolor."
     assert found.record == (
-        "In a test with 38 flowers, 6 got an answer this unsure: 4 right and 2 wrong. "
-        "So few do not show how often it is right."
+        "In a test with 38 flowers, 6 got an answer below 70 %: 4 right and 2 wrong. "
+        "These are too few to say how often such answers are right."
     )
 
 
 def test_a_test_with_many_such_answers_says_how_often_they_were_right() -> None:
     training = with_calibration(CalibrationBin(0.5, 0.6, 20, 0.55, 0.5))
     prediction: Prediction = TYPES.Prediction("setosa", TYPES.Probabilities(0.6, 0.4, 0.0), ())
-    assert make_verdict(training, prediction).record.endswith("20 got an answer this unsure: 10 right and 10 wrong.")
+    assert make_verdict(training, prediction).record.endswith("20 got an answer below 70 %: 10 right and 10 wrong.")
 
 
-def test_without_a_test_nothing_is_said_of_it() -> None:
-    assert verdict(0.6, 0.4, 0.0, scores=False).record == ""
+@pytest.mark.parametrize("first", [0.6, 0.95])
+def test_without_a_test_the_percentages_are_said_to_be_unproven(first: float) -> None:
+    assert verdict(first, 1 - first, 0.0, scores=False).record == (
+        "This model was not tested on flowers that it had not seen, so its percentages are unproven."
+    )
 
 
 def test_a_row_that_is_unlike_all_others_gets_another_heading() -> None:
