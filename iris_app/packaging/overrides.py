@@ -91,7 +91,7 @@ def apply_overrides(schema: Schema, overrides: Table) -> Schema:
     features = [_replace(one, FEATURE, _table(overrides, "features").get(one.name, {})) for one in schema.features]
     pairs = zip(schema.features, features, strict=True)
     refuse(error for pair in pairs for error in _find_contradictions(*pair))
-    words = {
+    words: dict[str, Any] = {
         "features": tuple(features),
         "classes": tuple(
             _replace(one, CLASS, _table(overrides, "classes").get(str(one.value), {})) for one in schema.classes
@@ -99,6 +99,8 @@ def apply_overrides(schema: Schema, overrides: Table) -> Schema:
         "about": _replace(schema.about, ABOUT, _table(overrides, "about")),
         "panels": _panels(schema, overrides["panels"]) if "panels" in overrides else schema.panels,
     }
+    if "name" in overrides and "sample_name" not in overrides:
+        words["sample_name"] = overrides["name"]
     try:
         changed: Schema = _replace(schema, SCHEMA, overrides, words)
     except ValueError as error:  # of the schema, which has the last word

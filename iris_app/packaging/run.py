@@ -9,7 +9,7 @@ from iris_app.exceptions import IrisError, ModelUnavailable, PackagingRefused
 from iris_app.files import translate_write_errors
 from iris_app.model.artifact import read_manifest
 from iris_app.model.manifest import Manifest, manifest_path, pairplot_path
-from iris_app.model_service import model_path
+from iris_app.model_service import join_changes, model_path
 from iris_app.packaging import card
 from iris_app.packaging.inference.columns import parse_table
 from iris_app.packaging.inference.infer import refuse
@@ -19,6 +19,10 @@ from iris_app.packaging.loading import load_classifier
 from iris_app.packaging.overrides import read_overrides, to_toml
 from iris_app.packaging.packager import Packaged, package, publish, save
 from iris_app.packaging.tables import missing_texts, read_table
+from iris_app.schema import Schema
+from iris_app.schema.changes import breaking_changes
+
+REFUSAL = "A running server goes on with that one until it is started again."
 
 
 def run_command(
@@ -35,6 +39,7 @@ def run_command(
 ) -> None:
     """Package a classifier, save it and print its card; raise ``click.ClickException`` where it cannot be served."""
     path = output or model_path(current_app)
+    replaced = _read_schema(path) if is_published else None
     try:
         refuse(_find_foreign(path, schema_out))
         packaged = _package(pipeline, data, target, holdout, schema, keep_rows=keep_rows)
@@ -43,6 +48,8 @@ def run_command(
     except IrisError as error:
         raise click.ClickException(_list(error)) from error
     click.echo("\n".join(card.lines(packaged, manifest, path)))
+    if replaced and (changes := breaking_changes(replaced, manifest.schema)):
+        click.echo(f"package: it takes other rows than the model before: {join_changes(changes)}. {REFUSAL}", err=True)
     if schema_out is not None:
         _write_schema(manifest, schema_out)
 
@@ -63,6 +70,13 @@ def _find_foreign(path: Path, schema_out: Path | None) -> list[str]:
     if schema_out is not None and schema_out.exists():
         problems.append(f"{schema_out} is there already. Name another file, so that no words are lost.")
     return problems
+
+
+def _read_schema(path: Path) -> Schema | None:
+    try:
+        return read_manifest(path).schema
+    except ModelUnavailable:
+        return None
 
 
 def _is_own(path: Path) -> bool:

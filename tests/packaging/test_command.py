@@ -73,6 +73,17 @@ def test_a_model_is_published(run: Run, folder: Path) -> None:
     assert read_manifest(folder / "configured.joblib").training_rows == []
 
 
+def test_a_publication_says_what_a_running_server_will_refuse(run: Run, folder: Path, table: pd.DataFrame) -> None:
+    assert run("--publish").stderr.count("\n") == 1
+    numbers = table[["species", "body_mass_g"]].dropna()
+    joblib.dump(LogisticRegression().fit(numbers[["body_mass_g"]], numbers["species"]), folder / "mass.joblib")
+    numbers.to_csv(folder / "mass.csv", index=False)
+    result = run("--publish", pipeline="mass.joblib", data="mass.csv")
+    assert result.exit_code == 0
+    assert "package: it takes other rows than the model before: " in result.stderr
+    assert result.stderr.endswith("A running server goes on with that one until it is started again.\n")
+
+
 def test_a_file_that_says_nothing_is_named_after_the_table(run: Run, folder: Path) -> None:
     (folder / "birds.joblib").rename(folder / "Model.joblib")
     assert run("-o", "out.joblib", pipeline="Model.joblib").exit_code == 0
