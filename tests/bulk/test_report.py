@@ -191,7 +191,7 @@ def test_few_flowers_are_not_said_to_have_moved(report: Report) -> None:
 
 def test_an_unusual_flower_is_shown_with_what_the_model_warns_of(report: Report) -> None:
     found = report(flowers=[*USUAL, UNUSUAL]).section("Unusual flowers")
-    why = "Petal width 9 cm is outside what the model was trained on: 0.1 to 2.5 cm."
+    why = "Petal width is 9 cm, outside what the model was trained on: 0.1 to 2.5 cm."
     assert found.all("table")[0].rows() == [["4", "5.1", "3.5", "1.4", "9", "virginica", why]]
     assert "1 flower has values unlike those that the model was trained on (25.0 %)" in found.text
 

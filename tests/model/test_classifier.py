@@ -168,7 +168,7 @@ def test_a_value_outside_the_training_is_named_with_its_range(model: Model) -> N
     (prediction,) = classify(model, np.array([[5.1, 3.5, 1.4, 2.6]]))
     (warning,) = prediction.warnings
     assert (warning.code, warning.field) == ("out_of_range", "petal_width")
-    assert warning.detail == "Petal width 2.6 cm is outside what the model was trained on: 0.1 to 2.5 cm."
+    assert warning.detail == "Petal width is 2.6 cm, outside what the model was trained on: 0.1 to 2.5 cm."
 
 
 def test_every_value_outside_the_training_is_named(model: Model) -> None:

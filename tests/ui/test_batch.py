@@ -66,7 +66,7 @@ def test_the_most_unusual_rows_are_shown_first(client: FlaskClient) -> None:
     rows = shown(text, "The most unusual rows")
     assert [int(row[0]) for row in rows] == list(range(63, 13, -1))
     assert rows[0][-1] == "8.9"
-    assert "Petal width 8.9 cm is outside what the model was trained on" in rows[0][3]
+    assert "Petal width is 8.9 cm, outside what the model was trained on" in rows[0][3]
     assert "The download has all 60." in text
 
 

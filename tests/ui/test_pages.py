@@ -112,7 +112,7 @@ def test_the_answer_shows_the_measurements(client: FlaskClient) -> None:
 def test_the_answer_shows_its_warnings_in_plain_words(client: FlaskClient) -> None:
     text = client.get("/classify", query_string=FORM | {"pwid": "2.6"}).text
     assert "Check these values first." in text
-    assert "Petal width 2.6 cm is outside what the model was trained on: 0.1 to 2.5 cm." in text
+    assert "Petal width is 2.6 cm, outside what the model was trained on: 0.1 to 2.5 cm." in text
 
 
 def test_the_answer_says_how_sure_it_is(client: FlaskClient) -> None:

@@ -224,7 +224,7 @@ def _out_of_range(feature: Feature, summary: FeatureSummary, value: float) -> Pr
     minimum, maximum = (format_number(bound) for bound in _range(feature, summary))
     return PredictionWarning(
         OUT_OF_RANGE,
-        f"{feature.label} {feature.with_unit(format_number(value))} is outside what the model was trained on: "
+        f"{feature.label} is {feature.with_unit(format_number(value))}, outside what the model was trained on: "
         f"{feature.with_unit(f'{minimum} to {maximum}')}.",
         feature.name,
     )

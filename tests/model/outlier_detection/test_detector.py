@@ -35,15 +35,15 @@ def test_a_number_out_of_range_is_named_with_the_range() -> None:
     rows = np.array([[1.0, 2.5], [4.0, 9.0]] * 20)
     detector, _ = fit_detector(schema_of(rows, 2, units="kg"), rows, np.arange(40) % 2)
     assert details(detector, 50, 2.4) == [
-        "X 0 50 kg is outside what the model was trained on: 1 to 4 kg.",
-        "X 1 2.4 kg is outside what the model was trained on: 2.5 to 9 kg.",
+        "X 0 is 50 kg, outside what the model was trained on: 1 to 4 kg.",
+        "X 1 is 2.4 kg, outside what the model was trained on: 2.5 to 9 kg.",
     ]
 
 
 def test_a_number_without_unit_out_of_range_is_named_without() -> None:
     rows = np.array([[1.0, 2.5], [4.0, 9.0]] * 20)
     detector, _ = fit_detector(schema_of(rows, 2), rows, np.arange(40) % 2)
-    assert details(detector, 5, 3) == ["X 0 5 is outside what the model was trained on: 1 to 4."]
+    assert details(detector, 5, 3) == ["X 0 is 5, outside what the model was trained on: 1 to 4."]
 
 
 def test_a_category_that_is_not_known_is_named(mixed: tuple[OutlierDetector, Floats]) -> None:

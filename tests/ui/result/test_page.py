@@ -107,7 +107,7 @@ def test_a_borderline_answer_to_values_that_nobody_measures_asks_to_check_them(
 def test_an_unusual_answer_leads_to_the_values_to_check_and_says_what_to_do(client: FlaskClient) -> None:
     text = " ".join(page_of(client, BORDERLINE | {"slen": "9", "pwid": "9"}).split())
     for name, label in (("f0", "Sepal length"), ("f3", "Petal width")):
-        assert f'<a class="alert-link" href="#{name}">{label} 9 cm is outside' in text
+        assert f'<a class="alert-link" href="#{name}">{label} is 9 cm, outside' in text
     assert (
         "Is each value right, in its own field and in the unit beside it? If not, correct it and press Classify."
         in text
@@ -117,7 +117,7 @@ def test_an_unusual_answer_leads_to_the_values_to_check_and_says_what_to_do(clie
 
 def test_a_value_just_outside_the_range_does_not_make_the_answer_a_guess(client: FlaskClient) -> None:
     text = " ".join(page_of(client, FORM | {"slen": "4.2"}).split())
-    assert "Sepal length 4.2 cm is outside" in text
+    assert "Sepal length is 4.2 cm, outside" in text
     assert "<h1>Predicted class: Setosa</h1>" in text
     assert "If all are right, take the answer with care" in text
     assert "is a guess" not in text

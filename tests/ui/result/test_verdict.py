@@ -55,6 +55,12 @@ def test_a_test_with_many_such_answers_says_how_often_they_were_right() -> None:
     assert make_verdict(training, prediction).record.endswith("20 got an answer below 70 %: 10 right and 10 wrong.")
 
 
+def test_a_test_without_such_answers_says_nothing() -> None:
+    training = with_calibration(CalibrationBin(0.9, 1, 9, 1, 1))
+    prediction: Prediction = TYPES.Prediction("setosa", TYPES.Probabilities(0.6, 0.4, 0.0), ())
+    assert make_verdict(training, prediction).record == ""
+
+
 @pytest.mark.parametrize("first", [0.6, 0.95])
 def test_without_a_test_the_percentages_are_said_to_be_unproven(first: float) -> None:
     assert verdict(first, 1 - first, 0.0, scores=False).record == (
