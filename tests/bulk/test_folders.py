@@ -40,7 +40,8 @@ def test_what_is_not_read_is_named_with_why(
     result = classify(folder, "-o", tmp_path / "out")
     assert (result.exit_code, written(tmp_path / "out")) == (0, ["a.csv"])
     for said in (
-        f"not read: {folder}/1.md, {folder}/2.md, {folder}/3.md and 1 more: its name does not say its form.",
+        f"not read: {folder}/1.md, {folder}/2.md, {folder}/3.md: its name does not say its form.",
+        f"not read: {folder}/notes.xlsx: it is a workbook: save its sheet as CSV.",
         "and 2 more: its name or its folder's begins with . or _.",
         f"{folder}/nothing.csv: it is a link to nothing.",
         f"{folder}/loop: it is a link to a folder.",
@@ -85,7 +86,7 @@ def test_a_folder_of_which_nothing_can_be_read_says_what_it_holds(
     (folder / "a.csv").rename(folder / "a.xlsx")
     result = classify(folder, "-o", tmp_path / "out")
     assert result.exit_code == 2
-    assert "a.xlsx is left out, since its name does not say its form" in " ".join(result.stderr.split())
+    assert "a.xlsx is left out, since it is a workbook: save its sheet as CSV" in " ".join(result.stderr.split())
 
 
 def test_links_go_by_their_own_names_and_ends_are_known_in_any_case(

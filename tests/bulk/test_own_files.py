@@ -7,6 +7,7 @@ from pathlib import Path
 import polars as pl
 import pytest
 
+from iris_app.bulk.writers import recognize
 from tests.bulk.conftest import Classify
 
 HEADING = "slen,swid,plen,pwid"
@@ -235,3 +236,13 @@ def test_a_name_that_is_almost_too_long_is_a_name(classify: Classify, table: Pat
     result = classify(table, "-o", tmp_path / ("a" * 244 + ".csv"))
     assert (result.exit_code, result.exception) == (0, None)
     assert (tmp_path / ("a" * 244 + ".csv")).exists()
+
+
+def test_rejected_rows_of_which_only_the_first_are_read_do_not_stay(
+    classify: Classify, bad_table: Path, table: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(recognize, "HEAD", 150)  # within the first row
+    classify(bad_table, "-o", tmp_path / "out.csv", "--bad-rows", "skip")
+    assert (tmp_path / "out.csv.rejected").stat().st_size > 150
+    classify(table, "-o", tmp_path / "out.csv")
+    assert not (tmp_path / "out.csv.rejected").exists()

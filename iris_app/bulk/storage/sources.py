@@ -279,7 +279,15 @@ def _reason_to_skip(path: str, form: Form | None) -> str:
         return "it is a link to nothing"
     if not Path(path).is_file():
         return "it is no file"
-    return "" if form or form_of(path) else "its name does not say its form"
+    return _unknown_form(path, form)
+
+
+def _unknown_form(path: str, form: Form | None) -> str:
+    """Return the reason to skip a file whose form is not known, if it is not."""
+    if form or form_of(path):
+        return ""
+    is_workbook = PurePath(path).suffix.lower() in WORKBOOKS
+    return "it is a workbook: save its sheet as CSV" if is_workbook else "its name does not say its form"
 
 
 def _is_hidden(name: str) -> bool:
@@ -304,7 +312,7 @@ def _find_remote(address: str, form: Form | None) -> Iterator[_Found | Skipped]:
         found = [info for info in system.get_file_info(FileSelector(key, recursive=True)) if info.is_file]
     for path in sorted(f"{base}{info.path[len(key) :]}" for info in found):
         hidden = any(map(_is_hidden, path[len(base) :].strip("/").split("/")))
-        reason = HIDDEN if hidden else "" if form or form_of(path) else "its name does not say its form"
+        reason = HIDDEN if hidden else _unknown_form(path, form)
         if base == bare.rstrip("/") or fnmatch.fnmatchcase(path, bare):
             yield Skipped(path, reason) if reason else _Found(path + mark + query, base, base)
 
