@@ -47,6 +47,9 @@ def _types(struct: Any, without: Iterable[str] = ()) -> dict[str, Any]:
     return {one.name: one.type for one in msgspec.structs.fields(struct) if one.name not in without}
 
 
+# What features of other kinds have not.
+NUMBERS_ONLY = ("unit", "above", "at_least", "at_most")
+
 FEATURE = _types(Feature, without=("name", "categories"))
 CLASS = _types(Class, without=("value", "typical"))
 ABOUT = _types(About)
@@ -193,6 +196,9 @@ def _find_contradictions(inferred: Feature, feature: Feature) -> Iterator[str]:
     if feature.kind != inferred.kind and not {feature.kind, inferred.kind} <= {"number", "integer"}:
         yield f"{prefix}kind: the classifier takes {inferred.kind}, not {feature.kind}."
         return
+    for name in NUMBERS_ONLY:
+        if not feature.is_numeric and getattr(feature, name) != getattr(inferred, name):
+            yield f"{prefix}{name}: only a number has one, and this is a {feature.kind}."
     if feature.optional and not inferred.optional:
         yield f"{prefix}optional: the classifier does not answer rows without it."
     if feature.allow_unknown and not inferred.allow_unknown:

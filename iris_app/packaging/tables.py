@@ -14,7 +14,9 @@ DECIMAL_COMMA = r"\s*[+-]?\d+(,\d+)?\s*"
 DELIMITERS = ",;\t|"
 
 # What pandas reads as a missing value in CSV, unless it is told otherwise.
-MISSING_TEXTS = frozenset(["#N/A", "#N/A N/A", "#NA", "<NA>", "N/A", "NA", "n/a", "NULL", "null", "None", "NaN", "nan"])
+NOT_AVAILABLE = ("#N/A", "#N/A N/A", "#NA", "<NA>", "N/A", "NA", "n/a", "NULL", "null", "None")
+NOT_A_NUMBER = ("NaN", "nan", "-NaN", "-nan", "1.#IND", "-1.#IND", "1.#QNAN", "-1.#QNAN")
+MISSING_TEXTS = frozenset((*NOT_AVAILABLE, *NOT_A_NUMBER))
 
 # Bytes of a file, and values of a table, that fit into the memory of a usual machine.
 MAX_FILE_SIZE = 2 * 1024**3

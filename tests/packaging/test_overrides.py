@@ -159,6 +159,8 @@ def test_contradictions_are_named_all_at_once() -> None:
         example = 1.5
         [features.island]
         allow_unknown = true
+        unit = "km"
+        at_most = 3
         """
     )
     assert found == (
@@ -166,6 +168,8 @@ def test_contradictions_are_named_all_at_once() -> None:
         "features.visits.optional: the classifier does not answer rows without it.",
         "features.visits.form_name: expected letters, digits and underscores.",
         "features.visits.example: Visits must be a whole number, not 1.5.",
+        "features.island.unit: only a number has one, and this is a category.",
+        "features.island.at_most: only a number has one, and this is a category.",
         "features.island.allow_unknown: the classifier does not answer categories that it does not know.",
     )
 
