@@ -2,7 +2,6 @@
 
 import math
 from collections.abc import Iterator
-from contextlib import contextmanager
 from functools import lru_cache, partial
 from typing import Any, BinaryIO
 
@@ -14,8 +13,9 @@ from pyarrow import ipc, parquet
 from iris_app.bulk.readers.options import Reading
 from iris_app.bulk.readers.values import read_rows
 from iris_app.bulk.rows import RejectedRows, Rows, cell_errors, select_rows, sort_errors
+from iris_app.bulk.storage.addresses import translate_read_errors
 from iris_app.codecs.names import describe_unnamed, find_features
-from iris_app.exceptions import InvalidValue, InvalidValues, MalformedDocument
+from iris_app.exceptions import InvalidValue, InvalidValues
 from iris_app.formatting import truncate
 from iris_app.schema import Feature
 
@@ -60,7 +60,7 @@ class FrameFile:
         rows: tuple[int, int] | None = None,
     ) -> None:
         self.schema, self._keep, self._decimal = reading.schema, reading.keep, reading.options.decimal
-        with _translate_arrow_errors():
+        with translate_read_errors(source if isinstance(source, str) else ""):
             self._file: _Parquet | _Arrow = (_Parquet if form == "parquet" else _Arrow)(source)
             empty = pl.DataFrame(pl.from_arrow(self._file.schema.empty_table()))
         self.dtypes, self.columns = empty.schema, empty.columns
@@ -81,10 +81,9 @@ class FrameFile:
         """Yield rows, with the number of the first."""
         if not self._count:
             yield self.first_row, _frame(self._file.schema.empty_table())
-        with _translate_arrow_errors():
-            for batch in self._file.batches(self.first_row - 1, self._count):
-                yield self.first_row + self._read, _frame(batch)
-                self._read += len(batch)
+        for batch in self._file.batches(self.first_row - 1, self._count):
+            yield self.first_row + self._read, _frame(batch)
+            self._read += len(batch)
 
     def done(self) -> float:
         """Return the fraction of the file that was read."""
@@ -110,15 +109,6 @@ class FrameFile:
                 errors.append(cell_errors("Row", numbers, indices, chosen.columns[column], reasons))
         texts = chosen.select(self._shown).write_ndjson().splitlines()
         return RejectedRows(numbers, texts, sort_errors(errors))
-
-
-@contextmanager
-def _translate_arrow_errors() -> Iterator[None]:
-    """Raise ``MalformedDocument`` if pyarrow or polars cannot read a file."""
-    try:
-        yield
-    except (pa.ArrowException, pl.exceptions.PanicException) as error:
-        raise MalformedDocument(f"It cannot be read: {str(error).splitlines()[0].rstrip('.')}.") from error
 
 
 class _Parquet:

@@ -58,8 +58,7 @@ def read_heading(schema: Schema, text: str, options: ReadOptions) -> Heading:
     try:
         feature_columns = find_features(schema, columns)
     except InvalidValues as error:
-        missing = [str(wrong.column) for wrong in error.errors if wrong.detail.startswith("There is no")]
-        if not missing:
+        if not any(wrong.detail.startswith("There is no") for wrong in error.errors):
             raise
         raise InvalidValues([partial(_missing_columns, schema, table, columns)]) from error
     guesses = [*([guess] if guess else []), *describe_unnamed(schema, feature_columns)]
