@@ -23,9 +23,8 @@ MAX_PARTS = 1000
 # cell has up to four. Those of styles and of what else is no table take the time of twenty, and those of sheets' names
 # of two hundred.
 MAX_INFLATION = 4
-MAX_TAGS, OTHER_TAG, SHEET_TAG = 900_000, 20, 200
-TABLES = ("xl/worksheets/", "xl/sharedStrings")
-SHEETS = ("xl/workbook", "xl/_rels/")
+MAX_TAGS, OTHER_TAG = 900_000, 20
+TAGS = {"xl/worksheets/": 1, "xl/sharedStrings": 1, "xl/workbook": 200, "xl/_rels/": 200}
 
 # The cells that are read, and as how many a blank row counts: XML can leave out those that are empty.
 MAX_CELLS, BLANK_ROW = 200_000, 20
@@ -91,8 +90,7 @@ def _check_size(body: bytes, limit: int) -> None:
             raise MalformedDocument("This Excel workbook is packed in an unusual way: save it as CSV.")
         tags = 0
         for part in parts:
-            weight = 1 if part.filename.startswith(TABLES) else OTHER_TAG
-            weight = SHEET_TAG if part.filename.startswith(SHEETS) else weight
+            weight = next((tag for name, tag in TAGS.items() if part.filename.startswith(name)), OTHER_TAG)
             with archive.open(part) as file:
                 while chunk := file.read(1 << 16):
                     tags += weight * chunk.count(b"<")

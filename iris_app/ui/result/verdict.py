@@ -57,13 +57,12 @@ def make_verdict(training: Training, prediction: Prediction, *, unlike: bool = F
         never = f"The model has never seen {with_article(schema.noun)} like this"
         sentence = f"{never}, so {first.label} is only a guess."
         return Verdict("unlike", first.label, f"Closest match: {first.label}", sentence)
-    heading = f"Predicted class: {first.label}"
+    heading, untested = f"Predicted class: {first.label}", _untested(training)
     if first.probability < BORDERLINE:
         sentence = f"The model is not sure: {first.label} {shares}."
-        return Verdict("borderline", first.label, heading, sentence, _record(training))
-    record = "" if training.scores else _untested(training)
+        return Verdict("borderline", first.label, heading, sentence, untested or _record(training))
     certainty = next(words for at_least, words in CONFIDENCE if first.probability >= at_least)
-    return Verdict("clear", first.label, heading, f"This is {certainty} {first.label}: {shares}.", record)
+    return Verdict("clear", first.label, heading, f"This is {certainty} {first.label}: {shares}.", untested)
 
 
 def count_borderline(training: Training) -> tuple[int, int]:
@@ -73,10 +72,8 @@ def count_borderline(training: Training) -> tuple[int, int]:
 
 
 def _record(training: Training) -> str:
-    if not training.scores:
-        return _untested(training)
     rows, right = count_borderline(training)
-    if not rows:
+    if not rows or not training.scores:
         return ""
     schema = training.schema
     tested = format_count(training.scores.held_out_rows, schema.noun, schema.nouns)
@@ -88,6 +85,9 @@ def _record(training: Training) -> str:
 
 
 def _untested(training: Training) -> str:
+    """Return a sentence for a model without a test."""
+    if training.scores:
+        return ""
     return (
         f"This model was not tested on {training.schema.nouns} that it had not seen, so its percentages are unproven."
     )
